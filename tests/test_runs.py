@@ -409,6 +409,19 @@ def test_the_smallest_committed_records_can_be_made_again() -> None:
         assert runs.verify(record, study) == []
 
 
+def test_a_record_names_the_images_it_learnt_from_and_other_images_are_noticed(
+    store: Store,
+) -> None:
+    study = studies.get("mnist")
+    record = runs.run(study, "smoke", "shallow", store=store)
+    assert list(record.provenance["data"]) == ["digits"]
+    assert runs.verify(record, study) == []
+    record.provenance["data"]["digits"] = "0" * 64
+    assert runs.verify(record, study) == [
+        "the data set digits is not the one the record was made from"
+    ]
+
+
 # Diverging
 
 

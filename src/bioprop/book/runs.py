@@ -67,7 +67,8 @@ def run(
         journal = Journal(checkpoint, progress, every)
         study.run(settings, journal)
         record = make(study, tier, variant, settings, journal)
-        record.provenance = provenance.describe(journal.seconds, settings.device)
+        facts = {"data": journal.data} if journal.data else {}
+        record.provenance = provenance.describe(journal.seconds, settings.device, **facts)
         store.save(record)
         for leftover in (checkpoint, checkpoint.with_suffix(".partial")):
             leftover.unlink(missing_ok=True)
@@ -85,6 +86,9 @@ def verify(record: Record, study: Study, *, threads: int | None = None) -> list[
     with _threads(threads or record.provenance["threads"]):
         journal = Journal()
         study.run(settings, journal)
+    then = record.provenance.get("data", {})
+    if changed := [name for name in then if journal.data.get(name) != then[name]]:
+        return [f"the data set {name} is not the one the record was made from" for name in changed]
     again = make(study, record.tier, record.variant, settings, journal)
     tolerance = 0.0 if exact(record, threads) else TOLERANCE[settings.precision]
     return differences(record, again, tolerance)

@@ -40,6 +40,7 @@ class Journal:
         self.checkpoint, self.progress, self.every = checkpoint, progress, every
         self.rows: list[tuple[int, dict[str, list[float]]]] = []
         self.labels: dict[str, Sequence[Any]] = {}
+        self.data: dict[str, str] = {}
         self.fingerprint = ""
         self._started, self._before = time.perf_counter(), 0.0
 
@@ -51,6 +52,10 @@ class Journal:
     def label(self, **columns: Sequence[Any]) -> None:
         """Name what sets the members apart, one value for each: ``seed``, and what is searched."""
         self.labels = columns
+
+    def learns_from(self, name: str, tensors: Sequence[Tensor]) -> None:
+        """Note a data set that was read from files, by the SHA-256 of what was read."""
+        self.data[name] = fingerprint(tensors)
 
     def write(self, examples: int, **quantities: Tensor | np.ndarray) -> None:
         """Write what was measured after ``examples`` examples, shape ``(member,)`` each."""

@@ -83,6 +83,7 @@ def run(settings: MnistSettings, journal: Journal) -> None:
     training, task = build(settings)
     x, labels = task.test()
     journal.label(seed=settings.seeds)
+    journal.learns_from(settings.images, task.images.parts)
     marks = np.linspace(0, settings.examples, settings.marks + 1)
     for examples in journal.follow(training, marks, settings.batch):
         measured = {"error": error_rate(training.network, x, labels)}

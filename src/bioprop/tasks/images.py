@@ -27,6 +27,11 @@ class Images:
     test_labels: Tensor
 
     @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """All that was read, in a fixed order."""
+        return self.train, self.train_labels, self.test, self.test_labels
+
+    @property
     def pixels(self) -> int:
         """Number of inputs of a network."""
         return self.train.shape[1]
