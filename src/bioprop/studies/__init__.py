@@ -8,6 +8,9 @@ from bioprop.studies.initial_weights import STUDY as _initial_weights
 from bioprop.studies.linear_rates import STUDY as _linear_rates
 from bioprop.studies.linear_task import STUDY as _linear_task
 from bioprop.studies.mnist import STUDY as _mnist
+from bioprop.studies.mnist_ablation import STUDY as _mnist_ablation
+from bioprop.studies.mnist_readings import STUDY as _mnist_readings
+from bioprop.studies.receptive_fields import STUDY as _receptive_fields
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.theorems import STUDY as _theorems
 from bioprop.studies.toy_network import STUDY as _toy_network
@@ -19,7 +22,10 @@ STUDIES = {
         _linear_rates,
         _linear_task,
         _alignment_needed,
+        _mnist_readings,
         _mnist,
+        _receptive_fields,
+        _mnist_ablation,
         _depth_rates,
         _depth,
         _theorems,

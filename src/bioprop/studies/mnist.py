@@ -4,7 +4,7 @@ Claim: on handwritten digits a network taught through random feedback is as good
 backpropagation, also when half of the output weights and of the feedback weights are removed.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from matplotlib.figure import Figure as Picture
 from pydantic import Field
 
-from bioprop.learning import Training, angle, rule, sgd
+from bioprop.learning import Streams, Training, angle, rule, sgd
+from bioprop.learning.optimisers import Number
 from bioprop.learning.rules import carry_back, transposes
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
@@ -47,7 +48,8 @@ class MnistSettings(Settings):
     hidden: tuple[Count, ...] = (1000,)  # Methods, task 2: 784-1000-10, logistic, biases
     rate: Positive = 1e-3  # Methods, task 2: for each example
     batch: Count = 20  # ours: the updates of 20 examples are summed; the paper gives none
-    decay: Annotated[float, Field(ge=0, lt=1)] = 1e-6  # Methods, task 2; ours: times the rate
+    decay: Annotated[float, Field(ge=0, lt=1)] = 1e-6  # Methods, task 2
+    decay_with: Literal["rate", "example"] = "rate"  # ours: times the rate, or for each example?
     slope: bool = False  # ours: is the error multiplied by the slope of the output units?
     inputs: Literal["unit", "standardised"] = "standardised"  # ours; the paper does not say
     bound: Positive = 0.2  # W0, W ~ U(-w, w), not printed; ours: from a few trials
@@ -60,36 +62,76 @@ class MnistSettings(Settings):
     members: Count = 20  # p. 4: n = 20
 
 
-def build(settings: MnistSettings) -> tuple[Training, Classification]:
-    """Return the population, ready to be trained, and its task."""
-    streams = settings.streams()
-    task = Classification(load(settings.images), streams, settings.batch, settings.inputs)
+def images(settings: MnistSettings, streams: Streams, held_out: int = 0) -> Classification:
+    """Return the task: images in an order of its own for each member.
+
+    With ``held_out`` that many training images stand in for the test images.
+    """
+    shown = load(settings.images)
+    if held_out:
+        shown = shown.held_out(held_out)
+    return Classification(shown, streams, settings.batch, settings.inputs)
+
+
+def train(
+    settings: MnistSettings,
+    task: Classification,
+    *,
+    bound: Number | None = None,
+    feedback: Number | None = None,
+    removed: Number | None = None,
+    removed_back: Number | None = None,
+) -> Training:
+    """Return a population, ready to be trained.
+
+    What is None is as the settings have it. Where given, ``bound`` and ``feedback`` (the ranges of
+    W and B) and ``removed`` and ``removed_back`` (the shares taken from W and B) are numbers or
+    have shape ``(member, 1, 1)``.
+    """
+    bound, feedback = default(bound, settings.bound), default(feedback, settings.feedback)
+    removed = default(removed, settings.removed)
     network = dense_network(
-        streams,
+        task.streams,
         (task.images.pixels, *settings.hidden, CLASSES),
-        settings.bound,
+        bound,
         loss="squared" if settings.slope else "binary-cross-entropy",
-        removed=settings.removed,
+        removed=removed,
         compute=settings.compute,
     )
-    options: dict[str, Any] = {"fa": {"bound": settings.feedback, "removed": settings.removed}}
-    teaching = rule(settings.rule, **options.get(settings.rule, {}))
+    back = {"bound": feedback, "removed": default(removed_back, removed)}
+    teaching = rule(settings.rule, **(back if settings.rule == "fa" else {}))
     rate = settings.rate * settings.batch
-    return Training(network, teaching, sgd(rate, settings.decay * rate), task, streams), task
+    decay = settings.decay * (rate if settings.decay_with == "rate" else settings.batch)
+    return Training(network, teaching, sgd(rate, decay), task, task.streams)
 
 
-def run(settings: MnistSettings, journal: Journal) -> None:
-    """Train one rule; test error and angle at every mark."""
-    training, task = build(settings)
+def default(value: Number | None, otherwise: Number) -> Number:
+    """Return a value where it is given."""
+    return otherwise if value is None else value
+
+
+def follow(
+    settings: MnistSettings, journal: Journal, task: Classification, **changes: Number
+) -> None:
+    """Train; test error, and the angle under feedback alignment, at every mark.
+
+    ``changes`` are those of :func:`train`.
+    """
+    training = train(settings, task, **changes)
+    journal.learns_from(settings.images, load(settings.images).parts)
     x, labels = task.test()
-    journal.label(seed=settings.seeds)
-    journal.learns_from(settings.images, task.images.parts)
     marks = np.linspace(0, settings.examples, settings.marks + 1)
     for examples in journal.follow(training, marks, settings.batch):
         measured = {"error": error_rate(training.network, x, labels)}
         if settings.rule == "fa":
             measured["angle"] = signal_angle(training, x[: settings.probe], labels)
         journal.write(examples, **measured)
+
+
+def run(settings: MnistSettings, journal: Journal) -> None:
+    """Train one rule."""
+    journal.label(seed=settings.seeds)
+    follow(settings, journal, images(settings, settings.streams()))
 
 
 @torch.no_grad()

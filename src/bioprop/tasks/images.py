@@ -36,6 +36,19 @@ class Images:
         """Number of inputs of a network."""
         return self.train.shape[1]
 
+    def held_out(self, count: int) -> "Images":
+        """Return images whose test images are the last ``count`` training images, to choose by.
+
+        Raises ``ValueError`` unless some training images are left.
+        """
+        if not 0 < count < len(self.train):
+            raise ValueError(
+                f"{count} images cannot be held out of {len(self.train)}: hold out 1 to "
+                f"{len(self.train) - 1}"
+            )
+        train, labels = self.train, self.train_labels
+        return Images(train[:-count], labels[:-count], train[-count:], labels[-count:])
+
 
 @cache
 def load(name: str) -> Images:
