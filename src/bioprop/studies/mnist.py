@@ -157,9 +157,9 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2a: test error against examples, the paper's points in the same axes."""
     figure, axes = plt.subplots(figsize=(7, 4.5))
     frames = []
-    for name in ("shallow", "bp", "fa", "fa-sparse"):
+    for name in ("shallow", "bp", "fa", "fa-sparse", "bp-sparse"):
         frames.append(drawing.band(axes, runs[name], "error", name))
-        if name == "fa-sparse" or runs[name].settings.images != "mnist":
+        if "sparse" in name or runs[name].settings.images != "mnist":
             continue  # the paper draws no such curve
         points = reported.curve("lillicrap2014", f"fig2a-{name}")
         places = points.index.to_numpy() / 100 * runs[name].settings.examples
@@ -269,8 +269,8 @@ FIGURES = [
     Figure(
         id="mnist-error",
         title="Test error on MNIST",
-        alt="Test error in per cent against examples, a line with a band for each of four: "
-        "backpropagation, feedback alignment, feedback alignment with half of its connections "
+        alt="Test error in per cent against examples, a line with a band for each of five: "
+        "backpropagation and feedback alignment, whole and with half of their connections "
         "removed, and shallow. Open circles in the same colours: the paper's curves.",
         caption="Test error of 784-1000-10 networks with logistic units, mean and 95 % interval "
         "over networks. Open circles: the paper's Fig 2a, digitised, one network for each "
