@@ -392,3 +392,12 @@ def test_the_installed_command_ends_with_the_exit_code(
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_error_of_a_library_is_no_message_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> None:
+        int("a fault of ours")
+
+    monkeypatch.setattr(cli, "chosen", lambda _: fault())
+    with pytest.raises(ValueError, match="invalid literal"):
+        cli.main(["verify", "toy-network"])

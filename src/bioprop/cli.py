@@ -3,8 +3,10 @@
 import functools
 import http.server
 import sys
+import traceback
 import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -306,6 +308,12 @@ def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:
     out.print(table)
 
 
+def is_message(error: ValueError) -> bool:
+    """Say whether this package raised an error, to be read; one from a library is a fault."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Path(last.filename).is_relative_to(Path(__file__).parent)
+
+
 def main(words: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done, 1 failed or differs, 2 wrong words."""
     from bioprop.tasks.datasets import DataError
@@ -322,5 +330,7 @@ def main(words: list[str] | None = None) -> None:
             raise ValueError(f"{paths.ROOT} is no copy of the book; check BIOPROP_ROOT")
         app(words, standalone_mode=True)
     except expected as error:
+        if isinstance(error, ValueError) and not is_message(error):
+            raise
         Console(stderr=True).print(f"bioprop: {error}", soft_wrap=True, markup=False, style="red")
         sys.exit(2 if isinstance(error, ValueError) else 1)
