@@ -52,10 +52,13 @@ class NonlinearTask:
         flat = x.reshape(1, -1, x.shape[-1])
         return self.teacher.forward(flat)[-1].reshape(*x.shape[:-1], -1)
 
-    def test(self, count: int = 5000) -> tuple[Tensor, Tensor]:
-        """Return test inputs and targets that all members share, ``(1, count, unit)``."""
+    def test(self, count: int = 5000, block: int = 0) -> tuple[Tensor, Tensor]:
+        """Return test inputs and targets that all members share, ``(1, count, unit)``.
+
+        Each ``block`` has points of its own.
+        """
         one = Streams((self.teacher_seed,), self.streams.dtype, self.streams.device)
-        x = one.normal("probe", (count, self.sizes[0]))
+        x = one.normal("probe", (count, self.sizes[0]), block)
         return x, self.answers(x)
 
 

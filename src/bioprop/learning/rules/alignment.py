@@ -5,15 +5,16 @@ from torch import Tensor
 from bioprop.learning.dense import Dense
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Streams
-from bioprop.learning.rules.base import Matrices, Rule, carry_back, drawn, nothing
+from bioprop.learning.rules.base import Bound, Matrices, Rule, carry_back, drawn, nothing
 
 
-def feedback_alignment(bound: float | Tensor = 0.5, removed: float | Tensor = 0.0) -> Rule:
+def feedback_alignment(bound: Bound = 0.5, removed: float | Tensor = 0.0) -> Rule:
     """Teach through fixed random weights ``B`` (Lillicrap et al. 2014, task 1).
 
     ``delta[l] = delta[l+1] B[l+1] * slope(h[l])``. ``B[l]`` is drawn once from U(-bound, bound),
     for dense layers of shape ``(member, unit_out, unit_in)``, and a share ``removed`` of its
-    elements is then set to 0. Both are numbers or have shape ``(member, 1, 1)``.
+    elements is then set to 0. Both are numbers or have shape ``(member, 1, 1)``; ``bound`` may also
+    be a sequence of such, one for each layer but the first.
     """
 
     def init(network: Network, streams: Streams) -> Matrices:

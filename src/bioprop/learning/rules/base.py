@@ -56,9 +56,23 @@ def transposes(network: Network, weights: Matrices = ()) -> list[Tensor]:
     return [layer.transpose(W) for layer, W in pairs][1:]
 
 
-def drawn(network: Network, streams: Streams, bound: float | Tensor) -> list[Tensor]:
-    """Draw feedback weights from U(-bound, bound) for each layer but the first."""
+Bound = float | Tensor | Sequence[float | Tensor]  # one for all feedback weights, or one for each
+
+
+def drawn(network: Network, streams: Streams, bound: Bound) -> list[Tensor]:
+    """Draw feedback weights from U(-bound, bound) for each layer but the first.
+
+    ``bound`` is a number or has shape ``(member, 1, 1)``, or is a sequence of such, one for each
+    of these layers from the lowest to the output; another number of them raises ``ValueError``.
+    """
+    layers = network.layers[1:]
+    bounds = bound if isinstance(bound, Sequence) else [bound] * len(layers)
+    if len(bounds) != len(layers):
+        raise ValueError(
+            f"{len(bounds)} bounds of feedback weights given where {len(layers)} are needed: one "
+            "for each layer but the first, or one number for all"
+        )
     return [
-        streams.uniform("feedback", layer.feedback_shape, bound, index)
-        for index, layer in enumerate(network.layers[1:], start=1)
+        streams.uniform("feedback", layer.feedback_shape, each, index)
+        for index, (layer, each) in enumerate(zip(layers, bounds, strict=True), start=1)
     ]
