@@ -2,9 +2,11 @@
 
 from bioprop.choose import choose
 from bioprop.studies.alignment_needed import STUDY as _alignment_needed
+from bioprop.studies.deep_linear import STUDY as _deep_linear
 from bioprop.studies.depth import STUDY as _depth
 from bioprop.studies.depth_rates import STUDY as _depth_rates
 from bioprop.studies.initial_weights import STUDY as _initial_weights
+from bioprop.studies.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.linear_rates import STUDY as _linear_rates
 from bioprop.studies.linear_task import STUDY as _linear_task
 from bioprop.studies.mnist import STUDY as _mnist
@@ -30,6 +32,8 @@ STUDIES = {
         _depth,
         _theorems,
         _initial_weights,
+        _deep_linear,
+        _johnson_lindenstrauss,
     )
 }
 

@@ -1,0 +1,93 @@
+"""Chains of random matrices, and feedback that distorts distances more or less."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from bioprop.learning import Dense, Network, Streams, Training, rule, sgd
+from bioprop.learning.rules import Rule, carry_back
+from bioprop.studies import deep_linear, linear_task
+from bioprop.studies import johnson_lindenstrauss as jl
+from bioprop.studies.journal import Journal
+from bioprop.tasks.linear import LinearTask, linear_network
+
+WIDTHS = (10, 12, 20)
+
+
+def feedback(kind: str, stretch: float = 10.0, seeds: int = 4) -> tuple[torch.Tensor, list[int]]:
+    """Feedback weights for each width and seed, and their widths."""
+    settings = jl.STUDY.configure("smoke", kind, widths=WIDTHS, members=seeds, stretch=stretch)
+    widths, seed = zip(*itertools.product(WIDTHS, settings.seeds), strict=True)
+    return jl.feedback(settings, settings.streams(seed), widths, 10), list(widths)
+
+
+def test_with_one_hidden_layer_the_chain_is_the_linear_task() -> None:
+    settings = deep_linear.STUDY.configure("smoke", "fa-1")
+    deep, flat = Journal(), Journal()
+    deep_linear.run(settings, deep)
+    alike = {"rate": settings.rate, "bound": settings.bound, "first_seed": 0, "examples": 60}
+    alike |= {"feedback": (3 / settings.width) ** 0.5, "marks": 4, "members": settings.members}
+    linear_task.run(linear_task.STUDY.configure("smoke", "fa", **alike), flat)
+    assert deep.table()["log_nse"].equals(flat.table()["log_nse"])
+    assert deep.table()["angle_1"].equals(flat.table()["angle"])
+
+
+def test_angles_are_numbered_from_the_output_down() -> None:
+    streams = Streams((0, 1))
+    task, network = LinearTask(streams), linear_network(streams, (30, 5, 5, 10), 0.2)
+    exact = [network.weights[1].mT, -network.weights[2].mT]  # right below the output, turned there
+    teaching = Rule("half turned", lambda network, streams: exact, carry_back)
+    training = Training(network, teaching, sgd(0.1), task, streams)
+    found = deep_linear.angles(training, *task.probe(5))
+    assert list(found) == ["angle_1", "angle_2"]
+    assert torch.allclose(found["angle_1"], torch.tensor(180.0, dtype=torch.float64))
+    exact[0] = -exact[0]
+    found = deep_linear.angles(training, *task.probe(5))
+    assert torch.allclose(found["angle_2"], torch.tensor(0.0, dtype=torch.float64), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", jl.LOOKS)
+def test_feedback_of_every_kind_has_unit_gain_and_stops_at_its_width(kind: str) -> None:
+    B, widths = feedback(kind, seeds=200)
+    gain = B.square().sum((1, 2)) / 10
+    for width in WIDTHS:
+        own = torch.tensor([w == width for w in widths])
+        assert float(gain[own].mean()) == pytest.approx(1.0, abs=0.03)
+        assert B[own, :, :width].all() and not B[own, :, width:].any()
+
+
+def test_orthonormal_feedback_keeps_all_distances_and_stretched_feedback_its_ratio() -> None:
+    points = torch.randn(12, 30, 10, dtype=torch.float64, generator=torch.manual_seed(0))
+    kept = jl.distortion(feedback("orthonormal")[0], points)
+    assert float(kept["spread"].max()) < 1e-12 and float(kept["largest"].max()) < 1e-12
+    assert torch.allclose(kept["weakest"], torch.ones(12, dtype=torch.float64))
+    values = torch.linalg.svdvals(feedback("stretched", stretch=7.0)[0])
+    assert torch.allclose(values[:, 0] / values[:, -1], torch.tensor(7.0, dtype=torch.float64))
+    even = jl.distortion(feedback("stretched", stretch=1.0)[0], points)
+    assert float(even["spread"].max()) < 1e-12
+
+
+def test_a_silenced_network_is_one_of_that_width() -> None:
+    streams = Streams((0, 1))
+    task = LinearTask(streams)
+    wide = linear_network(streams, (30, 20, 10), 0.1)
+    B = rule("fa").init(wide, streams)[0]
+    B[:, :, 12:] = 0
+    jl.silence(wide, (12, 12))
+    below, above = (W.clone() for W in (wide.weights[0][:, :, :12], wide.weights[1][:, :12]))
+    narrow = Network([Dense(30, 12), Dense(12, 10)], ["linear"] * 2, [below, above])
+    for network, matrix in ((wide, B), (narrow, B[:, :, :12])):
+        teaching = Rule("given", lambda network, streams, given=matrix: [given], carry_back)
+        Training(network, teaching, sgd(0.01), task, streams).until(50)
+    assert not wide.weights[0][:, :, 12:].any() and not wide.weights[1][:, 12:].any()
+    torch.testing.assert_close(wide.weights[0][:, :, :12], narrow.weights[0])
+    torch.testing.assert_close(wide.weights[1][:, :12], narrow.weights[1])
+
+
+def test_a_network_that_never_gets_there_is_told_apart() -> None:
+    journal = Journal()
+    jl.run(jl.STUDY.configure("smoke", "random"), journal)
+    run = type("Run", (), {"table": journal.table()})
+    assert np.isinf(jl.examples_needed(run)).all(axis=None)
