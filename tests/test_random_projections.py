@@ -27,7 +27,12 @@ def test_with_one_hidden_layer_the_chain_is_the_linear_task() -> None:
     settings = deep_linear.STUDY.configure("smoke", "fa-1")
     deep, flat = Journal(), Journal()
     deep_linear.run(settings, deep)
-    alike = {"rate": settings.rate, "bound": settings.bound, "first_seed": 0, "examples": 60}
+    alike = {
+        "rate": settings.rate,
+        "bound": settings.bound,
+        "first_seed": settings.first_seed,
+        "examples": 60,
+    }
     alike |= {"feedback": (3 / settings.width) ** 0.5, "marks": 4, "members": settings.members}
     linear_task.run(linear_task.STUDY.configure("smoke", "fa", **alike), flat)
     assert deep.table()["log_nse"].equals(flat.table()["log_nse"])

@@ -121,7 +121,7 @@ STUDY = Study(
         "paper": {},
     },
     variants={
-        "shallow": {"rule": "shallow"},
+        "shallow": {"rule": "shallow", "rates": (0.0005, 0.0007, 0.001, *RATES)},
         "bp-3": {"rule": "bp"},
         "bp-4": {"rule": "bp", "hidden": (20, 10)},
         "fa-3": {"rule": "fa", "feedbacks": (SCALES,), "rates": RATES[4:]},
