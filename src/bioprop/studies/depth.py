@@ -172,11 +172,11 @@ STUDY = Study(
         "paper": {},
     },
     variants={
-        "shallow": {"rule": "shallow", "rate": 0.02},
+        "shallow": {"rule": "shallow", "rate": 0.002},
         "bp-3": {"rule": "bp", "rate": 0.1},
-        "fa-3": {"rule": "fa", "rate": 0.06, "feedback": (0.25,)},
-        "bp-4": {"rule": "bp", "rate": 0.2, "hidden": (20, 10)},
-        "fa-4": {"rule": "fa", "rate": 0.06, "feedback": (0.5, 0.5), "hidden": (20, 10)},
+        "fa-3": {"rule": "fa", "rate": 0.05, "feedback": (0.25,)},
+        "bp-4": {"rule": "bp", "rate": 0.3, "hidden": (20, 10)},
+        "fa-4": {"rule": "fa", "rate": 0.07, "feedback": (0.5, 0.5), "hidden": (20, 10)},
     },
     run=run,
     claims=[
