@@ -57,9 +57,7 @@ class DepthSettings(NonlinearSettings):
     """Settings of the result: what the search has found."""
 
     rate: Positive  # not printed; ours: the best of the study depth-rates
-    feedback: tuple[
-        Positive, ...
-    ] = ()  # "selected manually": B ~ U(-b, b), b of each, lowest first
+    feedback: tuple[Positive, ...] = ()  # "selected manually"; ours: depth-rates, lowest B first
     first_seed: Seed = 3000  # ours: never used before; an earlier run had 0 to 19
 
 
