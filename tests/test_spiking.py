@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bioprop.learning import Dense, Network, Streams, Training, rule, sgd
 from bioprop.learning.spiking import Neurons, SpikingNetwork, signed_spikes
+from bioprop.studies import spiking
 
 SIZES = (6, 8, 3)
 
@@ -161,3 +162,23 @@ def test_other_units_than_logistic_ones_are_refused() -> None:
     made = network()
     with pytest.raises(ValueError, match="spiking units are logistic, not tanh"):
         SpikingNetwork(made.layers, ["tanh", "linear"], made.weights, streams=made.streams)
+
+
+def test_the_study_refuses_bad_settings_by_name() -> None:
+    with pytest.raises(ValueError, match="volley"):
+        spiking.STUDY.configure("smoke", "fa", volley="spike")
+    with pytest.raises(ValueError, match=r"settle must be .* below the number of steps"):
+        spiking.STUDY.configure("smoke", "fa", settle=30)
+
+
+def test_the_angle_is_that_of_the_mean_volley_and_leaves_out_what_has_no_error() -> None:
+    settings = spiking.STUDY.configure("smoke", "fa")
+    training, task, made = spiking.build(settings)
+    x, target = task(0)
+    found = spiking.signal_angle(training, x, target)
+    assert found.shape == (3,) and (found > 0).all() and (found < 180).all()
+    training.state[0].copy_(made.weights[1].mT)
+    assert torch.allclose(spiking.signal_angle(training, x, target), torch.zeros(3).double())
+    trial = made.present(x, target)
+    silent = spiking.signal_angle(training, x, trial.activities[-1])
+    assert silent.isnan().all(), "without an error there is no angle"

@@ -11,6 +11,7 @@ from bioprop.studies.mnist import STUDY as _mnist
 from bioprop.studies.mnist_ablation import STUDY as _mnist_ablation
 from bioprop.studies.mnist_readings import STUDY as _mnist_readings
 from bioprop.studies.receptive_fields import STUDY as _receptive_fields
+from bioprop.studies.spiking import STUDY as _spiking
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.theorems import STUDY as _theorems
 from bioprop.studies.toy_network import STUDY as _toy_network
@@ -30,6 +31,7 @@ STUDIES = {
         _depth,
         _theorems,
         _initial_weights,
+        _spiking,
     )
 }
 
