@@ -4,11 +4,13 @@ from bioprop.choose import choose
 from bioprop.studies.alignment_needed import STUDY as _alignment_needed
 from bioprop.studies.depth import STUDY as _depth
 from bioprop.studies.depth_rates import STUDY as _depth_rates
+from bioprop.studies.freezing import STUDY as _freezing
 from bioprop.studies.initial_weights import STUDY as _initial_weights
 from bioprop.studies.linear_rates import STUDY as _linear_rates
 from bioprop.studies.linear_task import STUDY as _linear_task
 from bioprop.studies.mnist import STUDY as _mnist
 from bioprop.studies.mnist_ablation import STUDY as _mnist_ablation
+from bioprop.studies.mnist_depth import STUDY as _mnist_depth
 from bioprop.studies.mnist_readings import STUDY as _mnist_readings
 from bioprop.studies.receptive_fields import STUDY as _receptive_fields
 from bioprop.studies.spiking import STUDY as _spiking
@@ -29,6 +31,8 @@ STUDIES = {
         _mnist_ablation,
         _depth_rates,
         _depth,
+        _mnist_depth,
+        _freezing,
         _theorems,
         _initial_weights,
         _spiking,
