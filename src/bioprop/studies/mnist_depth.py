@@ -136,11 +136,6 @@ def widest(runs: Runs) -> np.ndarray:
     return np.max(angles, axis=0)
 
 
-def on_mnist(settings: MnistDepthSettings) -> bool:
-    """Say whether a claim about MNIST is about such a run."""
-    return settings.images == "mnist" and not settings.held_out
-
-
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the final error against the number of hidden layers, and its course for three."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(2, 3))
@@ -192,7 +187,6 @@ def as_good(depth: int) -> Claim:
         reason="half a point is 50 of the 10 000 test images",
         figure="mnist-depth-error",
         origin="ours",
-        applies=on_mnist,
     )
 
 
@@ -209,7 +203,6 @@ def deeper(name: str, title: str) -> Claim:
         reason="0.2 points are 20 of the 10 000 test images",
         figure="mnist-depth-error",
         origin="ours",
-        applies=on_mnist,
     )
 
 
@@ -249,7 +242,6 @@ STUDY = Study(
             figure="mnist-depth-angle",
             decimals=1,
             origin="ours",
-            applies=on_mnist,
         ),
     ],
     figures=[
