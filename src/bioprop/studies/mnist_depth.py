@@ -213,7 +213,7 @@ STUDY = Study(
     settings=MnistDepthSettings,
     tiers={
         "smoke": {"images": "digits", "members": 3, "examples": 400, "marks": 4},
-        "quick": {"images": "digits", "members": 3, "examples": 15_000, "marks": 10},
+        "quick": {"images": "digits", "members": 3, "examples": 10_000, "marks": 10},
         "paper": {},
     },
     variants={
