@@ -48,7 +48,7 @@ SCHEDULES = {
 # Those that are run under backpropagation too.
 COMPARED = ("together", "only-1", "only-3", "hidden-upwards", "upwards", "downwards")
 ADDED = "ours, added after trials with other seeds"
-SHORT = 2250  # ours: cycles of short turns, which then last 100 examples, five batches
+SHORT = 1500  # ours: cycles of short turns, which then last 100 examples, five batches
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -56,9 +56,9 @@ class FreezingSettings(MnistDepthSettings):
     """Settings of the frozen networks: the deepest ones of the study mnist-depth."""
 
     turns: tuple[Turn, ...] = ("1234",)  # ours: layers that learn, turn by turn; 4 is the output
-    cycles: Count = 15  # ours: how often every turn comes; 15 make a cycle an epoch
-    examples: Count = 900_000  # ours: each training image fifteen times
-    marks: Count = 30  # ours: one for each half epoch
+    cycles: Count = 10  # ours: how often every turn comes; 10 make a cycle an epoch
+    examples: Count = 600_000  # ours: each training image ten times
+    marks: Count = 20  # ours: one for each half epoch
     members: Count = 5  # ours: differences of half a point and more matter here
 
 
