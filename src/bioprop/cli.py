@@ -267,7 +267,7 @@ def costs(tier: Annotated[list[str], typer.Option(help="Tiers to measure.")] = [
     for each in tier:
         choose("tier", each, TIERS)
     measured = Costs.load()
-    measured.machine = f"one thread of a {processor()} processor"
+    measured.machine = f"one thread of a processor {processor()}"
     for name in chapters.chapters():
         for each in tier:
             target = paths.BUILD / "executed" / f"{name}.ipynb"

@@ -49,9 +49,17 @@ def code() -> str:
 
 
 def processor() -> str:
-    """Return the processor's instruction set and, where known, its best vector extension."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()} {capability}"
+    """Return the processor's model, where the system tells, and what it computes with.
+
+    The model matters: libraries add in an order that they choose by it.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return ", ".join([*names[:1], kind])
 
 
 def _git(*words: str) -> str:

@@ -98,7 +98,7 @@ class Dense:
 
     def bias_gradient(self, delta: Tensor) -> Tensor:
         """Return the signals summed over the batch, ``(member, 1, unit_out)``."""
-        return delta.sum(1, keepdim=True)
+        return delta if delta.shape[1] == 1 else delta.sum(1, keepdim=True)
 
     def rounded(self, W: Tensor) -> Tensor:
         """Return weights as the products use them."""

@@ -88,7 +88,12 @@ class Network:
     def present(self, x: Tensor, target: Tensor, step: int = 0) -> Trial:
         """Run a batch forward and compare the output with ``target``."""
         weights = [layer.rounded(W) for layer, W in zip(self.layers, self.weights, strict=True)]
-        activities = self.forward(x, weights)
+        return self.compare(self.forward(x, weights), target, step, weights)
+
+    def compare(
+        self, activities: list[Tensor], target: Tensor, step: int, weights: Sequence[Tensor]
+    ) -> Trial:
+        """Return the trial that left ``activities`` behind, its output compared with ``target``."""
         y = activities[-1]
         if target.shape != y.shape:
             raise ValueError(

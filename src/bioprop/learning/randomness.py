@@ -26,6 +26,10 @@ STREAMS = (
     "probe",
     "weight mask",
     "feedback mask",
+    "spikes",
+    "test spikes",
+    "volley",
+    "dropout",
 )
 
 
@@ -47,8 +51,8 @@ class Streams:
     """The random streams of a population: ``seeds`` holds one seed for each member.
 
     Members with equal seeds (a search over hyperparameters) get equal numbers. Draws come back
-    with shape ``(member, *shape)`` in ``dtype`` on ``device``; they are made in float64 by NumPy,
-    so they do not depend on the device or the precision.
+    with shape ``(member, *shape)`` in ``dtype`` on ``device``; they are made by NumPy in float64
+    (``chances``: float32), so they do not depend on the device or the precision.
     """
 
     seeds: tuple[int, ...]
@@ -83,6 +87,10 @@ class Streams:
             raise ValueError(f"the share removed must lie between 0 and 1, not {removed}")
         drawn = self._draw(stream, block, lambda g: g.random(shape))
         return (drawn >= spread(share.to(drawn), drawn.ndim)).to(drawn.dtype)
+
+    def chances(self, stream: str, shape: Sequence[int], block: int = 0) -> Tensor:
+        """Draw from U(0, 1), in float32: what happens with probability p does where this is < p."""
+        return self._draw(stream, block, lambda g: g.random(shape, dtype=np.float32))
 
     def _draw(
         self, stream: str, block: int, draw: Callable[[np.random.Generator], np.ndarray]

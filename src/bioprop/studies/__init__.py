@@ -5,14 +5,17 @@ from bioprop.studies.alignment_needed import STUDY as _alignment_needed
 from bioprop.studies.deep_linear import STUDY as _deep_linear
 from bioprop.studies.depth import STUDY as _depth
 from bioprop.studies.depth_rates import STUDY as _depth_rates
+from bioprop.studies.freezing import STUDY as _freezing
 from bioprop.studies.initial_weights import STUDY as _initial_weights
 from bioprop.studies.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.linear_rates import STUDY as _linear_rates
 from bioprop.studies.linear_task import STUDY as _linear_task
 from bioprop.studies.mnist import STUDY as _mnist
 from bioprop.studies.mnist_ablation import STUDY as _mnist_ablation
+from bioprop.studies.mnist_depth import STUDY as _mnist_depth
 from bioprop.studies.mnist_readings import STUDY as _mnist_readings
 from bioprop.studies.receptive_fields import STUDY as _receptive_fields
+from bioprop.studies.spiking import STUDY as _spiking
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.theorems import STUDY as _theorems
 from bioprop.studies.toy_network import STUDY as _toy_network
@@ -30,10 +33,13 @@ STUDIES = {
         _mnist_ablation,
         _depth_rates,
         _depth,
+        _mnist_depth,
+        _freezing,
         _theorems,
         _initial_weights,
         _deep_linear,
         _johnson_lindenstrauss,
+        _spiking,
     )
 }
 

@@ -42,6 +42,9 @@ LOOKS = {
     "bp-4": Look("backpropagation, 4 layers", "0.55", "-"),
     "fa-3": Look("feedback alignment, 3 layers", COLOURS[2], "--"),
     "fa-4": Look("feedback alignment, 4 layers", COLOURS[9], "--"),
+    "layer-1": Look("hidden layer 1", COLOURS[0], "-"),
+    "layer-2": Look("hidden layer 2", COLOURS[1], "--"),
+    "layer-3": Look("hidden layer 3", COLOURS[2], ":"),
     "pbp": Look("pseudobackprop", COLOURS[4], (0, (5, 1, 1, 1, 1, 1))),
 }
 
@@ -89,3 +92,28 @@ def band(axes: Axes, run: Run, quantity: str, rule: str, **changes: Any) -> pd.D
     axes.fill_between(values.index, low, high, color=options["color"], alpha=0.2, linewidth=0)
     frame = {"rule": rule, "quantity": quantity, "examples": values.index}
     return pd.DataFrame(frame | {"mean": mean, "low": low, "high": high})
+
+
+def dot(
+    axes: Axes,
+    values: np.ndarray,
+    place: float,
+    rule: str,
+    *,
+    upright: bool = False,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Draw mean and 95 % interval over members as a dot with a bar; return what was drawn.
+
+    ``values`` (member,) run along the horizontal axis, or the vertical one where ``upright``.
+    Backpropagation is a circle and everything else a square.
+    """
+    mean, low, high = interval(values)
+    bar = [[mean - low], [high - mean]]
+    look, marker = LOOKS[rule], "o" if rule == "bp" else "s"
+    options = {"color": look.colour, "label": look.name, "fmt": marker, "capsize": 3, **changes}
+    if upright:
+        axes.errorbar([place], [mean], yerr=bar, **options)
+    else:
+        axes.errorbar([mean], [place], xerr=bar, **options)
+    return {"rule": rule, "mean": mean, "low": low, "high": high}

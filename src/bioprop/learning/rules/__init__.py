@@ -20,6 +20,7 @@ from bioprop.learning.rules.base import Matrices, Rule, carry_back, nothing, tra
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
 from bioprop.learning.rules.rotation import isoclinic, rotated_alignment, rotated_backprop
+from bioprop.learning.rules.scheduled import in_turn
 from bioprop.learning.rules.signs import (
     sign_symmetry,
     sign_symmetry_fixed,
@@ -33,6 +34,7 @@ __all__ = [
     "Matrices",
     "Rule",
     "carry_back",
+    "in_turn",
     "isoclinic",
     "nothing",
     "pseudoinverse",

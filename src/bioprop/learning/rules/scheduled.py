@@ -1,0 +1,36 @@
+"""Which layers learn, and when: a schedule around any rule."""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from bioprop.learning.network import Deltas, Network, Trial
+from bioprop.learning.randomness import Streams
+from bioprop.learning.rules.base import Rule
+
+
+def in_turn(rule: Rule, turns: Sequence[Collection[int]], steps: int = 1) -> Rule:
+    """Teach as ``rule`` does, but only the layers whose turn it is; the others stay as they are.
+
+    ``turns`` names the layers of each turn, counted from 0; a turn lasts ``steps`` batches, and
+    after the last one the first comes again. With one turn the layers that it leaves out are frozen
+    for good. A layer that is not taught still carries activity up and teaching signals down.
+    Raises ``ValueError`` where there is no turn, no step, or no such layer.
+    """
+    if not turns or steps < 1:
+        raise ValueError(f"{len(turns)} turns of {steps} steps teach nothing; give 1 or more")
+
+    def init(network: Network, streams: Streams) -> Any:
+        layers = len(network.layers)
+        if unknown := {layer for turn in turns for layer in turn} - set(range(layers)):
+            raise ValueError(
+                f"layer {min(unknown)} is to learn, but the network's layers are 0 to {layers - 1}"
+            )
+        return rule.init(network, streams)
+
+    def teach(network: Network, state: Any, trial: Trial) -> Deltas:
+        turn = turns[trial.step // steps % len(turns)]
+        deltas = rule.teach(network, state, trial)
+        return [delta if layer in turn else None for layer, delta in enumerate(deltas)]
+
+    return dataclasses.replace(rule, name=f"{rule.name} in turn", init=init, teach=teach)
