@@ -1,6 +1,6 @@
 """Lillicrap et al. 2014, Fig S1: what do hidden units come to look for?
 
-What learning MNIST has changed in the input weights of random hidden units, as pictures. The weights
+Shown is what learning MNIST has changed in the input weights of random hidden units. The weights
 themselves would show the random ones that they started from: those are as large as the changes.
 """
 
@@ -29,7 +29,7 @@ class FieldSettings(MnistSettings):
 
 
 def run(settings: FieldSettings, journal: Journal) -> None:
-    """Train one network; a mark is a pixel, its row the change of that pixel's weight to each unit."""
+    """Train one network; a mark is a pixel, a row what changed in its weights to the units."""
     task = images(settings, settings.streams())
     journal.learns_from(settings.images, load(settings.images).parts)
     units = generator(settings.first_seed, "probe").permutation(settings.hidden[0])
