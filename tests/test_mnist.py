@@ -119,14 +119,15 @@ def test_readings_are_measured_on_held_out_images_and_the_replication_on_test_im
     assert configured("fa-replication").held_out == 0
 
 
-def test_receptive_fields_are_the_input_weights_of_the_units_named() -> None:
+def test_receptive_fields_are_what_changed_in_the_input_weights_of_the_units_named() -> None:
     journal = finished(FIELDS, "fa", units=5)
     table = journal.table()
     settings = FIELDS.configure("smoke", "fa", units=5)
     training = train(settings, images(settings, settings.streams()))
+    before = training.network.weights[0].clone()
     training.until(settings.examples // settings.batch)
     units = table["unit"].unique()
     assert len(units) == 5
-    pixel = table.pivot(index="examples", columns="unit", values="weight").to_numpy()
-    expected = training.network.weights[0][0][:, units].numpy()
+    pixel = table.pivot(index="examples", columns="unit", values="change").to_numpy()
+    expected = (training.network.weights[0] - before)[0][:, units].numpy()
     np.testing.assert_allclose(pixel, expected, atol=6e-5)

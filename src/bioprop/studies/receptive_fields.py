@@ -1,6 +1,7 @@
 """Lillicrap et al. 2014, Fig S1: what do hidden units come to look for?
 
-The input weights of random hidden units after learning MNIST, as pictures.
+Shown is what learning MNIST has changed in the input weights of random hidden units. The weights
+themselves would show the random ones that they started from: those are as large as the changes.
 """
 
 import matplotlib.pyplot as plt
@@ -28,26 +29,28 @@ class FieldSettings(MnistSettings):
 
 
 def run(settings: FieldSettings, journal: Journal) -> None:
-    """Train one network; its mark is a pixel, and a row holds that pixel's weight to each unit."""
+    """Train one network; a mark is a pixel, a row what changed in its weights to the units."""
     task = images(settings, settings.streams())
     journal.learns_from(settings.images, load(settings.images).parts)
     units = generator(settings.first_seed, "probe").permutation(settings.hidden[0])
     chosen = np.sort(units[: settings.units])
     journal.label(seed=[settings.first_seed] * len(chosen), unit=chosen.tolist())
     training = train(settings, task)
+    before = training.network.weights[0].clone()
     for _ in journal.follow(training, np.linspace(0, settings.examples, 11), settings.batch):
         pass  # marks are for progress and checkpoints; what counts is the end
-    for pixel, weights in enumerate(training.network.weights[0][0][:, chosen]):
-        journal.write(pixel, weight=weights.double().round(decimals=DECIMALS))
+    changes = (training.network.weights[0] - before)[0][:, chosen]
+    for pixel, change in enumerate(changes):
+        journal.write(pixel, change=change.double().round(decimals=DECIMALS))
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw a picture of the input weights of each unit, a block of pictures for each rule."""
+    """Draw what changed in the input weights of each unit, a block of pictures for each rule."""
     figure = plt.figure(figsize=(9, 4.8))
     blocks, frames = figure.subfigures(1, len(runs), squeeze=False)[0], []
     for block, (name, result) in zip(blocks, runs.items(), strict=True):
         table = result.table
-        fields = table.pivot(index="unit", columns="examples", values="weight").to_numpy()
+        fields = table.pivot(index="unit", columns="examples", values="change").to_numpy()
         side = round(fields.shape[1] ** 0.5)
         across = int(np.ceil(len(fields) ** 0.5))
         limit = np.quantile(np.abs(fields), 0.999)
@@ -58,7 +61,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             axes.imshow(field.reshape(side, side), cmap="PuOr", vmin=-limit, vmax=limit)
         block.suptitle(drawing.LOOKS[name].name)
         frames.append(table.rename(columns={"examples": "pixel"}).assign(rule=name))
-    return figure, pd.concat(frames)[["rule", "unit", "pixel", "weight"]]
+    return figure, pd.concat(frames)[["rule", "unit", "pixel", "change"]]
 
 
 STUDY = Study(
@@ -78,11 +81,11 @@ STUDY = Study(
             id="receptive-fields",
             title="What random hidden units look for",
             alt="Two blocks of small square pictures, one for backpropagation and one for feedback "
-            "alignment; each picture shows the weights from the image to one hidden unit, orange "
-            "for negative and purple for positive.",
-            caption="Input weights of hidden units, drawn at random from the thousand, after "
-            "learning MNIST with backpropagation (left) and feedback alignment (right). Colours "
-            "have the same scale within a block.",
+            "alignment; each picture shows how the weights from the image to one hidden unit "
+            "changed, orange for down and purple for up.",
+            caption="Change of the input weights of hidden units, drawn at random from the "
+            "thousand, by learning MNIST with backpropagation (left) and feedback alignment "
+            "(right). Orange: down, purple: up. Colours have the same scale within a block.",
             place="Fig S1",
             draw=draw,
         )
