@@ -35,6 +35,7 @@ LOOKS = {
     "fa-sparse": Look("feedback alignment, half removed", COLOURS[5], (0, (3, 1, 1, 1))),
     "bp-sparse": Look("backpropagation, half removed", "0.55", (0, (3, 1, 1, 1))),
     "bp-removed": Look("backpropagation, from W", "0.15", "-"),
+    "shallow-removed": Look("shallow, from W", COLOURS[7], (0, (5, 2))),
     "w-removed": Look("feedback alignment, from W", COLOURS[0], ":"),
     "b-removed": Look("feedback alignment, from B", COLOURS[1], "-."),
     "both-removed": Look("feedback alignment, from both", COLOURS[2], "--"),
