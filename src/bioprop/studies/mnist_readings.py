@@ -245,7 +245,7 @@ STUDY = Study(
         ),
         Figure(
             id="mnist-replication",
-            title="Why a published replication ends at four times the paper's error",
+            title="Why a published replication ends far above the paper's error",
             alt="Test error on a log axis against examples: backpropagation and feedback alignment "
             "with the output slope at the printed rate, with open circles for a published "
             "replication's own errors, and backpropagation at twenty times the rate and without "
