@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
 from bioprop.learning import Rule
@@ -136,6 +137,7 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     panels[0, 0].legend()
     for axes in panels[1]:
         axes.set(xlabel="examples")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
     figure.supylabel("angle to backprop's signal (degrees)")
     return figure, pd.concat(frames)
 
@@ -348,7 +350,7 @@ STUDY = Study(
             "line at 90, against examples, a line with a band for each of three hidden layers.",
             caption="Angle between the teaching signals of feedback alignment and of "
             "backpropagation at each hidden layer. In turn, marks fall at the end of layer 2's "
-            "turn and of the output's by turns, hence the zigzag. Mean and 95 % interval over "
+            "turn and of the output's. Mean and 95 % interval over "
             "networks.",
             place="Ours, after Lillicrap et al. 2016",
             draw=draw_angle,
