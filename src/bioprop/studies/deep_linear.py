@@ -178,7 +178,7 @@ CLAIMS = [
     ),
     Claim(
         id="deep-linear-angle-grows",
-        statement="The longer the chain, the larger the angle at its lower end.",
+        statement="With four random matrices the angle at the lower end is larger than with one.",
         place=PLACE,
         origin="ours",
         measure=lambda runs: (

@@ -31,7 +31,7 @@ from bioprop.studies.study import (
 )
 from bioprop.tasks.linear import LinearTask, linear_network
 
-SMALL = 0.01  # Fig 4: weights up to this range are the small ones
+SMALL = 0.01  # ours: weights up to this range are the small ones
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -214,7 +214,7 @@ STUDY = Study(
         ),
         Claim(
             id="pseudoinverse-small-only",
-            statement="The effect belongs to small initial weights.",
+            statement="The effect is stronger from small initial weights.",
             place="Fig 4",
             measure=lost_with_size,
             unit="degrees at the end, gap between PBP and BP at the largest range minus smallest",
@@ -227,7 +227,7 @@ STUDY = Study(
             id="pseudoinverse-weights",
             statement="The forward weights resemble the pseudoinverse of B more than its "
             "transpose.",
-            place="a reader's remark on Fig 4",
+            place="a reader's remark",
             origin="ours",
             measure=lambda runs: closer(runs, "w_to_pseudoinverse", "w_to_transpose"),
             unit="degrees, angle of W to B⁺ minus angle to Bᵀ, largest over ranges up to 0.01",
@@ -240,7 +240,7 @@ STUDY = Study(
             id="pseudoinverse-weights-end",
             statement="The forward weights come to resemble the pseudoinverse of B more than its "
             "transpose at the end.",
-            place="a reader's remark on Fig 4",
+            place="a reader's remark",
             origin="ours",
             measure=lambda runs: closer_at(runs, "w_to_pseudoinverse", "w_to_transpose", 100),
             unit="the same at the end of the run",
@@ -271,7 +271,7 @@ STUDY = Study(
             "its pseudoinverse.",
             caption="Angle of the output weights $W$, as one vector, to $B^T$ and to $B^+$ after "
             "learning. Mean and 95 % interval over networks.",
-            place="a reader's remark on Fig 4",
+            place="a reader's remark",
             draw=draw_matrices,
         ),
     ],

@@ -258,7 +258,7 @@ STUDY = Study(
     claims=[
         Claim(
             id="jl-distortion-falls",
-            statement="The distortion of a random B falls with width as the lemma says.",
+            statement="The average distortion of a random B falls with width as the lemma says.",
             place=PLACE,
             origin="ours",
             measure=slopes,
@@ -292,7 +292,8 @@ STUDY = Study(
         ),
         Claim(
             id="jl-correlation",
-            statement="At the paper's width, networks whose B distorts more learn more slowly.",
+            statement="At the paper's width, networks whose B distorts more on average learn more "
+            "slowly.",
             place=PLACE,
             origin="ours",
             measure=lambda runs: correlation(runs, "spread"),
