@@ -1,10 +1,12 @@
 """Verdicts follow from the members' measurements and from nothing else."""
 
+import io
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.stats
@@ -12,8 +14,8 @@ import scipy.stats
 from bioprop import studies
 from bioprop.book import claims
 from bioprop.book.claims import Judgement, Verdict, criterion, judge, judge_all, reported_value
-from bioprop.book.records import RECORDED, Store
-from bioprop.studies import Claim, Region, Study, reported, within
+from bioprop.book.records import RECORDED, Record, Store
+from bioprop.studies import Claim, Region, Study, drawing, reported, within
 
 LINEAR = studies.get("linear-task")  # its paper reports fig1d-shallow-98 = -0.3
 EVERY = [(study, claim) for study in studies.STUDIES.values() for claim in study.claims]
@@ -242,3 +244,51 @@ def test_a_claim_says_what_where_and_how_it_is_judged(study: Study, claim: Claim
 def test_a_claim_about_a_figure_that_does_not_exist_is_refused_at_declaration() -> None:
     with pytest.raises(ValueError, match="no figure of claim c 'f'; allowed: linear-nse"):
         Study(**{**vars(LINEAR), "claims": [claim()]})
+
+
+# Divergence in every study
+
+
+def lost(record: Record, members: list[int]) -> Record:
+    """Return a record whose members have diverged half-way."""
+    half = len(record.marks) // 2
+    values = {
+        name: [
+            [None if k in members and mark >= half else v for k, v in enumerate(row)]
+            for mark, row in enumerate(rows)
+        ]
+        for name, rows in record.values.items()
+    }
+    return Record.model_validate(record.model_dump() | {"values": values})
+
+
+RECORDED_STUDIES = [s for s in studies.STUDIES.values() if claims.best_tier(s, RECORDED)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("who", ["one", "all"])
+@pytest.mark.parametrize("study", RECORDED_STUDIES, ids=lambda study: study.name)
+def test_members_that_diverge_crash_neither_a_claim_nor_a_figure(
+    study: studies.Study, who: str
+) -> None:
+    tier, runs, _ = claims.recorded(study)
+    assert tier
+    broken = {
+        name: lost(record, [0] if who == "one" else list(range(record.members)))
+        for name, record in runs.items()
+    }
+    claims.judge_all(study, broken, tier)
+    with drawing.style():
+        for figure in study.figures:
+            picture, _ = figure.draw(broken)
+            picture.savefig(io.BytesIO(), format="png", dpi=20)
+            plt.close(picture)
+
+
+@pytest.mark.parametrize("name", ["deep-linear-slows", "jl-paper-width", "jl-weakest"])
+def test_networks_that_diverge_after_they_have_learnt_are_not_judged_by_that(name: str) -> None:
+    study = studies.get("deep-linear" if name.startswith("deep") else "johnson-lindenstrauss")
+    tier, runs, _ = claims.recorded(study)
+    broken = {v: lost(record, list(range(record.members))) for v, record in runs.items()}
+    judged = {j.claim.id: j.verdict for j in claims.judge_all(study, broken, tier or "")}
+    assert judged[name] == "cannot be judged"

@@ -131,3 +131,14 @@ def test_receptive_fields_are_what_changed_in_the_input_weights_of_the_units_nam
     pixel = table.pivot(index="examples", columns="unit", values="change").to_numpy()
     expected = (training.network.weights[0] - before)[0][:, units].numpy()
     np.testing.assert_allclose(pixel, expected, atol=6e-5)
+
+
+def test_a_batch_of_more_images_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="a batch of 20 needs more than 7 images"):
+        READ.run(READ.configure("smoke", "bp-unit", held_out=1430), Journal())
+
+
+@pytest.mark.parametrize("name", ["bounds", "feedbacks", "hidden"])
+def test_nothing_to_try_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} = \(\).*at least 1 item"):
+        READ.configure("smoke", "fa-unit", **{name: ()})

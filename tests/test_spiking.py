@@ -182,3 +182,9 @@ def test_the_angle_is_that_of_the_mean_volley_and_leaves_out_what_has_no_error()
     trial = made.present(x, target)
     silent = spiking.signal_angle(training, x, trial.activities[-1])
     assert silent.isnan().all(), "without an error there is no angle"
+
+
+def test_a_network_that_has_diverged_is_not_taken_for_a_silent_one() -> None:
+    drive = torch.full((1, 20, 1, 3), torch.nan)
+    for neurons in (Neurons(), Neurons(threshold=1.0), Neurons(refractory=2)):
+        assert neurons.activity(neurons.spikes(drive, torch.rand(1, 20, 1, 3))).isnan().all()

@@ -76,7 +76,7 @@ class Neurons:
                 rest = torch.where(s > 0, self.refractory, rest - 1)
             if self.threshold is not None:
                 v *= 1 - s
-            spikes[:, t] = s
+            spikes[:, t] = s + 0 * v  # NaN stays NaN: a network that diverged is not a silent one
         return spikes
 
     def activity(self, spikes: Tensor) -> Tensor:
@@ -113,6 +113,10 @@ class SpikingNetwork(Network):
         """
         trains = self.trains(x, "test spikes", weights=weights)
         return [self.neurons.activity(spikes) for spikes in trains]
+
+    def propagate(self, index: int, h: Tensor, W: Tensor | None = None) -> Tensor:
+        """Raise ``ValueError``: spikes of one layer alone are not what a rate is made of."""
+        raise ValueError("spiking layers do not run on their own, as node perturbation asks")
 
     def present(self, x: Tensor, target: Tensor, step: int = 0) -> Trial:
         """Show a batch, count spikes, and let the error units answer with one volley at the end."""

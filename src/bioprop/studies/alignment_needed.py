@@ -29,6 +29,7 @@ from bioprop.studies.study import (
     Runs,
     Seed,
     Settings,
+    Some,
     Study,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -41,7 +42,7 @@ class RotationSettings(Settings):
     """Settings of the rotation; the paper has no such experiment, so all choices are ours."""
 
     rule: Literal["rotated", "rotated-fixed"]  # ours: angle held, or only set at the start
-    degrees: tuple[float, ...] = tuple(range(0, 181, 15))  # ours: half a turn
+    degrees: Some[float] = tuple(range(0, 181, 15))  # ours: half a turn
     rate: Positive = 4e-3  # ours: half the fastest rate of backprop: stable at every angle < 90
     bound: Positive = 0.01  # ours: as in the linear task
     gain: Positive = 50.0  # ours: brings the fixed weights to the linear task's range of 0.5
@@ -83,6 +84,12 @@ def first_below(member: pd.DataFrame, level: float) -> float:
     if k == 0:
         return float(examples[0])
     return float(np.interp(-level, -values[k - 1 : k + 1], examples[k - 1 : k + 1]))
+
+
+def first_below_for_good(member: pd.DataFrame, level: float) -> float:
+    """Return the same, but NaN where the member has diverged by the end of its run."""
+    lost = member["log_nse"].isna().any()
+    return float("nan") if lost else first_below(member, level)
 
 
 def largest_rise(runs: Runs) -> np.ndarray:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import Training, angle, rule, sgd
 from bioprop.learning.rules import carry_back, transposes
 from bioprop.studies import drawing
-from bioprop.studies.alignment_needed import LEARNT, first_below
+from bioprop.studies.alignment_needed import LEARNT, first_below_for_good
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -96,9 +96,12 @@ def final_angles(run: Run) -> np.ndarray:
 
 
 def examples_needed(run: Run) -> np.ndarray:
-    """Return the examples until one per cent of the error is left, ``(member,)``, NaN if never."""
+    """Return the examples until one per cent of the error is left, ``(member,)``.
+
+    NaN where that never comes, or where the network diverged after it.
+    """
     members = run.table.groupby("member")
-    needed = np.array([first_below(member, LEARNT) for _, member in members])
+    needed = np.array([first_below_for_good(member, LEARNT) for _, member in members])
     return np.where(np.isfinite(needed), needed, np.nan)
 
 

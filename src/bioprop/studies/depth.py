@@ -28,6 +28,7 @@ from bioprop.studies.study import (
     Runs,
     Seed,
     Settings,
+    Some,
     Study,
     at,
     within_factor,
@@ -40,7 +41,7 @@ class NonlinearSettings(Settings):
     """Settings of the nonlinear task, and where each value stands in the paper."""
 
     rule: RuleName  # Fig 2d: shallow, BP and FA
-    hidden: tuple[Count, ...] = (20,)  # Methods, task 3: 30-20-10, or 30-20-10-10
+    hidden: Some[Count] = (20,)  # Methods, task 3: 30-20-10, or 30-20-10-10
     bound: Positive = 0.1  # ours: student's weights and biases ~ U(-0.1, 0.1)
     teacher: Positive = 0.2  # ours: teacher's range, at which a shallow network is as in Fig 2d
     teacher_seed: Seed = 0  # Methods, task 3: one teacher, drawn once at random

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pydantic
 import seaborn
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.studies import drawing
 from bioprop.studies.depth import NonlinearSettings, follow
 from bioprop.studies.journal import Journal
-from bioprop.studies.study import STRICT, Count, Figure, Positive, Run, Runs, Seed, Study
+from bioprop.studies.study import STRICT, Count, Figure, Positive, Run, Runs, Seed, Some, Study
 
 RATES = (0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 SCALES = (0.125, 0.25, 0.5, 1.0)
@@ -29,7 +30,7 @@ SCALES = (0.125, 0.25, 0.5, 1.0)
 class DepthSearch(NonlinearSettings):
     """Settings of the search; ``members`` counts the networks for each point of the grid."""
 
-    rates: tuple[Positive, ...] = RATES  # ours: from far below the best to where most diverge
+    rates: Some[Positive] = RATES  # ours: from far below the best to where most diverge
     feedbacks: tuple[tuple[Positive, ...], ...] = ()  # ours: scales to try, a grid for each B
     members: Count = 4  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
@@ -67,7 +68,7 @@ def best(runs: Runs) -> Mapping[str, tuple[float, tuple[float, ...]]]:
     found = {}
     for name, run in runs.items():
         errors = means(run)
-        chosen = errors.loc[errors["nse"].idxmin()]
+        chosen = errors.loc[errors["nse"].fillna(np.inf).idxmin()]  # the first, if all diverged
         found[name] = chosen["rate"], tuple(chosen[scales_of(errors)])
     return found
 
@@ -75,25 +76,33 @@ def best(runs: Runs) -> Mapping[str, tuple[float, tuple[float, ...]]]:
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against the rate, and against both scales where there are two."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=(3, 2))
-    frames = [along_rates(left, name, runs[name], *found) for name, found in best(runs).items()]
+    frames = [
+        along_rates(left, row, name, runs[name], *found)
+        for row, (name, found) in enumerate(best(runs).items())
+    ]
     left.plot([], [], "x", color="0.5", label="a network diverged")
-    left.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="NSE at the end")
+    drawing.log_y(left)
+    left.set(xscale="log", xlabel="learning rate", ylabel="NSE at the end")
     left.legend(fontsize=8)
     frames.append(across_scales(right, means(runs["fa-4"])))
     return figure, pd.concat(frames)
 
 
 def along_rates(
-    axes: Axes, name: str, run: Run, rate: float, scales: tuple[float, ...]
+    axes: Axes, row: int, name: str, run: Run, rate: float, scales: tuple[float, ...]
 ) -> pd.DataFrame:
-    """Draw a network's error at its chosen scales; crosses stand where a network diverged."""
+    """Draw a network's error at its chosen scales; crosses stand where a network diverged.
+
+    The crosses of each network have a ``row`` of their own.
+    """
     errors = means(run)
-    errors = errors[(errors[scales_of(errors)] == scales).all(axis="columns")]
+    for column, scale in zip(scales_of(errors), scales, strict=True):
+        errors = errors[errors[column] == scale]
     look, curve = drawing.LOOKS[name], errors.set_index("rate")["nse"]
     axes.plot(curve, color=look.colour, linestyle=look.line, label=look.name)
     axes.plot(rate, curve[rate], "o", color=look.colour)
     lost = curve.index[curve.isna()]
-    top = list(drawing.LOOKS).index(name) % 5 * 0.04 + 0.82  # crosses of each in a row of its own
+    top = row * 0.04 + 0.82
     axes.plot(lost, [top] * len(lost), "x", color=look.colour, transform=axes.get_xaxis_transform())
     return errors.assign(network=name)
 
@@ -102,9 +111,8 @@ def across_scales(axes: Axes, errors: pd.DataFrame) -> pd.DataFrame:
     """Draw the error at the best rate for each pair of scales."""
     lowest = errors.groupby(["feedback_1", "feedback_2"])["nse"].min()
     table = lowest.unstack("feedback_1").iloc[::-1]
-    seaborn.heatmap(
-        table, ax=axes, annot=True, fmt=".4f", norm=LogNorm(), cmap="viridis_r", cbar=False
-    )
+    norm = LogNorm() if lowest.notna().any() else None  # there is no logarithm of nothing
+    seaborn.heatmap(table, ax=axes, annot=True, fmt=".4f", norm=norm, cmap="viridis_r", cbar=False)
     axes.set(xlabel="scale of the lower matrix", ylabel="scale of the upper matrix")
     axes.set_title(drawing.LOOKS["fa-4"].name, fontsize=10)
     return lowest.reset_index().assign(network="fa-4, best rate")

@@ -83,6 +83,13 @@ def interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray
     return mean, mean - half, mean + half
 
 
+def log_y(axes: Axes) -> None:
+    """Give the vertical axis log scale, where anything drawn can be shown on one."""
+    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    if any((values > 0).any() for values in drawn):
+        axes.set_yscale("log")
+
+
 def band(axes: Axes, run: Run, quantity: str, rule: str, **changes: Any) -> pd.DataFrame:
     """Draw mean and 95 % interval over members against examples; return what was drawn."""
     look = LOOKS[rule]

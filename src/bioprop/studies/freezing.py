@@ -27,9 +27,9 @@ from bioprop.studies.mnist_depth import (
     layers,
     prepare,
 )
-from bioprop.studies.study import STRICT, Claim, Count, Figure, Region, Runs, Study, at
+from bioprop.studies.study import STRICT, Claim, Count, Figure, Region, Runs, Some, Study, at
 
-Turn = Annotated[str, Field(pattern=r"^[1-9]+$")]
+Turn = Annotated[str, Field(pattern=r"^[1-4]+$")]
 # What a schedule is called, and which layers learn, turn by turn: hidden layers 1, 2, 3, output 4.
 SCHEDULES = {
     "together": ("all layers together", ("1234",)),
@@ -56,7 +56,7 @@ SHORT = 1500  # ours: cycles of short turns, which then last 100 examples, five 
 class FreezingSettings(MnistDepthSettings):
     """Settings of the frozen networks: the deepest ones of the study mnist-depth."""
 
-    turns: tuple[Turn, ...] = ("1234",)  # ours: layers that learn, turn by turn; 4 is the output
+    turns: Some[Turn] = ("1234",)  # ours: layers that learn, turn by turn; 4 is the output
     cycles: Count = 10  # ours: how often every turn comes; 10 make a cycle an epoch
     examples: Count = 600_000  # ours: each training image ten times
     marks: Count = 20  # ours: one for each half epoch
@@ -261,7 +261,7 @@ CLAIMS = [
     ),
     Claim(
         id="freezing-frozen-spread",
-        statement="It does so in each network, not only on average.",
+        statement="It does so in single networks, not only on average over both sides of 90.",
         place="ours, added after trials",
         measure=frozen_spread,
         unit="degrees from 90 at the end, mean over which layer is frozen",

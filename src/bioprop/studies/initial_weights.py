@@ -26,6 +26,7 @@ from bioprop.studies.study import (
     Runs,
     Seed,
     Settings,
+    Some,
     Study,
     rows_at,
 )
@@ -38,7 +39,7 @@ SMALL = 0.01  # ours: weights up to this range are the small ones
 class SweepSettings(Settings):
     """Settings of the sweep over initial weights, and where each value stands in the paper."""
 
-    bounds: tuple[Positive, ...] = (  # Fig 4: W0, W ~ U(-w, w) for each w
+    bounds: Some[Positive] = (  # Fig 4: W0, W ~ U(-w, w) for each w
         0.0001,
         0.001,
         0.01,
@@ -94,13 +95,18 @@ def angles(training: Training, x: torch.Tensor, target: torch.Tensor) -> dict[st
 
 def gap(rows: pd.DataFrame, near: str, far: str) -> pd.DataFrame:
     """Return ``near`` minus ``far``, averaged over the marks in ``rows``: seeds by range."""
-    means = rows.pivot_table(index="seed", columns="bound", values=[near, far])
-    return means[near] - means[far]
+    gaps = (rows[near] - rows[far]).groupby([rows["seed"], rows["bound"]])
+    return gaps.agg(whole_mean).unstack("bound")
+
+
+def whole_mean(values: pd.Series) -> float:
+    """Return the mean, NaN where any value is: a network that diverged is not left out."""
+    return values.mean(skipna=False)
 
 
 def largest(gaps: pd.DataFrame) -> np.ndarray:
     """Return each seed's largest gap over the small ranges, in degrees."""
-    return gaps.loc[:, gaps.columns <= SMALL].max(axis="columns").to_numpy()
+    return gaps.loc[:, gaps.columns <= SMALL].max(axis="columns", skipna=False).to_numpy()
 
 
 def closer(runs: Runs, near: str, far: str) -> np.ndarray:
@@ -130,7 +136,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     figure, row = plt.subplots(1, 3, figsize=(11, 3.8))
     frames = []
     for axes, (quantity, label) in zip(row, panels.items(), strict=True):
-        mean = runs["fa"].table.pivot_table(index="examples", columns="bound", values=quantity)
+        values = runs["fa"].table.groupby(["examples", "bound"])[quantity]
+        mean = values.agg(whole_mean).unstack("bound")
         for bound, colour in zip(
             mean, seaborn.color_palette("viridis", mean.shape[1]), strict=True
         ):
@@ -159,7 +166,8 @@ def draw_matrices(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.fill_between(values.columns, low, high, color=look.colour, alpha=0.2, linewidth=0)
         frame = {"quantity": quantity, "bound": values.columns, "mean": mean}
         frames.append(pd.DataFrame(frame | {"low": low, "high": high}))
-    axes.set(xscale="log", xlabel="range of the initial weights", ylim=(0, 92))
+    ends = min(values.columns) / 1.4, max(values.columns) * 1.4
+    axes.set(xscale="log", xlim=ends, xlabel="range of the initial weights", ylim=(0, 92))
     axes.set(ylabel="angle after learning (degrees)", yticks=range(0, 91, 15))
     axes.legend()
     return figure, pd.concat(frames)

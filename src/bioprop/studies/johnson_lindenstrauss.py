@@ -5,7 +5,7 @@ among a set of points up to a factor that comes closer to 1 as 1 / sqrt(n). Ques
 B teaches? If so, B that keeps distances exactly should teach better, most of all in few dimensions.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,12 +15,13 @@ import scipy.stats
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
+from pydantic import Field
 from torch import Tensor
 
 from bioprop.learning import Network, Streams, Training, sgd
 from bioprop.learning.rules import Rule, carry_back
 from bioprop.studies import drawing
-from bioprop.studies.alignment_needed import LEARNT, first_below
+from bioprop.studies.alignment_needed import LEARNT, first_below_for_good
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -32,11 +33,14 @@ from bioprop.studies.study import (
     Run,
     Runs,
     Settings,
+    Some,
     Study,
     rows_at,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
 
+Width = Annotated[int, Field(ge=10)]  # an orthonormal B needs a unit for each output
+Several = Annotated[int, Field(ge=2)]
 PAPER = 20  # Methods, task 1: hidden units of the paper's network
 PLACE = "a reader's note: the lemma of Johnson and Lindenstrauss; experiment ours"
 LOOKS = {
@@ -51,13 +55,13 @@ class ProjectionSettings(Settings):
     """Settings: the paper's linear task, for hidden layers of many widths."""
 
     kind: Literal["random", "orthonormal", "stretched"]  # ours: how B is made
-    widths: tuple[Count, ...] = (10, 14, 20, 28, 40, 80, 160, 320)  # ours; the paper's is 20
+    widths: Some[Width] = (10, 14, 20, 28, 40, 80, 160, 320)  # ours; the paper's is 20
     stretch: Positive = 10.0  # ours: largest singular value of a stretched B over its smallest
     rate: Positive = 3e-3  # ours: from trials, at which all kinds learn at all widths
     bound: Positive = 0.01  # Methods, task 1: W0, W ~ U(-0.01, 0.01)
     examples: Count = 6000  # ours: from trials, time enough for the slowest
     marks: Count = 40  # ours: in geometric progression; the crossing is interpolated
-    points: Count = 50  # ours: errors whose pairwise distances B is to keep
+    points: Several = 50  # ours: errors whose pairwise distances B is to keep
     members: Count = 20  # ours: networks for each width
 
 
@@ -104,7 +108,7 @@ def feedback(
     """
     drawn = streams.uniform("feedback", (max(widths), outputs), 1.0, 1).mT
     turn, _ = torch.linalg.qr(streams.normal("feedback", (outputs, outputs), 2))
-    values = torch.logspace(0, 1, outputs, settings.stretch, dtype=streams.dtype)
+    values = torch.logspace(0, 1, outputs, settings.stretch, dtype=streams.dtype).to(drawn)
     values = values / values.square().mean().sqrt()
     B = torch.zeros_like(drawn)
     for member, width in enumerate(widths):
@@ -137,9 +141,12 @@ def distortion(B: Tensor, points: Tensor) -> dict[str, Tensor]:
 
 
 def examples_needed(run: Run) -> pd.DataFrame:
-    """Return the examples until one per cent of the error is left, or inf: seeds by width."""
+    """Return the examples until one per cent of the error is left: seeds by width.
+
+    Infinite where that never comes, NaN where the network diverged.
+    """
     rows = run.table.groupby(["seed", "width"])
-    return rows.apply(lambda member: first_below(member, LEARNT)).unstack("width")
+    return rows.apply(lambda member: first_below_for_good(member, LEARNT)).unstack("width")
 
 
 def excess(runs: Runs, kind: str) -> pd.DataFrame:
@@ -174,6 +181,8 @@ def correlation(runs: Runs, quantity: str) -> np.ndarray:
     """Return the rank correlation over seeds of ``quantity`` and excess, at the paper's width."""
     values = of_feedback(runs["random"], quantity)[PAPER]
     needed = excess(runs, "random")[PAPER]
+    if not np.isfinite(needed).all():  # ranks would hide it
+        return np.full(len(needed), np.nan)
     return np.full(len(needed), scipy.stats.spearmanr(values, needed).statistic)
 
 
@@ -208,7 +217,8 @@ def draw_distortion(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         random = frames[-2].set_index("width")["mean"]
         guide = random.iloc[-1] * (random.index[-1] / random.index.to_numpy()) ** 0.5
         axes.plot(random.index, guide, color="0.6", lw=1, label="one over the root of the width")
-        axes.set(yscale="log", ylabel=label)
+        drawing.log_y(axes)
+        axes.set(ylabel=label)
         ticks(axes, random.index)
     panels[0].legend(fontsize=9)
     return figure, pd.concat(frames)
@@ -232,7 +242,8 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         long = pd.concat(found, axis="columns").stack("width", future_stack=True)
         frames.append(long.reset_index().assign(kind=kind))
     ticks(left, needed.columns)
-    left.set(yscale="log", ylabel="examples to 1 % error")
+    drawing.log_y(left)
+    left.set(ylabel="examples to 1 % error")
     left.legend(title="feedback")
     others[0].set(ylabel="examples, over those of orthonormal $B$")
     for axes, label in zip(

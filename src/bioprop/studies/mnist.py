@@ -4,7 +4,7 @@ Claim: on handwritten digits a network taught through random feedback is as good
 backpropagation, also when half of the output weights and of the feedback weights are removed.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +12,6 @@ import pandas as pd
 import pydantic
 import torch
 from matplotlib.figure import Figure as Picture
-from pydantic import Field
 
 from bioprop.learning import Streams, Training, angle, rule, sgd
 from bioprop.learning.optimisers import Number
@@ -24,6 +23,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    Part,
     Positive,
     Precision,
     Region,
@@ -31,6 +31,7 @@ from bioprop.studies.study import (
     Runs,
     Settings,
     Share,
+    Some,
     Study,
     at,
     within,
@@ -45,10 +46,10 @@ class MnistSettings(Settings):
 
     rule: RuleName  # p. 4, p. 5, Fig 2a: BP, FA, shallow, and with connections removed
     images: str = "mnist"  # Methods, task 2; "digits" are scikit-learn's, for quick runs
-    hidden: tuple[Count, ...] = (1000,)  # Methods, task 2: 784-1000-10, logistic, biases
+    hidden: Some[Count] = (1000,)  # Methods, task 2: 784-1000-10, logistic, biases
     rate: Positive = 1e-3  # Methods, task 2: for each example
     batch: Count = 20  # ours: the updates of 20 examples are summed; the paper gives none
-    decay: Annotated[float, Field(ge=0, lt=1)] = 1e-6  # Methods, task 2
+    decay: Part = 1e-6  # Methods, task 2
     decay_with: Literal["rate", "example"] = "rate"  # ours: times the rate, or for each example?
     slope: bool = False  # ours: is the error multiplied by the slope of the output units?
     inputs: Literal["unit", "standardised"] = "standardised"  # ours; the paper does not say

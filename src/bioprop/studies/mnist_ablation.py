@@ -21,10 +21,11 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    Part,
     Region,
     Run,
     Runs,
-    Share,
+    Some,
     Study,
     rows_at,
 )
@@ -34,7 +35,7 @@ from bioprop.studies.study import (
 class AblationSettings(MnistSettings):
     """Settings; ``members`` counts the networks for each share that is removed."""
 
-    shares: tuple[Share, ...] = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95)  # p. 5: 0.5; ours: the rest
+    shares: Some[Part] = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95)  # p. 5: 0.5; ours: the rest
     forward: bool = True  # ours: is the share taken from the output weights W?
     backward: bool = True  # ours: is it taken from the feedback weights B?
     examples: Count = 300_000  # ours: a sixth of the run on MNIST, five times through the images

@@ -33,6 +33,7 @@ from bioprop.studies.study import (
     Run,
     Runs,
     Settings,
+    Some,
     Study,
     at,
 )
@@ -47,7 +48,7 @@ class MnistDepthSettings(Settings):
     """Settings of deeper networks on digits; the article of 2016 was not seen, so all are ours."""
 
     rule: RuleName  # ours: backpropagation and feedback alignment
-    hidden: tuple[Count, ...] = (200, 200, 200)  # ours: one to three hidden layers of tanh units
+    hidden: Some[Count] = (200, 200, 200)  # ours: one to three hidden layers of tanh units
     images: str = "mnist"  # ours; "digits" are scikit-learn's, for quick runs
     held_out: Annotated[int, Field(ge=0)] = 0  # ours: training images to test on, to choose by
     rate: Positive = 0.005  # ours: for each example; from a few trials on held-out images

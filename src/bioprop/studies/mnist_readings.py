@@ -29,6 +29,7 @@ from bioprop.studies.study import (
     Run,
     Runs,
     Seed,
+    Some,
     Study,
     at,
     rows_at,
@@ -69,8 +70,8 @@ REPLICATION: Mapping[str, Any] = {
 class ReadingSettings(MnistSettings):
     """Settings; ``members`` counts the networks for each pair of ranges."""
 
-    bounds: tuple[Positive, ...] = (0.05, 0.2)  # ours: ranges of W0 and W, not printed
-    feedbacks: tuple[Positive, ...] = (0.3, 1.0)  # ours: ranges of B, not printed
+    bounds: Some[Positive] = (0.05, 0.2)  # ours: ranges of W0 and W, not printed
+    feedbacks: Some[Positive] = (0.3, 1.0)  # ours: ranges of B, not printed
     held_out: Annotated[int, Field(ge=0)] = 10_000  # ours: training images to measure on, or 0
     examples: Count = 180_000  # ours: a tenth of the axis of Fig 2a
     marks: Count = 4  # ours: the end matters

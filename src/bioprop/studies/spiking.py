@@ -28,12 +28,14 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    Part,
     Positive,
     Precision,
     Region,
     RuleName,
     Runs,
     Settings,
+    Some,
     Study,
     at,
 )
@@ -42,7 +44,6 @@ from bioprop.tasks.images import CLASSES, Classification, load
 
 EXTENSIONS = {"refractory": "refractory period", "threshold": "threshold", "dropout": "dropout"}
 Natural = Annotated[int, Field(ge=0)]
-Part = Annotated[float, Field(ge=0, lt=1)]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -51,7 +52,7 @@ class SpikingSettings(Settings):
 
     rule: RuleName  # ours: BP, FA, and shallow for comparison
     images: str = "mnist"  # ours; "digits" are scikit-learn's, for quick runs
-    hidden: tuple[Count, ...] = (200,)  # ours: small, as a presentation takes many steps
+    hidden: Some[Count] = (200,)  # ours: small, as a presentation takes many steps
     steps: Count = 20  # ours: time steps of one presentation
     settle: Natural = 5  # ours: the first steps, in which spikes are not counted; see decay
     decay: Part = 0.8  # ours: of the membrane in one step, a time constant of 4.5 steps
@@ -93,7 +94,9 @@ def build(settings: SpikingSettings) -> tuple[Training, Classification, SpikingN
     task = Classification(load(settings.images), streams, settings.batch)
     sizes = task.images.pixels, *settings.hidden, CLASSES
     # With this loss the error is rate minus target, without a slope.
-    dense = dense_network(streams, sizes, settings.bound, loss="binary-cross-entropy")
+    dense = dense_network(
+        streams, sizes, settings.bound, loss="binary-cross-entropy", compute=settings.compute
+    )
     network = SpikingNetwork(
         dense.layers,
         dense.activations,

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import matplotlib.figure
 import numpy as np
@@ -22,6 +22,9 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[float, Field(ge=0, lt=1)]
+Item = TypeVar("Item")
+Some = Annotated[tuple[Item, ...], Field(min_length=1)]  # one or more
 RuleName = Annotated[
     str, pydantic.AfterValidator(lambda name: choose("learning rule", name, RULES))
 ]
@@ -224,7 +227,7 @@ class Study:
 def explain(error: pydantic.ValidationError) -> str:
     """Return a validation error in one line: what was given, and what is allowed."""
     return "; ".join(
-        f"setting {'.'.join(map(str, item['loc']))} = {item['input']!r}: "
+        (f"setting {'.'.join(map(str, item['loc']))} = {item['input']!r}: " if item["loc"] else "")
         + item["msg"].removeprefix("Value error, ")
         for item in error.errors()
     )

@@ -105,6 +105,8 @@ class Classification:
         self._train = self.images.train.to(self.streams.device)
         self._labels = self.images.train_labels.long().to(self.streams.device)
         self._each_epoch = len(self._train) // self.batch
+        if not self._each_epoch:
+            raise ValueError(f"a batch of {self.batch} needs more than {len(self._train)} images")
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         epoch, place = divmod(step, self._each_epoch)
