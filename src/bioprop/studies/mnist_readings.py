@@ -136,7 +136,7 @@ def draw_replication(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     plain = {"label": "backpropagation, no slope", "color": "0.55", "linestyle": ":"}
     frames.append(drawing.band(axes, runs["bp-replication-no-slope"], "error", "bp", **plain))
     axes.plot([], [], "o", color="0.5", mfc="white", label="the replication's report")
-    axes.set(xlabel="examples", ylabel="test error (%)", yscale="log")
+    axes.set(xlabel="examples", ylabel="test error (%)", yscale="log", ylim=(1.5, 100))
     axes.set_yticks([2, 3, 5, 10, 20, 50], labels=["2", "3", "5", "10", "20", "50"])
     axes.minorticks_off()
     axes.legend()
