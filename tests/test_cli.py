@@ -143,6 +143,7 @@ def plain(text: str) -> str:
         ("paint", "No such command 'paint'"),
         ("run linear-task --seed 3", "No such option: --seed"),
         ("run linear-task --seeds many", "'--seeds': Input should be a valid integer"),
+        ("verify toy-network --variant smal", "no variant 'smal'; ... mean 'small'?"),
         ("verify --threads 0", "'--threads': Input should be greater than or equal to 1"),
         ("serve --port 70000", "'--port': Input should be less than or equal to 65535"),
     ],
@@ -263,6 +264,11 @@ def test_the_scorecard_has_a_verdict_for_every_claim(bioprop: Bioprop) -> None:
 def test_verify_makes_the_records_again(bioprop: Bioprop) -> None:
     said = bioprop("verify toy-network")
     assert said.code == DONE and said.out.count(": agrees") == 3
+
+
+def test_verify_makes_one_record_again_where_one_is_named(bioprop: Bioprop) -> None:
+    said = bioprop("verify toy-network --variant small")
+    assert said.code == DONE and said.out.count(": agrees") == 1
 
 
 @pytest.fixture

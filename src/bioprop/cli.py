@@ -33,6 +33,7 @@ TierOption = Annotated[str, typer.Option(help=f"How much to run: {', '.join(TIER
 ParameterOption = Annotated[
     list[str], typer.Option("--parameter", "-p", help="A parameter, as name=value.")
 ]
+VariantOption = Annotated[list[str], typer.Option(help="Only this variant; may be repeated.")]
 StudyArgument = Annotated[str | None, typer.Argument(help="A study; all when left out.")]
 
 
@@ -88,7 +89,7 @@ def list_() -> None:
 def run(
     study: StudyArgument = None,
     tier: TierOption = "quick",
-    variant: Annotated[list[str], typer.Option(help="Only this variant; may be repeated.")] = [],  # noqa: B006
+    variant: VariantOption = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(help="How many networks, one seed each.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.")] = None,
     precision: Annotated[
@@ -158,6 +159,7 @@ def chapter(
 @app.command()
 def verify(
     study: StudyArgument = None,
+    variant: VariantOption = [],  # noqa: B006
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; the record's own if left out.")
     ] = None,
@@ -168,16 +170,19 @@ def verify(
     versions of torch or NumPy, or with another number of threads, sums are taken in another order
     and a small tolerance applies.
 
-    Example: `bioprop verify linear-task`
+    Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`
     """
     from bioprop.book import runs
     from bioprop.book.records import RECORDED, RecordError
 
     checked = bad = 0
-    for each in chosen(study):
+    todo = chosen(study)
+    for name in variant:
+        choose("variant", name, [v for each in todo for v in each.variants])
+    for each in todo:
         for tier in each.tiers:
             for name in each.variants:
-                if not RECORDED.has(each.name, tier, name):
+                if (variant and name not in variant) or not RECORDED.has(each.name, tier, name):
                     continue
                 record = RECORDED.load(each.name, tier, name)
                 with out.status(f"{each.name} {name}"):
