@@ -86,7 +86,7 @@ def interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray
 def log_y(axes: Axes) -> None:
     """Give the vertical axis log scale, where anything drawn can be shown on one."""
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
-    if any((values > 0).any() for values in drawn):
+    if any(((values > 0) & np.isfinite(values)).any() for values in drawn):
         axes.set_yscale("log")
 
 
