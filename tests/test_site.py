@@ -255,7 +255,8 @@ def test_a_second_build_elsewhere_is_the_same_byte_for_byte_and_quick(
     first, second = contents(built.html), contents(again.html)
     assert first.keys() == second.keys()
     assert not [name for name in first if first[name] != second[name]]
-    assert again.seconds < 60  # of processor time, so that a busy machine does not matter
+    # Ten seconds of processor time for each chapter: a busy machine matters little to that.
+    assert again.seconds < 10 * len(list(paths.CHAPTERS.glob("*/*.ipynb")))
     assert sorted(path.name for path in again.html.parent.glob("html*")) == ["html"]
 
 
