@@ -99,12 +99,26 @@ def goes_on(*trainings: Training) -> Contender:
     return prepare
 
 
+def products(batch: int, seeds: tuple[int, ...] = (0,)) -> Contender:
+    """The two products of the first layer and nothing else: what no step can go below."""
+    W, x = parameters(seeds)[0][0], examples(batch, seeds)[0]
+    delta = torch.full((len(seeds), batch, SIZES[1]), 1e-9)
+
+    def turn() -> None:
+        for step in range(STEPS[batch]):
+            torch.bmm(x[step % BATCHES], W)
+            W.baddbmm_(x[step % BATCHES].mT, delta)
+
+    return lambda: turn
+
+
 def against_autograd(batch: int, count: int) -> list[Row]:
     """Compare rules and precisions with autograd's backprop in float32, on one batch size."""
     agree(batch)
     rest: dict[str, Contender] = {
         "bp": goes_on(ours("bp", batch)),
         "fa": goes_on(ours("fa", batch)),
+        "large products alone": products(batch),
     }
     if batch > 1:
         rest["bp, bfloat16"] = goes_on(ours("bp", batch, compute=BF16))
@@ -125,24 +139,27 @@ def against_autograd(batch: int, count: int) -> list[Row]:
     ]
 
 
-def side_by_side(batch: int, count: int) -> Row:
+def side_by_side(batch: int, count: int) -> list[Row]:
     """Compare a population with its members trained one after another."""
     seeds = tuple(range(MEMBERS))
     singles = [ours("bp", batch, (seed,)) for seed in seeds]
-    contenders = {"many": goes_on(ours("bp", batch, seeds)), "singles": goes_on(*singles)}
-    seconds = turns(contenders, count)
+    many = {"bp": goes_on(ours("bp", batch, seeds)), "large products alone": products(batch, seeds)}
+    seconds = turns({**many, "singles": goes_on(*singles)}, count)
     seen = batch * STEPS[batch] * MEMBERS
-    return {
-        "what": f"{MEMBERS} members side by side, batch {batch}: examples/s / one after another",
-        "ours": seen / statistics.median(seconds["many"]),
-        "other": seen / statistics.median(seconds["singles"]),
-        "ratio": ratio(seconds["singles"], seconds["many"]),
-    }
+    return [
+        {
+            "what": f"{MEMBERS} side by side, batch {batch}, {name}: examples/s / one by one",
+            "ours": seen / statistics.median(seconds[name]),
+            "other": seen / statistics.median(seconds["singles"]),
+            "ratio": ratio(seconds["singles"], seconds[name]),
+        }
+        for name in many
+    ]
 
 
 def measure(count: int) -> list[Row]:
     """Return a row for each comparison."""
-    return [*against_autograd(1, count), *against_autograd(64, count), side_by_side(20, count)]
+    return [*against_autograd(1, count), *against_autograd(64, count), *side_by_side(20, count)]
 
 
 if __name__ == "__main__":
