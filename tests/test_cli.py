@@ -102,7 +102,6 @@ def plain(text: str) -> str:
         ("run toy-network --tier reduced", "no tier 'reduced'; allowed: smoke, quick, paper."),
         ("run --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book --tier papper", "no tier 'papper'; ... mean 'paper'?"),
-        ("costs --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         (
             "run linear-task --variant bpp",
             "no variant 'bpp' in study 'linear-task'; ... mean 'bp'?",

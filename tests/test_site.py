@@ -208,6 +208,26 @@ def test_every_claim_has_one_verdict_on_the_cover_and_leads_to_its_figure(soup: 
             assert link.endswith(f"/{chapters[claim['figure']]}.html#{claim['figure']}")
 
 
+def test_the_cover_names_the_chapter_above_its_claims(soup: Soup) -> None:
+    page, homes = soup.pages["index.html"], soup.built.index["figures"]
+    chapters = {figure["id"]: figure["chapter"] for figure in homes}
+    tables = [t for t in page.select("article table") if "verdict" in t.thead.get_text()]
+    assert len(tables) > len({claim["origin"] for claim in soup.built.index["claims"]})
+    for table in tables:
+        above = table.find_previous("p").a["href"].partition(".html")[0]
+        figures = {link["href"].rpartition("#")[2] for link in table.select("tbody a")}
+        assert {chapters[figure] for figure in figures} == {above.rpartition("/")[2]}
+
+
+def test_the_cost_page_has_both_times_of_each_chapter(soup: Soup) -> None:
+    [table] = soup.pages["costs.html"].select("article table")
+    rows = [[cell.get_text() for cell in row.select("td")] for row in table.tbody.select("tr")]
+    assert [name for name, _, _ in rows] == sorted(path.stem for path in paths.CHAPTERS.glob("*/*"))
+    for name, quick, recorded in rows:
+        assert re.fullmatch(r"\d+ s", quick), name
+        assert re.fullmatch(r"\d+ (s|min)", recorded), name
+
+
 def test_the_cover_counts_the_verdicts(soup: Soup) -> None:
     shown = [p.get_text() for p in soup.pages["index.html"].select("article p")]
     for origin, name in {

@@ -260,26 +260,22 @@ def serve(
 
 
 @app.command()
-def costs(tier: Annotated[list[str], typer.Option(help="Tiers to measure.")] = ["quick"]) -> None:  # noqa: B006
-    """Measure what each chapter costs and keep it in data/costs.json for the cost page.
+def costs() -> None:
+    """Measure what each chapter costs at tier quick and keep it in data/costs.json.
 
-    Example: `bioprop costs --tier quick --tier paper`
+    Example: `bioprop costs`
     """
     from bioprop.book import chapters
     from bioprop.book.costs import Costs
     from bioprop.book.provenance import processor
 
-    for each in tier:
-        choose("tier", each, TIERS)
-    measured = Costs.load()
-    measured.machine = f"one thread of a processor {processor()}"
+    measured = Costs(machine=f"one thread of a processor {processor()}")
     for name in chapters.chapters():
-        for each in tier:
-            target = paths.BUILD / "executed" / f"{name}.ipynb"
-            seconds = chapters.execute(name, target, {"tier": each}, building=True)
-            measured.seconds.setdefault(name, {})[each] = round(seconds, 1)
-            out.print(f"{name} {each}: {seconds:.1f} s")
-            measured.save()
+        target = paths.BUILD / "executed" / f"{name}.ipynb"
+        seconds = chapters.execute(name, target, {"tier": "quick"}, building=True)
+        measured.seconds[name] = round(seconds, 1)
+        out.print(f"{name}: {seconds:.1f} s")
+    measured.save()
 
 
 @data.command("fetch")

@@ -1,19 +1,19 @@
-"""What a chapter costs to run: measured seconds for each tier, never a guess."""
+"""What a chapter costs: measured seconds of its live run, never a guess."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pydantic
 
 from bioprop import paths
-from bioprop.studies import TIERS
 
 
 class Costs(pydantic.BaseModel):
-    """Measured seconds, ``seconds[chapter][tier]``, and the machine they were measured on."""
+    """Measured seconds of each chapter at tier quick, and the machine they were measured on."""
 
     machine: str = ""
-    seconds: dict[str, dict[str, float]] = {}
+    seconds: dict[str, float] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Costs":
@@ -28,23 +28,22 @@ class Costs(pydantic.BaseModel):
         partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
         os.replace(partial, path)
 
-    def sentence(self, chapter: str) -> str:
-        """Say what a chapter costs at each tier."""
-        parts = [f"{tier} {self._shown(chapter, tier)}" for tier in ("quick", "paper")]
-        return f"Measured on {self.machine or 'no machine yet'}: {', '.join(parts)}."
+    def sentence(self, chapter: str, recorded: float | None) -> str:
+        """Say what a live run of a chapter costs, and what its recorded runs took."""
+        quick, machine = _shown(self.seconds.get(chapter)), self.machine or "no machine yet"
+        ran = f" The recorded runs took {_shown(recorded)}." if recorded else ""
+        return f"Measured on {machine}: quick {quick}.{ran}"
 
-    def table(self, chapters: list[str]) -> str:
-        """Return a MyST table of all chapters and tiers."""
-        tiers = [t for t in TIERS if any(t in row for row in self.seconds.values())]
-        lines = [
-            f"| chapter | {' | '.join(tiers)} |",
-            f"|:--|{'--:|' * len(tiers)}",
-            *(f"| {c} | {' | '.join(self._shown(c, t) for t in tiers)} |" for c in chapters),
-        ]
-        return "\n".join(lines) + f"\n\nMeasured on {self.machine}."
+    def table(self, chapters: list[str], recorded: Mapping[str, float]) -> str:
+        """Return a MyST table of all chapters: live run, and recorded runs where there are any."""
+        lines = ["| chapter | quick | recorded runs |", "|:--|--:|--:|"]
+        for name in chapters:
+            quick, runs = _shown(self.seconds.get(name)), _shown(recorded.get(name))
+            lines.append(f"| {name} | {quick} | {runs} |")
+        return "\n".join(lines) + f"\n\nQuick was measured on {self.machine}."
 
-    def _shown(self, chapter: str, tier: str) -> str:
-        seconds = self.seconds.get(chapter, {}).get(tier)
-        if seconds is None:
-            return "not run"
-        return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+def _shown(seconds: float | None) -> str:
+    if seconds is None:
+        return "not measured"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -13,6 +13,7 @@ import html
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from bioprop import studies
+from bioprop import paths, studies
 from bioprop.book import chapters, index
 from bioprop.book.costs import Costs
 from bioprop.book.settings_table import rows as settings_rows
@@ -111,18 +112,28 @@ class ResultFigure(Result):
 
 
 class Scorecard(Result):
-    """Show all claims in one table."""
+    """Show all claims, chapter by chapter."""
 
     def show(self) -> list[nodes.Node]:
-        """Return one table for the papers' claims, and one for those that this book adds."""
+        """Return the papers' claims, and folded up those that this book adds."""
         papers = [claim for claim in self.index.claims if claim.origin == "paper"]
         added = [claim for claim in self.index.claims if claim.origin == "ours"]
         lines = [f"**Claims of the papers**, {len(papers)}: {_counted(papers)}", ""]
-        lines += [*self._table(papers), ""]
+        lines += self._by_chapter(papers)
         if added:
             lines += [f"**Claims that this book adds**, {len(added)}: {_counted(added)}", ""]
-            lines += self._table(added)
+            lines += [":::{dropdown} Show them", *self._by_chapter(added), ":::"]
         return self.parse("\n".join(lines))
+
+    def _by_chapter(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
+        """Lay claims out under the chapter that draws them, a link."""
+        homes = {figure.id: figure.chapter for figure in self.index.figures}
+        lines = []
+        for name, group in groupby(claims, lambda claim: homes.get(claim.figure)):
+            these = list(group)
+            title = "Not drawn yet" if name is None else f"{{doc}}`/{_page(name)}`"
+            lines += [f"{title}: {_counted(these)}", "", *self._table(these), ""]
+        return lines
 
     def _table(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
         """Lay claims out; the verdict stands second, because a phone shows two columns."""
@@ -191,7 +202,7 @@ class Reexecute(Result):
             for key, p in known.items()
         ]
         lines += ["", "```bash", f".venv/bin/bioprop chapter {name} -p members=5", "```"]
-        lines += ["", Costs.load().sentence(name), ":::"]
+        lines += ["", Costs.load().sentence(name, _recorded(self.index).get(name)), ":::"]
         return self.parse("\n".join(lines))
 
 
@@ -201,8 +212,23 @@ class CostTable(Result):
     def show(self) -> list[nodes.Node]:
         """Return the table."""
         costs = Costs.load()
-        table = costs.table(list(chapters.chapters()))
+        table = costs.table(list(chapters.chapters()), _recorded(self.index))
         return self.parse(table if costs.seconds else "Nothing has been measured yet.")
+
+
+def _page(chapter: str) -> str:
+    """Return the name that Sphinx gives to a chapter's page."""
+    return chapters.find(chapter).relative_to(paths.ROOT).with_suffix("").as_posix()
+
+
+def _recorded(known: index.Index) -> dict[str, float]:
+    """Return the seconds that the recorded runs behind each chapter took together."""
+    took = {study.name: study.runtime for study in known.studies}
+    shown = {(figure.chapter, figure.study) for figure in known.figures if figure.chapter}
+    seconds: dict[str, float] = {}
+    for chapter, study in sorted(shown):
+        seconds[chapter] = seconds.get(chapter, 0.0) + took[study]
+    return seconds
 
 
 def _counted(claims: Sequence[index.ClaimEntry]) -> str:

@@ -58,6 +58,11 @@ def publish(
     return entry
 
 
+def seconds(runs: Mapping[str, Record]) -> float:
+    """Return how long runs took, one after another."""
+    return round(sum(record.provenance["seconds"] for record in runs.values()), 1)
+
+
 def describe(
     study: Study, figure: Figure, runs: Mapping[str, Record], judgements: Sequence[Judgement]
 ) -> dict[str, Any]:
@@ -75,7 +80,7 @@ def describe(
         "networks": sum(record.members for record in runs.values()),
         "commits": ", ".join(sorted({str(r.provenance["commit"]) for r in runs.values()})),
         "diverged": {name: len(record.diverged) for name, record in runs.items()},
-        "seconds": round(sum(record.provenance["seconds"] for record in runs.values()), 1),
+        "seconds": seconds(runs),
         "licence": LICENCE,
         "claims": [{"id": j.claim.id, "verdict": j.verdict} for j in judgements],
         "records": {

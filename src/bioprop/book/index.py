@@ -70,6 +70,7 @@ class StudyEntry(Strict):
     tier: str | None
     variants: list[str]
     tiers: list[str]
+    runtime: float = pydantic.Field(description="seconds that the recorded runs took together")
 
 
 class Built(Strict):
@@ -105,7 +106,7 @@ def compile(tier: str, folder: Path) -> Index:
         best, runs, judgements = claims.recorded(study)
         live = _live(study, tier)
         index.claims += [_claim(study, judged, live.get(judged.claim.id)) for judged in judgements]
-        index.studies.append(_study(study, best))
+        index.studies.append(_study(study, best, runs))
         if not best:
             continue
         for figure in study.figures:
@@ -183,7 +184,7 @@ def _threads(record: Record) -> str:
     return "one thread" if count == 1 else f"{count} threads"
 
 
-def _study(study: Study, tier: str | None) -> StudyEntry:
+def _study(study: Study, tier: str | None, runs: Mapping[str, Record]) -> StudyEntry:
     return StudyEntry(
         name=study.name,
         title=study.title,
@@ -191,6 +192,7 @@ def _study(study: Study, tier: str | None) -> StudyEntry:
         tier=tier,
         variants=list(study.variants),
         tiers=list(study.tiers),
+        runtime=figures.seconds(runs),
     )
 
 
