@@ -1,8 +1,10 @@
 """The settings of a study as a table, with the comments that say where each value comes from."""
 
 import dataclasses
+import fnmatch
 import inspect
 import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from bioprop.studies import TIERS, Settings, Study
@@ -39,10 +41,32 @@ def rows(study: Study) -> list[tuple[str, str, str]]:
 
 
 def _shown(values: dict[str, Any]) -> str:
-    if len(set(values.values())) == 1:
-        return _text(next(iter(values.values())))
-    named = ((name, _text(value)) for name, value in values.items())
-    return ", ".join(text if text == name else f"{name} {text}" for name, text in named)
+    """Return one value for all, or each value behind the variants that have it."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(_text(value), []).append(name)
+    if len(groups) == 1:
+        return next(iter(groups))
+    named = {text: _named(group, values) for text, group in groups.items()}
+    shorter, longest = sorted(named, key=lambda text: len(named[text]))[-2:]
+    if len(named[longest]) > len(named[shorter]):  # the one that takes most words to name
+        del named[longest]
+        named[longest] = ["all others"]
+    words = {text: ", ".join(names) for text, names in named.items()}
+    return "; ".join(text if text == who else f"{who}: {text}" for text, who in words.items())
+
+
+def _named(group: Sequence[str], variants: Collection[str]) -> list[str]:
+    """Name some of the variants in few words: ``fa-…`` are all that begin so, ``…-fast`` end so."""
+    words = []
+    for name in group:
+        parts = name.split("-")
+        wild = [f"{'-'.join(parts[:k])}-*" for k in range(1, len(parts))]
+        wild += [f"*-{'-'.join(parts[k:])}" for k in range(1, len(parts))]
+        meant = {word: fnmatch.filter(variants, word) for word in (name, *wild)}
+        fitting = [word for word in meant if set(meant[word]) <= set(group)]
+        words.append(max(fitting, key=lambda word: len(meant[word])).replace("*", "…"))
+    return list(dict.fromkeys(words))
 
 
 def _text(value: Any) -> str:
