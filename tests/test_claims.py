@@ -91,6 +91,12 @@ def test_fewer_than_three_members_cannot_be_judged(values: list[float]) -> None:
     assert judged.measured == "–" and judged.mean == 0.5
 
 
+def test_members_are_called_what_the_study_says_they_are() -> None:
+    units = Study(**{**vars(LINEAR), "population": "hidden units"})
+    judged = judge(units, claim([0.5]), RUNS, "paper")
+    assert judged.why == "an interval needs 3 hidden units or more, there are 1"
+
+
 @pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
 def test_one_member_that_diverged_leaves_nothing_to_judge(lost: float) -> None:
     judged = judge(LINEAR, claim([0.5, lost, 0.5, 0.5], UNIT), RUNS, "paper")

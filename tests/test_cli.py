@@ -245,6 +245,12 @@ def test_a_run_that_diverges_is_done_and_says_so(bioprop: Bioprop) -> None:
     assert said.code == DONE and "3 networks" in said.out and "3 diverged" in said.out
 
 
+def test_a_run_counts_what_the_members_of_its_study_are(bioprop: Bioprop) -> None:
+    said = bioprop("run receptive-fields --tier smoke --variant bp")
+    assert said.code == DONE and "bp.json: 9 hidden units, " in said.out
+    assert "at the last mark, mean over hidden units: change " in said.out
+
+
 def test_a_list_can_be_set(bioprop: Bioprop, root: Path) -> None:
     said = bioprop("run linear-task --tier smoke --variant bp --set 'sizes=[6, 4, 2]'")
     [path] = re.findall(r"(/\S+\.json): 3 networks", said.out)

@@ -193,6 +193,23 @@ def test_figures_have_ids_of_their_own_that_fit_into_an_address() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", id) for id in ids)
 
 
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("linear-task", "20 seeds, 80 networks in all, tier paper, "),
+        ("mnist-readings", "2 or 3 seeds, 124 networks in all, tier paper, "),
+        ("receptive-fields", "one seed, 72 hidden units in all, tier paper, "),
+    ],
+)
+def test_how_a_figure_was_made_counts_what_the_members_of_its_study_are(
+    name: str, words: str
+) -> None:
+    study = studies.get(name)
+    _, runs, _ = claims.recorded(study)
+    entry = index._figure(study, study.figures[0], runs, "paper", None)
+    assert entry.made.startswith(words) and "on one thread, commit " in entry.made
+
+
 # Declaring
 
 

@@ -131,9 +131,10 @@ def run(
             record = runs.run(each, tier, name, changes, progress=told)
             lost = f", {len(record.diverged)} diverged" if record.diverged else ""
             seconds = record.provenance["seconds"]
-            line = f"{path}: {record.members} networks, {seconds:.1f} s{lost}"
+            line = f"{path}: {record.members} {each.population}, {seconds:.1f} s{lost}"
             out.print(line, soft_wrap=True)
-            out.print(f"    at the end, mean over networks: {record.summary}", soft_wrap=True)
+            mean = f"at the last mark, mean over {each.population}: {record.summary}"
+            out.print(f"    {mean}", soft_wrap=True)
 
 
 @app.command()

@@ -109,7 +109,7 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
         return Judgement(claim, "cannot be judged", why, number, members=len(values), tier=tier)
     mean, low, high = (float(v) for v in interval(values))
     if len(values) < FEWEST:
-        why = f"an interval needs {FEWEST} networks or more, there are {len(values)}"
+        why = f"an interval needs {FEWEST} {study.population} or more, there are {len(values)}"
         return Judgement(claim, "cannot be judged", why, number, mean, None, len(values), tier)
     verdict, why = _verdict(claim, number, low, high)
     return Judgement(claim, verdict, why, number, mean, (low, high), len(values), tier)

@@ -140,7 +140,8 @@ class Scorecard(Result):
         head = ["| claim | verdict | reported | recorded | this build |", "|:--|:--|--:|--:|--:|"]
         return head + [
             f"| {self._statement(c)} "
-            f"*({_escape(c.place)}; {_escape(c.unit)}; {c.members} networks)* "
+            f"*({_escape(c.place)}; {_escape(c.unit)}; "
+            f"{c.members} {studies.get(c.study).population})* "
             f"| {_badge(c.verdict)} | {c.text['paper']} | {c.text['recorded']} | {c.text['live']} |"
             for c in claims
         ]

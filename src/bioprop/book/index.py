@@ -4,7 +4,7 @@ The same model is written to ``index.json`` in the site, with its schema in ``in
 and feeds the scorecard, the gallery and every number in the chapters' prose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,12 +162,13 @@ def _figure(
     chapter: str | None,
 ) -> FigureEntry:
     entry: dict[str, Any] = figures.describe(study, figure, runs, [])
-    some = next(iter(runs.values()))
     lost = sum(entry["diverged"].values())
+    seeds = _counted((run.configuration["members"] for run in runs.values()), "seed")
+    threads = _counted((run.provenance["threads"] for run in runs.values()), "thread")
     made = (
-        f"{some.configuration['members']} seeds, {entry['networks']} networks in all, tier {tier}, "
-        f"{entry['seconds']:g} s on {_threads(some)}, commit {entry['commits']}"
-        + (f"; {lost} networks diverged and are kept as such" if lost else "")
+        f"{seeds}, {entry['members']} {study.population} in all, tier {tier}, "
+        f"{entry['seconds']:g} s on {threads}, commit {entry['commits']}"
+        + (f"; {lost} {study.population} diverged and are kept as such" if lost else "")
     )
     return FigureEntry(
         files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
@@ -179,9 +180,10 @@ def _figure(
     )
 
 
-def _threads(record: Record) -> str:
-    count = record.provenance["threads"]
-    return "one thread" if count == 1 else f"{count} threads"
+def _counted(counts: Iterable[int], word: str) -> str:
+    """Say how many there are in each run: ``one thread``, ``20 seeds``, ``2 or 3 seeds``."""
+    found = sorted(set(counts))
+    return f"one {word}" if found == [1] else f"{' or '.join(map(str, found))} {word}s"
 
 
 def _study(study: Study, tier: str | None, runs: Mapping[str, Record]) -> StudyEntry:

@@ -61,7 +61,7 @@ class Record(pydantic.BaseModel):
 
     @property
     def members(self) -> int:
-        """Number of networks in the population."""
+        """Number of members in the population."""
         return len(next(iter(self.labels.values())))
 
     @cached_property

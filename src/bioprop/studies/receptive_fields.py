@@ -76,6 +76,7 @@ STUDY = Study(
     },
     variants={"bp": {"rule": "bp"}, "fa": {"rule": "fa"}},
     run=run,
+    population="hidden units",
     figures=[
         Figure(
             id="receptive-fields",

@@ -194,6 +194,7 @@ class Study:
     run: Callable[[Any, Journal], None]
     claims: Sequence[Claim] = ()
     figures: Sequence[Figure] = ()
+    population: str = "networks"  # what the members of its records are
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
 
     def __post_init__(self) -> None:
