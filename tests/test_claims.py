@@ -19,7 +19,8 @@ from bioprop.studies import Claim, Region, Study, drawing, reported, within
 
 LINEAR = studies.get("linear-task")  # its paper reports fig1d-shallow-98 = -0.3
 EVERY = [(study, claim) for study in studies.STUDIES.values() for claim in study.claims]
-RUNS: dict[str, Any] = {"fa": SimpleNamespace(settings=LINEAR.configure("paper", "fa"))}
+RUN = {"settings": LINEAR.configure("paper", "fa"), "members": 4}
+RUNS: dict[str, Any] = {"fa": SimpleNamespace(**RUN, diverged={})}
 
 
 def claim(values: Any = (), holds: Region = Region(), **more: Any) -> Claim:  # noqa: B008
@@ -98,11 +99,36 @@ def test_members_are_called_what_the_study_says_they_are() -> None:
 
 
 @pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
-def test_one_member_that_diverged_leaves_nothing_to_judge(lost: float) -> None:
+def test_one_member_without_a_value_leaves_nothing_to_judge(lost: float) -> None:
     judged = judge(LINEAR, claim([0.5, lost, 0.5, 0.5], UNIT), RUNS, "paper")
     assert judged.verdict == "cannot be judged"
-    assert judged.why == "1 of 4 networks diverged"
+    assert judged.why == "there is no value for 1 of 4 networks"
     assert judged.measured == "–" and judged.members == 4
+
+
+def test_only_what_diverged_is_said_to_have_diverged() -> None:
+    runs: Any = {**RUNS, "np": SimpleNamespace(**RUN, diverged={1: 100})}
+    judged = judge(LINEAR, claim([np.nan, np.nan, 0.5, 0.5]), runs, "paper")
+    assert judged.why == (
+        "there is no value for 2 of 4 networks; in all runs of the study 1 of 8 networks diverged"
+    )
+
+
+def test_a_statistic_without_a_value_is_not_counted_by_members() -> None:
+    judged = judge(LINEAR, claim([np.nan] * 4, statistic=True), RUNS, "paper")
+    assert judged.why == "there is no value"
+
+
+def test_networks_that_do_not_get_to_the_threshold_are_not_said_to_diverge() -> None:
+    study = studies.get("deep-linear")
+    tier, runs, _ = claims.recorded(study)
+    lazy = {}
+    for name, record in runs.items():
+        values = {**record.values, "log_nse": [[0.0] * record.members for _ in record.marks]}
+        lazy[name] = Record.model_validate(record.model_dump() | {"values": values})
+    [judged] = [j for j in judge_all(study, lazy, tier or "") if j.claim.id == "deep-linear-slows"]
+    assert judged.verdict == "cannot be judged"
+    assert judged.why == "there is no value for 20 of 20 networks"
 
 
 # The paper's numbers

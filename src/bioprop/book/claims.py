@@ -104,8 +104,7 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
         return Judgement(claim, "not attempted", "the claim is not about such a run", number)
     values = np.asarray(claim.measure(runs), dtype=float)
     if not np.isfinite(values).all():
-        lost = int((~np.isfinite(values)).sum())
-        why = f"{lost} of {len(values)} networks diverged"
+        why = _without_value(study, claim, values, runs)
         return Judgement(claim, "cannot be judged", why, number, members=len(values), tier=tier)
     mean, low, high = (float(v) for v in interval(values))
     if len(values) < FEWEST:
@@ -113,6 +112,19 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
         return Judgement(claim, "cannot be judged", why, number, mean, None, len(values), tier)
     verdict, why = _verdict(claim, number, low, high)
     return Judgement(claim, verdict, why, number, mean, (low, high), len(values), tier)
+
+
+def _without_value(
+    study: Study, claim: Claim, values: np.ndarray, runs: Mapping[str, Record]
+) -> str:
+    """Say for how many members there is nothing to judge; not all of them need have diverged."""
+    missing = f"{(~np.isfinite(values)).sum()} of {len(values)} {study.population}"
+    why = "there is no value" if claim.statistic else f"there is no value for {missing}"
+    diverged = sum(len(run.diverged) for run in runs.values())
+    if not diverged:
+        return why
+    total = sum(run.members for run in runs.values())
+    return f"{why}; in all runs of the study {diverged} of {total} {study.population} diverged"
 
 
 def judge_all(study: Study, runs: Mapping[str, Record] | None, tier: str) -> list[Judgement]:

@@ -138,7 +138,8 @@ class Claim:
     """A statement of a paper, and what would count as reproducing it; fixed before the run.
 
     ``measure`` returns one number for each member, in ``unit``. The claim is reproduced where the
-    95 % interval of their mean lies inside ``holds``, partly where it lies inside ``partly``.
+    95 % interval of their mean lies inside ``holds``, partly where it lies inside ``partly``. It
+    cannot be judged where a member has no finite number: it diverged, or never got that far.
     ``reported`` is a key of ``data/reported``, or None where the paper gives no number.
     """
 
