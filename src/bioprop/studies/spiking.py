@@ -160,9 +160,8 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error, and the angle between the two teaching signals, against examples."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), width_ratios=(3, 2))
     frames = [drawing.band(left, runs[name], "error", name) for name in ("shallow", "bp", "fa")]
-    left.set(
-        xlabel="examples", ylabel="test error (%)", yscale="log", yticks=(3, 5, 10, 20, 50, 100)
-    )
+    drawing.log_y(left)
+    left.set(xlabel="examples", ylabel="test error (%)", yticks=(3, 5, 10, 20, 50, 100))
     left.yaxis.set_major_formatter("{x:g}")
     left.legend()
     frames.append(drawing.band(right, runs["fa"], "angle", "fa"))
