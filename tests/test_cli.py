@@ -405,10 +405,54 @@ def test_the_installed_command_ends_with_the_exit_code(
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_an_error_of_a_library_is_no_message_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault() -> None:
-        int("a fault of ours")
+# Messages and faults
 
-    monkeypatch.setattr(cli, "chosen", lambda _: fault())
-    with pytest.raises(ValueError, match="invalid literal"):
-        cli.main(["verify", "toy-network"])
+
+def stumble(code: str, monkeypatch: pytest.MonkeyPatch, file: str = cli.__file__) -> None:
+    """Run the command line with a line of code in the middle of it, as if it stood in ``file``."""
+    line = compile(code, file, "exec")
+    monkeypatch.setattr(cli, "chosen", lambda _: exec(line, {}))
+    cli.main(["verify", "toy-network"])
+
+
+@pytest.mark.parametrize(
+    "code, fault",
+    [
+        ("int('x')", "invalid literal"),
+        ("float('x')", "could not convert"),
+        ("[].remove(1)", "not in list"),
+        ("import numpy; numpy.zeros(2) + numpy.zeros(3)", "could not be broadcast"),
+        ("b'\\xff'.decode()", "can't decode"),
+        ("raise ValueError(int('x'))", "invalid literal"),
+        ("with open('/dev/null'): int('x')", "invalid literal"),
+        ("import json; json.loads('{')", "Expecting property name"),
+    ],
+)
+def test_an_error_of_a_library_is_no_message_even_where_its_last_line_is_ours(
+    code: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=fault):
+        stumble(code, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise ValueError('no such rule')",
+        "if True: raise ValueError(\n    'no such rule',\n)",
+        "try:\n    int('x')\nexcept ValueError:\n    raise ValueError('no such rule') from None",
+        "with open('/dev/null'):\n    raise ValueError('no such rule')",
+    ],
+)
+def test_what_this_project_refuses_is_a_message(
+    code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        stumble(code, monkeypatch)
+    assert stopped.value.code == WRONG
+    assert "bioprop: " in capsys.readouterr().err
+
+
+def test_what_others_refuse_is_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="no such axis"):
+        stumble("raise ValueError('no such axis')", monkeypatch, file="/site-packages/other.py")

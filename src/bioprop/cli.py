@@ -1,9 +1,9 @@
 """The command line: list, run, chapter, verify, scorecard, book, serve, costs, data."""
 
+import dis
 import functools
 import http.server
 import sys
-import traceback
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -311,9 +311,18 @@ def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def is_message(error: ValueError) -> bool:
-    """Say whether this package raised an error, to be read; one from a library is a fault."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return Path(last.filename).is_relative_to(Path(__file__).parent)
+    """Say whether a ``raise`` of this package made an error, to be read; any other is a fault.
+
+    Library code written in C has no frame of its own, so its errors end in a line of ours too; but
+    the instruction there is then a call or an operator.
+    """
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    assert last
+    code = last.tb_frame.f_code
+    raised = dis.opname[code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
+    return raised and Path(code.co_filename).is_relative_to(Path(__file__).parent)
 
 
 def main(words: list[str] | None = None) -> None:
