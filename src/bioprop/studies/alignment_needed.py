@@ -31,6 +31,7 @@ from bioprop.studies.study import (
     Settings,
     Some,
     Study,
+    whole_mean,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
 
@@ -141,14 +142,8 @@ def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, (variant, title) in zip(
         panels, {"held": "angle held", "free": "$B$ fixed, $W$ free"}.items(), strict=True
     ):
-        table = runs[variant].table
-        mean = table.pivot_table(
-            index="examples",
-            columns="degrees",
-            values="log_nse",
-            aggfunc=lambda v: v.mean(skipna=False),
-            dropna=False,
-        )
+        groups = runs[variant].table.groupby(["examples", "degrees"])["log_nse"]
+        mean = groups.agg(whole_mean).unstack("degrees")
         colours = seaborn.color_palette("viridis", len(mean.columns))
         for degree, colour in zip(mean.columns, colours, strict=True):
             labelled = f"{degree:g}°" if degree % 45 == 0 else None

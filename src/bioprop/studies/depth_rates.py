@@ -20,7 +20,19 @@ from matplotlib.figure import Figure as Picture
 from bioprop.studies import drawing
 from bioprop.studies.depth import NonlinearSettings, follow
 from bioprop.studies.journal import Journal
-from bioprop.studies.study import STRICT, Count, Figure, Positive, Run, Runs, Seed, Some, Study
+from bioprop.studies.study import (
+    STRICT,
+    Count,
+    Figure,
+    Positive,
+    Run,
+    Runs,
+    Seed,
+    Some,
+    Study,
+    rows_at,
+    whole_mean,
+)
 
 RATES = (0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 SCALES = (0.125, 0.25, 0.5, 1.0)
@@ -52,10 +64,8 @@ def means(run: Run) -> pd.DataFrame:
 
     NaN where a network of the point has diverged: such a choice is not usable.
     """
-    table = run.table
-    end = table[table["examples"] == table["examples"].max()]
-    grouped = end.groupby(["rate", *scales_of(table)])["nse"]
-    return grouped.agg(lambda values: values.mean(skipna=False)).reset_index()
+    end = rows_at(run)
+    return end.groupby(["rate", *scales_of(end)])["nse"].agg(whole_mean).reset_index()
 
 
 def scales_of(frame: pd.DataFrame) -> list[str]:

@@ -29,6 +29,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     rows_at,
+    whole_mean,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
 
@@ -97,11 +98,6 @@ def gap(rows: pd.DataFrame, near: str, far: str) -> pd.DataFrame:
     """Return ``near`` minus ``far``, averaged over the marks in ``rows``: seeds by range."""
     gaps = (rows[near] - rows[far]).groupby([rows["seed"], rows["bound"]])
     return gaps.agg(whole_mean).unstack("bound")
-
-
-def whole_mean(values: pd.Series) -> float:
-    """Return the mean, NaN where any value is: a network that diverged is not left out."""
-    return values.mean(skipna=False)
 
 
 def largest(gaps: pd.DataFrame) -> np.ndarray:

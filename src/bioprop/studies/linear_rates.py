@@ -29,6 +29,7 @@ from bioprop.studies.study import (
     Seed,
     Settings,
     Study,
+    whole_mean,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
 
@@ -79,7 +80,7 @@ def means(run: Run) -> pd.DataFrame:
     NaN where any network of the point has diverged: such a rate is not usable.
     """
     grouped = run.table.groupby(["rate", "sigma", "examples"])["log_nse"]
-    return grouped.agg(lambda values: values.mean(skipna=False)).unstack("examples")
+    return grouped.agg(whole_mean).unstack("examples")
 
 
 def axis_end(runs: Runs, paper: str = "lillicrap2014") -> int:

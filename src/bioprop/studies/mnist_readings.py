@@ -33,6 +33,7 @@ from bioprop.studies.study import (
     Study,
     at,
     rows_at,
+    whole_mean,
     within,
 )
 
@@ -92,8 +93,7 @@ def run(settings: ReadingSettings, journal: Journal) -> None:
 
 def means(run: Run) -> pd.DataFrame:
     """Return the mean error at the end for each pair of ranges; NaN if a network diverged."""
-    groups = rows_at(run).groupby(["bound", "feedback"])["error"]
-    return groups.agg(lambda values: values.mean(skipna=False)).reset_index()
+    return rows_at(run).groupby(["bound", "feedback"])["error"].agg(whole_mean).reset_index()
 
 
 def draw_readings(runs: Runs) -> tuple[Picture, pd.DataFrame]:

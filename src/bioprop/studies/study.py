@@ -100,6 +100,11 @@ def curve(run: Run, quantity: str) -> pd.DataFrame:
     return run.table.pivot(index="examples", columns="member", values=quantity)
 
 
+def whole_mean(values: pd.Series) -> float:
+    """Return the mean, NaN where any value is: a network that diverged is not left out."""
+    return values.mean(skipna=False)
+
+
 @dataclass(frozen=True)
 class Region:
     """A closed range of values; ``around_reported`` counts it from the paper's own value.
