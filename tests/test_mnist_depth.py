@@ -11,18 +11,10 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.mnist_depth import STUDY
 
 
-def test_at_one_hidden_layer_the_angle_is_that_of_the_study_mnist() -> None:
-    training, task = mnist_depth.prepare(STUDY.configure("smoke", "fa-1"))
-    training.until(10)
-    x, labels = task.test(50)
-    [angle] = mnist_depth.signal_angles(training, x, labels)
-    assert torch.equal(angle, mnist.signal_angle(training, x, labels))
-
-
 def test_there_is_an_angle_for_each_hidden_layer_and_it_is_zero_under_the_transposes() -> None:
     training, task = mnist_depth.prepare(STUDY.configure("smoke", "fa-3"))
     training.state = [W.mT for W in training.network.weights[1:]]
-    angles = mnist_depth.signal_angles(training, *task.test(50))
+    angles = mnist.signal_angles(training, *task.test(50))
     assert len(angles) == 3
     assert max(float(angle.max()) for angle in angles) < 1e-2  # in float32
 

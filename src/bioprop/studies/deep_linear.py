@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, angle, rule, sgd
-from bioprop.learning.rules import carry_back, transposes
 from bioprop.studies import drawing
 from bioprop.studies.alignment_needed import LEARNT, first_below_for_good
 from bioprop.studies.journal import Journal
+from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -81,12 +81,8 @@ def angles(training: Training, x: torch.Tensor, target: torch.Tensor) -> dict[st
 
     ``angle_1`` is that of the layer next to the output; a higher number is further down the chain.
     """
-    network = training.network
-    trial = network.present(x, target)
-    ours = carry_back(network, training.state, trial)[-2::-1]
-    backprop = carry_back(network, transposes(network), trial)[-2::-1]
-    pairs = enumerate(zip(ours, backprop, strict=True), start=1)
-    return {f"angle_{steps}": angle(a, b).mean(-1) for steps, (a, b) in pairs}
+    signals = beside_backprop(training, training.network.present(x, target))[::-1]
+    return {f"angle_{k}": angle(*pair).mean(-1) for k, pair in enumerate(signals, start=1)}
 
 
 def final_angles(run: Run) -> np.ndarray:

@@ -20,13 +20,8 @@ from bioprop.learning import Rule
 from bioprop.learning.rules import in_turn
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist_depth import (
-    MnistDepthSettings,
-    excess,
-    follow,
-    layers,
-    prepare,
-)
+from bioprop.studies.mnist import excess
+from bioprop.studies.mnist_depth import MnistDepthSettings, follow, layers, prepare
 from bioprop.studies.study import STRICT, Claim, Count, Figure, Region, Runs, Some, Study, at
 
 Turn = Annotated[str, Field(pattern=r"^[1-4]+$")]

@@ -13,9 +13,10 @@ import torch
 from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, angle, rule, sgd
-from bioprop.learning.rules import carry_back, pseudoinverse, transposes
+from bioprop.learning.rules import carry_back, pseudoinverse
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
+from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -83,8 +84,7 @@ def angles(training: Training, x: torch.Tensor, target: torch.Tensor) -> dict[st
     network, (B,) = training.network, training.state
     trial = network.present(x, target)
     W = network.weights[1]
-    ours = carry_back(network, [B], trial)[0]
-    backprop = carry_back(network, transposes(network), trial)[0]
+    ours, backprop = beside_backprop(training, trial)[0]
     pseudo = carry_back(network, [pseudoinverse(W)], trial)[0]
     return {
         "to_bp": angle(ours, backprop).mean(-1),

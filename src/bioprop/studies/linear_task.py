@@ -16,9 +16,9 @@ import torch
 from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, angle, rule, sgd
-from bioprop.learning.rules import carry_back, transposes
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
+from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -79,10 +79,7 @@ def alignment(training: Training, x: torch.Tensor, target: torch.Tensor) -> dict
     ``angle`` and ``folded`` are means in degrees, ``helpful`` is the percentage of examples for
     which e^T W B e > 0.
     """
-    network = training.network
-    trial = network.present(x, target)
-    ours = carry_back(network, training.state, trial)[0]
-    backprop = carry_back(network, transposes(network), trial)[0]
+    ours, backprop = beside_backprop(training, training.network.present(x, target))[0]
     return {
         "angle": angle(ours, backprop).mean(-1),
         "folded": angle(ours, backprop, folded=True).mean(-1),

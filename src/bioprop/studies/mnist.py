@@ -12,12 +12,13 @@ import pandas as pd
 import pydantic
 import torch
 from matplotlib.figure import Figure as Picture
+from torch import Tensor
 
 from bioprop.learning import Streams, Training, angle, rule, sgd
 from bioprop.learning.optimisers import Number
-from bioprop.learning.rules import carry_back, transposes
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
+from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -125,7 +126,7 @@ def follow(
     for examples in journal.follow(training, marks, settings.batch):
         measured = {"error": error_rate(training.network, x, labels)}
         if settings.rule == "fa":
-            measured["angle"] = signal_angle(training, x[: settings.probe], labels)
+            measured["angle"] = signal_angles(training, x[: settings.probe], labels)[0]
         journal.write(examples, **measured)
 
 
@@ -135,9 +136,8 @@ def run(settings: MnistSettings, journal: Journal) -> None:
     follow(settings, journal, images(settings, settings.streams()))
 
 
-@torch.no_grad()
-def signal_angle(training: Training, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the mean angle in degrees between B e and W^T e at the first hidden layer, (member,).
+def signal_angles(training: Training, x: Tensor, labels: Tensor) -> list[Tensor]:
+    """Return the mean angle in degrees of FA's signal to BP's, (member,) for each hidden layer.
 
     ``x`` holds images ``(image, pixel)`` and ``labels`` at least as many classes.
     """
@@ -145,8 +145,7 @@ def signal_angle(training: Training, x: torch.Tensor, labels: torch.Tensor) -> t
     target = torch.nn.functional.one_hot(labels[: len(x)], CLASSES).to(x)
     shape = network.members, len(x), -1
     trial = network.present(x.expand(shape), target.expand(shape))
-    ours = carry_back(network, training.state, trial)[0]
-    return angle(ours, carry_back(network, transposes(network), trial)[0]).mean(-1)
+    return [angle(*pair).mean(-1) for pair in beside_backprop(training, trial)]
 
 
 def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:

@@ -11,16 +11,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from pydantic import Field
-from torch import Tensor
 
-from bioprop.learning import Rule, Training, angle, rule, sgd
-from bioprop.learning.rules import carry_back, transposes
+from bioprop.learning import Rule, Training, rule, sgd
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
+from bioprop.studies.mnist import excess, signal_angles
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -104,27 +102,6 @@ def follow(
 def run(settings: MnistDepthSettings, journal: Journal) -> None:
     """Train networks of one depth under one rule."""
     follow(settings, journal, *prepare(settings))
-
-
-@torch.no_grad()
-def signal_angles(training: Training, x: Tensor, labels: Tensor) -> list[Tensor]:
-    """Return the mean angle in degrees of FA's signal to BP's, (member,) for each hidden layer.
-
-    Both are carried from the same error all the way down, one through ``B``, one through ``W^T``.
-    ``x`` holds images ``(image, pixel)`` and ``labels`` at least as many classes.
-    """
-    network = training.network
-    target = torch.nn.functional.one_hot(labels[: len(x)], CLASSES).to(x)
-    shape = network.members, len(x), -1
-    trial = network.present(x.expand(shape), target.expand(shape))
-    ours = carry_back(network, training.state, trial)[:-1]
-    exact = carry_back(network, transposes(network), trial)[:-1]
-    return [angle(a, b).mean(-1) for a, b in zip(ours, exact, strict=True)]
-
-
-def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
-    """Return by how many points of test error a variant ends above another, seed by seed."""
-    return at(runs[variant], "error") - at(runs[reference], "error")
 
 
 def widest(runs: Runs) -> np.ndarray:

@@ -19,10 +19,11 @@ from pydantic import Field
 from torch import Tensor
 
 from bioprop.learning import Training, angle, rule, sgd
-from bioprop.learning.rules import carry_back, transposes
 from bioprop.learning.spiking import Neurons, SpikingNetwork
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
+from bioprop.studies.mnist import excess
+from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -132,23 +133,15 @@ def run(settings: SpikingSettings, journal: Journal) -> None:
         journal.write(examples, **measured)
 
 
-@torch.no_grad()
 def signal_angle(training: Training, x: Tensor, target: Tensor) -> Tensor:
     """Return the mean angle in degrees between B e and W^T e at the first hidden layer, (member,).
 
     Both are taken from the mean of the volley. Images without an error have no angle and are left
     out; a member with none left gives NaN.
     """
-    network = training.network
-    trial = network.present(x, target)
+    trial = training.network.present(x, target)
     trial.error = trial.activities[-1] - target
-    ours = carry_back(network, training.state, trial)[0]
-    return angle(ours, carry_back(network, transposes(network), trial)[0]).nanmean(-1)
-
-
-def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
-    """Return by how many points of test error a variant ends above another, seed by seed."""
-    return at(runs[variant], "error") - at(runs[reference], "error")
+    return angle(*beside_backprop(training, trial)[0]).nanmean(-1)
 
 
 def worst_excess(runs: Runs) -> np.ndarray:
