@@ -69,9 +69,7 @@ def images(settings: MnistSettings, streams: Streams, held_out: int = 0) -> Clas
 
     With ``held_out`` that many training images stand in for the test images.
     """
-    shown = load(settings.images)
-    if held_out:
-        shown = shown.held_out(held_out)
+    shown = load(settings.images, held_out)
     return Classification(shown, streams, settings.batch, settings.inputs)
 
 

@@ -65,9 +65,7 @@ def prepare(
 ) -> tuple[Training, Classification]:
     """Return the population, ready to be trained, and its task; ``schedule`` changes the rule."""
     streams = settings.streams()
-    images = load(settings.images)
-    if settings.held_out:
-        images = images.held_out(settings.held_out)
+    images = load(settings.images, settings.held_out)
     task = Classification(images, streams, settings.batch, "standardised")
     network = dense_network(
         streams,

@@ -51,8 +51,13 @@ class Images:
 
 
 @cache
-def load(name: str) -> Images:
-    """Return the images called ``mnist`` (needs the files) or ``digits`` (always there)."""
+def load(name: str, held_out: int = 0) -> Images:
+    """Return the images called ``mnist`` (needs the files) or ``digits`` (always there).
+
+    With ``held_out`` that many training images stand in for the test images.
+    """
+    if held_out:
+        return load(name).held_out(held_out)
     return {"mnist": _mnist, "digits": _digits}[choose("image set", name, ("mnist", "digits"))]()
 
 
