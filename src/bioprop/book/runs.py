@@ -14,7 +14,8 @@ from bioprop import paths
 from bioprop.book import provenance
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make
 from bioprop.studies import Study
-from bioprop.studies.journal import Journal
+from bioprop.studies.journal import Journal, fingerprint
+from bioprop.tasks.images import load
 
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
 
@@ -79,16 +80,16 @@ def verify(record: Record, study: Study, *, threads: int | None = None) -> list[
     """Run a record again and return how the new run differs; empty when it agrees.
 
     ``threads`` is the record's own if left out. Every bit must agree where ``exact`` says so;
-    elsewhere values may differ by ``TOLERANCE``.
+    elsewhere values may differ by ``TOLERANCE``. On other images than the record's nothing is run.
     """
     settings = record.settings
     _present(settings.device)
+    then = record.provenance.get("data", {})
+    if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
+        return [f"the data set {name} is not the one the record was made from" for name in changed]
     with _threads(threads or record.provenance["threads"]):
         journal = Journal()
         study.run(settings, journal)
-    then = record.provenance.get("data", {})
-    if changed := [name for name in then if journal.data.get(name) != then[name]]:
-        return [f"the data set {name} is not the one the record was made from" for name in changed]
     again = make(study, record.tier, record.variant, settings, journal)
     tolerance = 0.0 if exact(record, threads) else TOLERANCE[settings.precision]
     return differences(record, again, tolerance)
