@@ -118,16 +118,15 @@ def learners(runs: Runs, variant: str, low: float, high: float) -> np.ndarray:
 def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw learning speed against the angle, held and free."""
     figure, axes = plt.subplots(figsize=(7, 4))
-    names = {"held": ("angle held", "0.15", "-o"), "free": ("$B$ fixed, $W$ free", None, "--s")}
+    names = {
+        "held": ("angle held", "0.15", "-", "o"),
+        "free": ("$B$ fixed, $W$ free", drawing.LOOKS["fa"].colour, "--", "s"),
+    }
     frames = []
-    for variant, (label, colour, line) in names.items():
-        speed = speeds(runs[variant])
-        mean, low, high = drawing.interval(speed.to_numpy(), axis=0)
-        colour = colour or drawing.LOOKS["fa"].colour
-        axes.plot(speed.columns, mean, line, color=colour, label=label)
-        axes.fill_between(speed.columns, low, high, color=colour, alpha=0.2, linewidth=0)
-        frame = {"variant": variant, "degrees": speed.columns, "mean": mean}
-        frames.append(pd.DataFrame(frame | {"low": low, "high": high}))
+    for variant, (label, colour, line, marker) in names.items():
+        style = {"color": colour, "linestyle": line, "marker": marker, "label": label}
+        drawn = drawing.shaded(axes, speeds(runs[variant]).T, **style)
+        frames.append(pd.DataFrame({"variant": variant} | drawn))
     axes.axvline(90, color="0.6", lw=1)
     axes.set(xticks=range(0, 181, 30), xlabel="angle to backprop's signal at the start (degrees)")
     axes.set(ylabel="learning speed\n(1000 / examples to 1 % error)", ylim=(-0.05, None))

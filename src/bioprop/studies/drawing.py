@@ -93,13 +93,17 @@ def log_y(axes: Axes) -> None:
 def band(axes: Axes, run: Run, quantity: str, rule: str, **changes: Any) -> pd.DataFrame:
     """Draw mean and 95 % interval over members against examples; return what was drawn."""
     look = LOOKS[rule]
-    values = curve(run, quantity)
-    mean, low, high = interval(values.to_numpy())
     options = {"color": look.colour, "linestyle": look.line, "label": look.name, **changes}
+    drawn = shaded(axes, curve(run, quantity), **options)
+    return pd.DataFrame({"rule": rule, "quantity": quantity} | drawn)
+
+
+def shaded(axes: Axes, values: pd.DataFrame, **options: Any) -> dict[str, Any]:
+    """Draw mean and 95 % interval over columns against the index; return what was drawn."""
+    mean, low, high = interval(values.to_numpy())
     axes.plot(values.index, mean, **options)
     axes.fill_between(values.index, low, high, color=options["color"], alpha=0.2, linewidth=0)
-    frame = {"rule": rule, "quantity": quantity, "examples": values.index}
-    return pd.DataFrame(frame | {"mean": mean, "low": low, "high": high})
+    return {str(values.index.name): values.index, "mean": mean, "low": low, "high": high}
 
 
 def dot(

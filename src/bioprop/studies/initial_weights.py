@@ -149,20 +149,15 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 def draw_matrices(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of W to the transpose and to the pseudoinverse of B at the end."""
     figure, axes = plt.subplots(figsize=(7, 4))
-    table = runs["fa"].table
-    end = table[table["examples"] == table["examples"].max()]
-    frames = []
+    end, frames = rows_at(runs["fa"]), []
     looks = {"w_to_transpose": ("bp", "$B^T$"), "w_to_pseudoinverse": ("pbp", "$B^+$")}
     for quantity, (name, label) in looks.items():
-        values = end.pivot(index="seed", columns="bound", values=quantity)
-        mean, low, high = drawing.interval(values.to_numpy(), axis=0)
+        values = end.pivot(index="seed", columns="bound", values=quantity).T
         look = drawing.LOOKS[name]
-        style = {"color": look.colour, "linestyle": look.line}
-        axes.plot(values.columns, mean, marker="o", label=f"W to {label}", **style)
-        axes.fill_between(values.columns, low, high, color=look.colour, alpha=0.2, linewidth=0)
-        frame = {"quantity": quantity, "bound": values.columns, "mean": mean}
-        frames.append(pd.DataFrame(frame | {"low": low, "high": high}))
-    ends = min(values.columns) / 1.4, max(values.columns) * 1.4
+        style = {"color": look.colour, "linestyle": look.line, "label": f"W to {label}"}
+        drawn = drawing.shaded(axes, values, marker="o", **style)
+        frames.append(pd.DataFrame({"quantity": quantity} | drawn))
+    ends = min(values.index) / 1.4, max(values.index) * 1.4
     axes.set(xscale="log", xlim=ends, xlabel="range of the initial weights", ylim=(0, 92))
     axes.set(ylabel="angle after learning (degrees)", yticks=range(0, 91, 15))
     axes.legend()

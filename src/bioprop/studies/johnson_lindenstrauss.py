@@ -207,13 +207,10 @@ def draw_distortion(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     labels = {"spread": "spread of squared distances", "largest": "largest deviation from 1"}
     for axes, (quantity, label) in zip(panels, labels.items(), strict=True):
         for kind in ("random", "stretched"):
-            values, look = of_feedback(runs[kind], quantity), LOOKS[kind]
-            mean, low, high = drawing.interval(values.to_numpy(), axis=0)
-            style = {"color": look.colour, "linestyle": look.line}
-            axes.plot(values.columns, mean, marker="o", label=look.name, **style)
-            axes.fill_between(values.columns, low, high, color=look.colour, alpha=0.2, linewidth=0)
-            frame = {"quantity": quantity, "kind": kind, "width": values.columns, "mean": mean}
-            frames.append(pd.DataFrame(frame | {"low": low, "high": high}))
+            values, look = of_feedback(runs[kind], quantity).T, LOOKS[kind]
+            style = {"color": look.colour, "linestyle": look.line, "label": look.name}
+            drawn = drawing.shaded(axes, values, marker="o", **style)
+            frames.append(pd.DataFrame({"quantity": quantity, "kind": kind} | drawn))
         random = frames[-2].set_index("width")["mean"]
         guide = random.iloc[-1] * (random.index[-1] / random.index.to_numpy()) ** 0.5
         axes.plot(random.index, guide, color="0.6", lw=1, label="one over the root of the width")
