@@ -151,9 +151,8 @@ def along_the_way(axes: Axes, run: Run) -> pd.DataFrame:
     for steps in range(1, run.settings.layers + 1):
         looks = {"color": drawing.COLOURS[steps + 3], "linestyle": LINES[(steps - 1) % len(LINES)]}
         frames.append(drawing.band(axes, run, f"angle_{steps}", "fa", label=f"{steps}", **looks))
-    axes.axhline(90, color="0.6", lw=1)
-    axes.set(ylim=(0, 100), yticks=range(0, 91, 15), xlabel="examples")
-    axes.set(ylabel="angle to backprop's signal (degrees)")
+    drawing.angle_axis(axes)
+    axes.set(xlabel="examples")
     axes.locator_params(axis="x", nbins=4)
     axes.set_title(f"{run.settings.layers} hidden layers", fontsize=12)
     axes.legend(title="matrices passed", fontsize=9, ncols=2, loc="lower left")

@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.stats
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 
 from bioprop.studies.study import Run, curve
 
@@ -88,6 +89,19 @@ def log_y(axes: Axes) -> None:
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
     if any(((values > 0) & np.isfinite(values)).any() for values in drawn):
         axes.set_yscale("log")
+
+
+def percent_ticks(axis: Axis) -> None:
+    """Give a log axis of per cent few ticks, with plain numbers."""
+    axis.set_ticks([2, 3, 5, 10, 20, 50], labels=["2", "3", "5", "10", "20", "50"])
+    axis.set_ticks([], minor=True)
+
+
+def angle_axis(axes: Axes) -> None:
+    """Give the vertical axis degrees from backpropagation's signal, and a line at 90."""
+    axes.axhline(90, color="0.6", lw=1)
+    axes.set(ylim=(0, 100), yticks=range(0, 91, 15))
+    axes.set(ylabel="angle to backprop's signal (degrees)")
 
 
 def band(axes: Axes, run: Run, quantity: str, rule: str, **changes: Any) -> pd.DataFrame:

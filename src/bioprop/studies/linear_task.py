@@ -114,9 +114,8 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 1e: the angle between the two teaching signals, and how many signals help."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
     drawn = [drawing.band(left, runs["fa"], "angle", "fa")]
-    left.axhline(90, color="0.6", lw=1)
-    left.set(ylim=(0, 100), yticks=range(0, 91, 15), xlabel="examples")
-    left.set(ylabel="angle to backprop's signal (degrees)")
+    drawing.angle_axis(left)
+    left.set(xlabel="examples")
     drawn.append(drawing.band(right, runs["fa"], "helpful", "fa"))
     right.axhline(50, color="0.6", lw=1)
     right.set(ylim=(0, 103), xlabel="examples", ylabel="signals with $e^T W B e > 0$ (%)")

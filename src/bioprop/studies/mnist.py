@@ -175,9 +175,8 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2b: the angle between the two teaching signals."""
     figure, axes = plt.subplots(figsize=(7, 4))
     frames = [drawing.band(axes, runs[name], "angle", name) for name in ("fa", "fa-sparse")]
-    axes.axhline(90, color="0.6", lw=1)
-    axes.set(ylim=(0, 100), yticks=range(0, 91, 15), xlabel="examples")
-    axes.set(ylabel="angle to backprop's signal (degrees)")
+    drawing.angle_axis(axes)
+    axes.set(xlabel="examples")
     axes.legend()
     return figure, pd.concat(frames)
 

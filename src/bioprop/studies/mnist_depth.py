@@ -125,8 +125,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     left.set(xlabel="hidden layers", xticks=DEPTHS, xlim=(0.5, 3.5), ylabel="test error (%)")
     drawing.log_y(right)
     right.set(xlabel="examples", ylabel="test error (%)", title="three hidden layers")
-    right.set_yticks([2, 3, 5, 10, 20, 50], labels=["2", "3", "5", "10", "20", "50"])
-    right.minorticks_off()
+    drawing.percent_ticks(right.yaxis)
     right.legend()
     return figure, pd.concat([pd.DataFrame(rows), *frames])
 

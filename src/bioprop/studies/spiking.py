@@ -158,9 +158,8 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     left.yaxis.set_major_formatter("{x:g}")
     left.legend()
     frames.append(drawing.band(right, runs["fa"], "angle", "fa"))
-    right.axhline(90, color="0.6", lw=1)
-    right.set(ylim=(0, 100), yticks=range(0, 91, 15), xlabel="examples")
-    right.set_ylabel("angle to backprop's signal (degrees)")
+    drawing.angle_axis(right)
+    right.set(xlabel="examples")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(4))
     return figure, pd.concat(frames)
