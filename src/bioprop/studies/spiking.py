@@ -171,19 +171,13 @@ def draw_extensions(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     names = {"": "none", **EXTENSIONS, "graded": "graded volley"}
     rows = []
     for place, (extension, title) in enumerate(names.items()):
-        for rule_name, marker, shift in (("bp", "o", -0.1), ("fa", "s", 0.1)):
-            result = runs.get(f"{rule_name}-{extension}".rstrip("-"))
-            if result is None:
-                continue  # a graded volley was run under feedback alignment only
-            mean, low, high = drawing.interval(at(result, "error"))
-            look = drawing.LOOKS[rule_name]
-            label = look.name if not extension else None
-            ends = [[mean - low], [high - mean]]
-            axes.errorbar(
-                place + shift, mean, ends, color=look.colour, marker=marker, label=label, capsize=3
-            )
-            row = {"extension": title, "rule": rule_name, "mean": mean, "low": low, "high": high}
-            rows.append(row)
+        for name, shift in (("bp", -0.1), ("fa", 0.1)):
+            variant = f"{name}-{extension}".rstrip("-")
+            if variant in runs:  # a graded volley was run under feedback alignment only
+                label = None if extension else drawing.LOOKS[name].name
+                values = at(runs[variant], "error")
+                row = drawing.dot(axes, values, place + shift, name, upright=True, label=label)
+                rows.append({"extension": title, **row})
     axes.set_xticks(range(len(names)), list(names.values()))
     axes.set(ylabel="test error at the end (%)", ylim=(0, None))
     axes.legend()
