@@ -95,4 +95,4 @@ def test_a_network_that_never_gets_there_is_told_apart() -> None:
     journal = Journal()
     jl.run(jl.STUDY.configure("smoke", "random"), journal)
     run = type("Run", (), {"table": journal.table()})
-    assert np.isinf(jl.examples_needed(run)).all(axis=None)
+    assert np.isinf(jl.needed(run)).all(axis=None)

@@ -5,6 +5,7 @@ backpropagation's teaches, and the closer it is, the faster. Here the signal is 
 backpropagation's by a set angle, which is either held or left free to change.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -91,6 +92,16 @@ def first_below_for_good(member: pd.DataFrame, level: float) -> float:
     """Return the same, but NaN where the member has diverged by the end of its run."""
     lost = member["log_nse"].isna().any()
     return float("nan") if lost else first_below(member, level)
+
+
+def examples_needed(run: Run, by: Sequence[str]) -> pd.Series:
+    """Return the examples until one per cent of the error is left, for each network of a run.
+
+    ``by`` names the labels that tell networks apart. Infinite where that never comes, NaN where
+    the network diverged.
+    """
+    networks = run.table.groupby(list(by))
+    return networks.apply(lambda member: first_below_for_good(member, LEARNT))
 
 
 def largest_rise(runs: Runs) -> np.ndarray:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, angle, rule, sgd
 from bioprop.studies import drawing
-from bioprop.studies.alignment_needed import LEARNT, first_below_for_good
+from bioprop.studies.alignment_needed import LEARNT, examples_needed
 from bioprop.studies.journal import Journal
 from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
@@ -91,19 +91,16 @@ def final_angles(run: Run) -> np.ndarray:
     return np.array([at(run, f"angle_{steps}") for steps in layers])
 
 
-def examples_needed(run: Run) -> np.ndarray:
-    """Return the examples until one per cent of the error is left, ``(member,)``.
-
-    NaN where that never comes, or where the network diverged after it.
-    """
-    members = run.table.groupby("member")
-    needed = np.array([first_below_for_good(member, LEARNT) for _, member in members])
-    return np.where(np.isfinite(needed), needed, np.nan)
-
-
 def slowing(runs: Runs, name: str) -> np.ndarray:
-    """Return how many times as many examples the deepest network needs as the shallowest."""
-    return examples_needed(runs[f"{name}-{DEPTHS[-1]}"]) / examples_needed(runs[f"{name}-1"])
+    """Return how many times as many examples the deepest network needs as the shallowest.
+
+    NaN where one of the two does not come to one per cent of the error.
+    """
+    one, most = (
+        examples_needed(runs[f"{name}-{depth}"], ["member"]).replace(np.inf, np.nan).to_numpy()
+        for depth in (1, DEPTHS[-1])
+    )
+    return most / one
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:

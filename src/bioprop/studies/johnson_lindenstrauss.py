@@ -21,7 +21,7 @@ from torch import Tensor
 from bioprop.learning import Network, Streams, Training, sgd
 from bioprop.learning.rules import Rule, carry_back
 from bioprop.studies import drawing
-from bioprop.studies.alignment_needed import LEARNT, first_below_for_good
+from bioprop.studies.alignment_needed import examples_needed
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -140,13 +140,9 @@ def distortion(B: Tensor, points: Tensor) -> dict[str, Tensor]:
     }
 
 
-def examples_needed(run: Run) -> pd.DataFrame:
-    """Return the examples until one per cent of the error is left: seeds by width.
-
-    Infinite where that never comes, NaN where the network diverged.
-    """
-    rows = run.table.groupby(["seed", "width"])
-    return rows.apply(lambda member: first_below_for_good(member, LEARNT)).unstack("width")
+def needed(run: Run) -> pd.DataFrame:
+    """Return the examples until one per cent of the error is left: seeds by width."""
+    return examples_needed(run, ["seed", "width"]).unstack("width")
 
 
 def excess(runs: Runs, kind: str) -> pd.DataFrame:
@@ -154,7 +150,7 @@ def excess(runs: Runs, kind: str) -> pd.DataFrame:
 
     The control of the same seed has the same teacher, data and initial weights.
     """
-    return examples_needed(runs[kind]) / examples_needed(runs["orthonormal"])
+    return needed(runs[kind]) / needed(runs["orthonormal"])
 
 
 def of_feedback(run: Run, quantity: str) -> pd.DataFrame:
@@ -173,17 +169,17 @@ def slopes(runs: Runs) -> np.ndarray:
 
 def spared_by_width(runs: Runs) -> np.ndarray:
     """Return the most over the fewest examples any width needs with orthonormal B, ``(seed,)``."""
-    needed = examples_needed(runs["orthonormal"])
-    return (needed.max(axis="columns") / needed.min(axis="columns")).to_numpy()
+    examples = needed(runs["orthonormal"])
+    return (examples.max(axis="columns") / examples.min(axis="columns")).to_numpy()
 
 
 def correlation(runs: Runs, quantity: str) -> np.ndarray:
     """Return the rank correlation over seeds of ``quantity`` and excess, at the paper's width."""
     values = of_feedback(runs["random"], quantity)[PAPER]
-    needed = excess(runs, "random")[PAPER]
-    if not np.isfinite(needed).all():  # ranks would hide it
-        return np.full(len(needed), np.nan)
-    return np.full(len(needed), scipy.stats.spearmanr(values, needed).statistic)
+    slower = excess(runs, "random")[PAPER]
+    if not np.isfinite(slower).all():  # ranks would hide it
+        return np.full(len(slower), np.nan)
+    return np.full(len(slower), scipy.stats.spearmanr(values, slower).statistic)
 
 
 def worst_stretched(runs: Runs) -> np.ndarray:
@@ -226,19 +222,20 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     figure, (left, *others) = plt.subplots(1, 3, figsize=(11, 4))
     frames = []
     for place, (kind, run) in enumerate(runs.items()):
-        needed, look = examples_needed(run), LOOKS[kind]
-        found = {"examples": needed, "relative": excess(runs, kind)}
+        examples, look = needed(run), LOOKS[kind]
+        found = {"examples": examples, "relative": excess(runs, kind)}
         found |= {name: of_feedback(run, name) for name in ("spread", "weakest")}
         found = {name: frame.replace(np.inf, np.nan) for name, frame in found.items()}
         dots = {"color": look.colour, "alpha": 0.5}
-        left.plot(needed.columns, needed.median(), color=look.colour, ls=look.line, label=look.name)
-        beside = needed.columns.to_numpy(float) * 1.05 ** (place - 1)
+        style = {"color": look.colour, "ls": look.line, "label": look.name}
+        left.plot(examples.columns, examples.median(), **style)
+        beside = examples.columns.to_numpy(float) * 1.05 ** (place - 1)
         left.plot(beside, found["examples"].T, "o", ms=3, **dots)
         for axes, measure in zip(others, ("spread", "weakest"), strict=True):
             axes.plot(found[measure][PAPER], found["relative"][PAPER], "o", ms=5, **dots)
         long = pd.concat(found, axis="columns").stack("width", future_stack=True)
         frames.append(long.reset_index().assign(kind=kind))
-    ticks(left, needed.columns)
+    ticks(left, examples.columns)
     drawing.log_y(left)
     left.set(ylabel="examples to 1 % error")
     left.legend(title="feedback")
