@@ -16,7 +16,7 @@ import seaborn
 import torch
 from matplotlib.figure import Figure as Picture
 
-from bioprop.learning import Training, rule, sgd
+from bioprop.learning import Training, sgd
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -32,6 +32,7 @@ from bioprop.studies.study import (
     Settings,
     Some,
     Study,
+    rule_with,
     whole_mean,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -57,10 +58,9 @@ def run(settings: RotationSettings, journal: Journal) -> None:
     """Train every angle for every seed, side by side."""
     degrees, seeds = zip(*((d, s) for d in settings.degrees for s in settings.seeds), strict=True)
     streams = settings.streams(seeds)
-    options = {"gain": settings.gain} if settings.rule == "rotated-fixed" else {}
     task = LinearTask(streams)
     network = linear_network(streams, (30, 20, 10), settings.bound, settings.compute)
-    teaching = rule(settings.rule, degrees=streams.each(degrees), **options)
+    teaching = rule_with(settings.rule, degrees=streams.each(degrees), gain=settings.gain)
     training = Training(network, teaching, sgd(settings.rate), task, streams)
     journal.label(seed=seeds, degrees=degrees)
     for examples in journal.follow(training, range(0, settings.examples + 1, settings.every)):

@@ -14,7 +14,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from bioprop.learning import Training, angle, rule, sgd
+from bioprop.learning import Training, angle, sgd
 from bioprop.studies import drawing
 from bioprop.studies.alignment_needed import LEARNT, examples_needed
 from bioprop.studies.journal import Journal
@@ -33,6 +33,7 @@ from bioprop.studies.study import (
     Settings,
     Study,
     at,
+    rule_with,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
 
@@ -64,7 +65,7 @@ def run(settings: DeepLinearSettings, journal: Journal) -> None:
     sizes = (task.inputs, *[settings.width] * settings.layers, task.outputs)
     network = linear_network(streams, sizes, settings.bound, settings.compute)
     bound = settings.gain * (3 / settings.width) ** 0.5  # U(-b, b) has variance b^2 / 3
-    teaching = rule(settings.rule, **({"bound": bound} if settings.rule == "fa" else {}))
+    teaching = rule_with(settings.rule, bound=bound)
     training = Training(network, teaching, sgd(settings.rate), task, streams)
     journal.label(seed=settings.seeds)
     x, target = task.probe(settings.probe)

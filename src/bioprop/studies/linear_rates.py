@@ -6,7 +6,6 @@ for networks whose seeds are used nowhere else.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +14,7 @@ import pydantic
 import torch
 from matplotlib.figure import Figure as Picture
 
-from bioprop.learning import Training, rule, sgd
+from bioprop.learning import Training, sgd
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -29,6 +28,7 @@ from bioprop.studies.study import (
     Seed,
     Settings,
     Study,
+    rule_with,
     whole_mean,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -61,13 +61,9 @@ def run(settings: RateSearch, journal: Journal) -> None:
     ]
     rate, sigma, seeds = zip(*points, strict=True)
     streams = settings.streams(seeds)
-    options: dict[str, Any] = {
-        "fa": {"bound": settings.feedback},
-        "np": {"sigma": streams.each(sigma)},
-    }
     task = LinearTask(streams)
     network = linear_network(streams, (30, 20, 10), settings.bound, settings.compute)
-    teaching = rule(settings.rule, **options.get(settings.rule, {}))
+    teaching = rule_with(settings.rule, bound=settings.feedback, sigma=streams.each(sigma))
     training = Training(network, teaching, sgd(streams.each(rate)), task, streams)
     journal.label(seed=seeds, rate=rate, sigma=sigma)
     for examples in journal.follow(training, range(0, settings.examples + 1, 100)):

@@ -6,7 +6,6 @@ backpropagation's as learning goes on.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +14,7 @@ import pydantic
 import torch
 from matplotlib.figure import Figure as Picture
 
-from bioprop.learning import Training, angle, rule, sgd
+from bioprop.learning import Training, angle, sgd
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
 from bioprop.studies.signals import beside_backprop
@@ -32,6 +31,7 @@ from bioprop.studies.study import (
     Settings,
     Study,
     at,
+    rule_with,
     within,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -61,8 +61,7 @@ def run(settings: LinearSettings, journal: Journal) -> None:
     inputs, _, outputs = settings.sizes
     task = LinearTask(streams, inputs, outputs, settings.batch)
     network = linear_network(streams, settings.sizes, settings.bound, settings.compute)
-    options: dict[str, Any] = {"fa": {"bound": settings.feedback}, "np": {"sigma": settings.sigma}}
-    teaching = rule(settings.rule, **options.get(settings.rule, {}))
+    teaching = rule_with(settings.rule, bound=settings.feedback, sigma=settings.sigma)
     training = Training(network, teaching, sgd(settings.rate), task, streams)
     journal.label(seed=settings.seeds)
     marks = np.linspace(0, settings.examples, settings.marks + 1).astype(int)

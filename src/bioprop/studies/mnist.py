@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure as Picture
 from torch import Tensor
 
-from bioprop.learning import Streams, Training, angle, rule, sgd
+from bioprop.learning import Streams, Training, angle, sgd
 from bioprop.learning.optimisers import Number
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
@@ -35,6 +35,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    rule_with,
     within,
 )
 from bioprop.tasks.classify import dense_network, error_rate
@@ -98,8 +99,8 @@ def train(
         removed=removed,
         compute=settings.compute,
     )
-    back = {"bound": feedback, "removed": default(removed_back, removed)}
-    teaching = rule(settings.rule, **(back if settings.rule == "fa" else {}))
+    removed_back = default(removed_back, removed)
+    teaching = rule_with(settings.rule, bound=feedback, removed=removed_back)
     rate = settings.rate * settings.batch
     decay = settings.decay * (rate if settings.decay_with == "rate" else settings.batch)
     return Training(network, teaching, sgd(rate, decay), task, task.streams)

@@ -5,7 +5,7 @@ useful signal through several random matrices, so that depth costs it no more th
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from pydantic import Field
 
-from bioprop.learning import Rule, Training, rule, sgd
+from bioprop.learning import Rule, Training, sgd
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.mnist import excess, signal_angles
@@ -34,6 +34,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    rule_with,
 )
 from bioprop.tasks.classify import dense_network, error_rate
 from bioprop.tasks.images import CLASSES, Classification, load
@@ -75,8 +76,7 @@ def prepare(
         loss="binary-cross-entropy",
         compute=settings.compute,
     )
-    options: dict[str, Any] = {"bound": settings.feedback} if settings.rule == "fa" else {}
-    teaching = schedule(rule(settings.rule, **options))
+    teaching = schedule(rule_with(settings.rule, bound=settings.feedback))
     rate = settings.rate * settings.batch
     return Training(network, teaching, sgd(rate), task, streams), task
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 from torch import Tensor
 
-from bioprop.learning import Training, angle, rule, sgd
+from bioprop.learning import Training, angle, sgd
 from bioprop.learning.spiking import Neurons, SpikingNetwork
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
@@ -39,6 +39,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    rule_with,
 )
 from bioprop.tasks.classify import dense_network, error_rate
 from bioprop.tasks.images import CLASSES, Classification, load
@@ -107,10 +108,9 @@ def build(settings: SpikingSettings) -> tuple[Training, Classification, SpikingN
         streams=streams,
         neurons=settings.neurons,
     )
-    options = {"bound": settings.feedback} if settings.rule == "fa" else {}
+    teaching = rule_with(settings.rule, bound=settings.feedback)
     optimiser = sgd(settings.rate * settings.batch)
-    training = Training(network, rule(settings.rule, **options), optimiser, task, streams)
-    return training, task, network
+    return Training(network, teaching, optimiser, task, streams), task, network
 
 
 def run(settings: SpikingSettings, journal: Journal) -> None:

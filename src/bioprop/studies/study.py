@@ -1,6 +1,7 @@
 """What a study is: settings, variants, claims and figures, all declared before the run."""
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from pydantic import Field
 
 from bioprop.choose import choose
-from bioprop.learning import RULES, Streams
+from bioprop.learning import RULES, Rule, Streams, rule
 from bioprop.studies.journal import Journal
 
 # Common types of settings, with the ranges that are allowed.
@@ -62,6 +63,15 @@ class Settings:
     def streams(self, seeds: Sequence[int] | None = None) -> Streams:
         """Return the random streams of the members, or of the given seeds."""
         return Streams(tuple(seeds or self.seeds), self.dtype, self.device)
+
+
+def rule_with(name: str, **options: Any) -> Rule:
+    """Return the rule called ``name`` with those of the options that it takes.
+
+    So a study can say what any rule gets that draws feedback weights, or noise.
+    """
+    taken = inspect.signature(RULES[name]).parameters
+    return rule(name, **{option: value for option, value in options.items() if option in taken})
 
 
 class Run(Protocol):
