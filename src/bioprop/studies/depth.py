@@ -77,7 +77,8 @@ def follow(
     task = NonlinearTask(
         streams, bound=settings.teacher, teacher_seed=settings.teacher_seed, batch=settings.batch
     )
-    network = tanh_network(streams, (30, *settings.hidden, 10), settings.bound)
+    sizes = (30, *settings.hidden, 10)
+    network = tanh_network(streams, sizes, settings.bound, compute=settings.compute)
     bounds = [streams.each(values) for values in feedback]
     teaching = rule(settings.rule, **({"bound": bounds} if settings.rule == "fa" else {}))
     training = Training(network, teaching, sgd(streams.each(rate)), task, streams)

@@ -11,10 +11,14 @@ from bioprop.learning import Dense, Network, Sequences, Streams
 
 
 def tanh_network(
-    streams: Streams, sizes: Sequence[int], bound: float | Tensor, stream: str = "weights"
+    streams: Streams,
+    sizes: Sequence[int],
+    bound: float | Tensor,
+    stream: str = "weights",
+    compute: torch.dtype | None = None,
 ) -> Network:
     """Return tanh layers below a linear one, weights and biases from U(-bound, bound)."""
-    layers = [Dense(a, b) for a, b in itertools.pairwise(sizes)]
+    layers = [Dense(a, b, compute) for a, b in itertools.pairwise(sizes)]
     weights, biases = [], []
     for index, layer in enumerate(layers):
         weights.append(streams.uniform(stream, layer.weight_shape, bound, 2 * index))
