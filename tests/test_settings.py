@@ -1,5 +1,7 @@
 """A setting that is given is used, or it is refused: no study ignores one without a word."""
 
+from typing import Any
+
 import pytest
 
 from bioprop import studies
@@ -27,3 +29,19 @@ def test_products_are_rounded_where_that_precision_is_set(name: str) -> None:
         study.run(study.configure("smoke", variant, precision=precision), journal)
         ends.add(journal.fingerprint)
     assert len(ends) == 2
+
+
+def change(name: str, variant: str, **changes: Any) -> None:
+    """Configure a variant of a study with changed settings."""
+    studies.get(name).configure("smoke", variant, **changes)
+
+
+@pytest.mark.parametrize("variant", ["bp-3", "bp-4", "shallow"])
+def test_scales_of_feedback_are_refused_where_a_rule_gets_none(variant: str) -> None:
+    rule = variant.partition("-")[0]
+    words = rf"= \(.*would change nothing: rule '{rule}' gets no scales of B; leave them out"
+    with pytest.raises(ValueError, match=f"study 'depth-rates': setting feedbacks {words}"):
+        change("depth-rates", variant, feedbacks=((0.1, 0.2),))
+    with pytest.raises(ValueError, match=f"study 'depth': setting feedback {words}"):
+        change("depth", variant, feedback=(0.1,))
+    change("depth-rates", variant, feedbacks=())

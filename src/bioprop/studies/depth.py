@@ -31,6 +31,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    unread,
     within_factor,
 )
 from bioprop.tasks.nonlinear import NonlinearTask, normalised_squared_error, tanh_network
@@ -51,6 +52,11 @@ class NonlinearSettings(Settings):
     test: Count = 5000  # Methods, task 3: test points
     block: Seed = 0  # ours: which draw of points; the search measures on another
     precision: Precision = "float32"  # ours: errors stay far above its rounding
+
+    def __post_init__(self) -> None:
+        if self.rule != "fa":
+            why = f"rule {self.rule!r} gets no scales of B; leave them out, or choose the rule 'fa'"
+            unread(self, feedback=why, feedbacks=why)  # the result has one, the search the other
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -65,6 +65,15 @@ class Settings:
         return Streams(tuple(seeds or self.seeds), self.dtype, self.device)
 
 
+def unread(settings: Settings, **reasons: str) -> None:
+    """Raise ``ValueError`` where a setting that a run does not read differs from its default."""
+    for field in dataclasses.fields(settings):
+        given = getattr(settings, field.name)
+        if field.name in reasons and given != field.default:
+            reason = reasons[field.name]
+            raise ValueError(f"setting {field.name} = {given!r} would change nothing: {reason}")
+
+
 def rule_with(name: str, **options: Any) -> Rule:
     """Return the rule called ``name`` with those of the options that it takes.
 
