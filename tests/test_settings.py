@@ -1,5 +1,6 @@
 """A setting that is given is used, or it is refused: no study ignores one without a word."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -45,3 +46,43 @@ def test_scales_of_feedback_are_refused_where_a_rule_gets_none(variant: str) -> 
     with pytest.raises(ValueError, match=f"study 'depth': setting feedback {words}"):
         change("depth", variant, feedback=(0.1,))
     change("depth-rates", variant, feedbacks=())
+
+
+REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "one range where several are tried": ("mnist-readings", "fa-unit", {"bound": 0.1}, "bounds"),
+    "one scale": ("mnist-readings", "fa-unit", {"feedback": 0.1}, "feedbacks"),
+    "one share": ("mnist-ablation", "both", {"removed": 0.9}, "shares"),
+    "noise without a rule for it": ("linear-rates", "bp", {"sigmas": (0.1,)}, "'bp' adds no noise"),
+    "more networks than are shown": ("receptive-fields", "fa", {"members": 2}, "should be 1"),
+    "images for no angle": ("receptive-fields", "fa", {"probe": 9}, "no angle is measured"),
+    "a precision no solver has": ("theorems", "dynamics", {"precision": "float32"}, "'float64'"),
+    "a device no solver has": ("theorems", "single-pair", {"device": "cuda"}, "'cpu'"),
+}
+
+
+@pytest.mark.parametrize(("name", "variant", "given", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_setting_that_would_change_nothing_is_refused_with_what_to_do(
+    name: str, variant: str, given: dict[str, Any], words: str
+) -> None:
+    [setting] = given
+    with pytest.raises(ValueError, match=f"study '{name}': setting {setting} = .*{words}"):
+        change(name, variant, **given)
+    change(name, variant)
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_every_other_setting_is_read(name: str) -> None:
+    study, read = studies.get(name), set()
+    for variant in study.variants:
+        settings = study.configure("smoke", variant)
+
+        class Spy(type(settings)):  # type: ignore[misc]
+            def __getattribute__(self, setting: str) -> Any:
+                read.add(setting)
+                return super().__getattribute__(setting)
+
+        spy = object.__new__(Spy)
+        vars(spy).update(vars(settings))
+        study.run(spy, Journal())
+    fields = {field.name for field in dataclasses.fields(study.settings)}
+    assert fields - read == ({"probe"} if name == "receptive-fields" else set())

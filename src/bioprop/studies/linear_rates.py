@@ -29,6 +29,7 @@ from bioprop.studies.study import (
     Settings,
     Study,
     rule_with,
+    unread,
     whole_mean,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -48,6 +49,10 @@ class RateSearch(Settings):
     feedback: Positive = 0.5  # Methods, task 1: B ~ U(-0.5, 0.5)
     members: Count = 10  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
+
+    def __post_init__(self) -> None:
+        if self.rule != "np":
+            unread(self, sigmas=f"rule {self.rule!r} adds no noise; leave them out, or choose 'np'")
 
 
 def run(settings: RateSearch, journal: Journal) -> None:

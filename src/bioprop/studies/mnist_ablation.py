@@ -28,6 +28,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     rows_at,
+    unread,
 )
 
 
@@ -41,6 +42,9 @@ class AblationSettings(MnistSettings):
     examples: Count = 300_000  # ours: a sixth of the run on MNIST, five times through the images
     marks: Count = 6  # ours: the end matters
     members: Count = 4  # ours: networks for each share
+
+    def __post_init__(self) -> None:
+        unread(self, removed="set shares, all that are tried")
 
 
 def run(settings: AblationSettings, journal: Journal) -> None:

@@ -33,6 +33,7 @@ from bioprop.studies.study import (
     Study,
     at,
     rows_at,
+    unread,
     whole_mean,
     within,
 )
@@ -78,6 +79,9 @@ class ReadingSettings(MnistSettings):
     marks: Count = 4  # ours: the end matters
     members: Count = 2  # ours: networks for each pair of ranges
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
+
+    def __post_init__(self) -> None:
+        unread(self, bound="set bounds, all that are tried", feedback="set feedbacks")
 
 
 def run(settings: ReadingSettings, journal: Journal) -> None:

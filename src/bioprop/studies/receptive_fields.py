@@ -4,6 +4,8 @@ Shown is what learning MNIST has changed in the input weights of random hidden u
 themselves would show the random ones that they started from: those are as large as the changes.
 """
 
+from typing import Literal
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from bioprop.learning import generator
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.mnist import MnistSettings, images, load, train
-from bioprop.studies.study import STRICT, Count, Figure, Runs, Study
+from bioprop.studies.study import STRICT, Count, Figure, Runs, Study, unread
 
 DECIMALS = 4  # of a weight, so that a record stays small
 
@@ -25,7 +27,10 @@ class FieldSettings(MnistSettings):
 
     units: Count = 36  # Fig S1 shows 100
     examples: Count = 600_000  # ours: ten times through the images
-    members: Count = 1  # ours: one network
+    members: Literal[1] = 1  # ours: one network
+
+    def __post_init__(self) -> None:
+        unread(self, probe="no angle is measured")
 
 
 def run(settings: FieldSettings, journal: Journal) -> None:
@@ -37,7 +42,8 @@ def run(settings: FieldSettings, journal: Journal) -> None:
     journal.label(seed=[settings.first_seed] * len(chosen), unit=chosen.tolist())
     training = train(settings, task)
     before = training.network.weights[0].clone()
-    for _ in journal.follow(training, np.linspace(0, settings.examples, 11), settings.batch):
+    marks = np.linspace(0, settings.examples, settings.marks + 1)
+    for _ in journal.follow(training, marks, settings.batch):
         pass  # marks are for progress and checkpoints; what counts is the end
     changes = (training.network.weights[0] - before)[0][:, chosen]
     for pixel, change in enumerate(changes):

@@ -46,6 +46,8 @@ class TheoremSettings(Settings):
     marks: Count = 60  # ours: points of a drawn line
     tolerance: Positive = 1e-11  # ours: of the solver
     examples: Count = 100  # ours: for Proof 2, inputs of a logistic network
+    precision: Literal["float64"] = "float64"  # ours: as the solver has it
+    device: Literal["cpu"] = "cpu"  # ours: where the solver runs
 
 
 def run(settings: TheoremSettings, journal: Journal) -> None:
