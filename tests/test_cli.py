@@ -123,6 +123,7 @@ def plain(text: str) -> str:
         ("run linear-task --set 'sizes=[30, 20]'", "setting sizes.2 = [30, 20]: Field required"),
         ("run linear-task --set 'sizes=[3, 0, 1]'", "setting sizes.1 = 0: ... or equal to 1"),
         ("run linear-task --seeds 0", "setting members = 0: ... or equal to 1"),
+        ("run --tier smoke --seeds 2", "study 'receptive-fields': setting members = 2"),
         ("run linear-task --precision float16", "setting precision = 'float16': ... 'float32'"),
         ("run linear-task --device gpu", "setting device = 'gpu': ... match pattern"),
         ("run linear-task --tier smoke --device cuda:99", "'cuda:99' is not here ... --device cpu"),

@@ -115,26 +115,23 @@ def run(
     changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
     todo = chosen(study)
     choose("tier", tier, [name for name in TIERS if any(name in each.tiers for each in todo)])
-    for each in todo:
-        if tier not in each.tiers:
+    store = runs.store_for(tier, changes)
+    work = [(each, v) for each in todo if tier in each.tiers for v in variant or each.variants]
+    for each, name in work:
+        each.configure(tier, name, **changes)  # refuse a bad setting before anything runs
+    for each, name in work:
+        path = store.path(each.name, tier, name)
+        if store is RECORDED and path.exists() and not again:
+            out.print(f"{path}: already there; --again runs it anew", soft_wrap=True)
             continue
-        wanted = variant or list(each.variants)
-        for name in wanted:
-            each.configure(tier, name, **changes)
-        store = runs.store_for(tier, changes)
-        for name in wanted:
-            path = store.path(each.name, tier, name)
-            if store is RECORDED and path.exists() and not again:
-                out.print(f"{path}: already there; --again runs it anew", soft_wrap=True)
-                continue
-            told = progress(f"{each.name}: {name}")
-            record = runs.run(each, tier, name, changes, progress=told)
-            lost = f", {len(record.diverged)} diverged" if record.diverged else ""
-            seconds = record.provenance["seconds"]
-            line = f"{path}: {record.members} {each.population}, {seconds:.1f} s{lost}"
-            out.print(line, soft_wrap=True)
-            mean = f"at the last mark, mean over {each.population}: {record.summary}"
-            out.print(f"    {mean}", soft_wrap=True)
+        told = progress(f"{each.name}: {name}")
+        record = runs.run(each, tier, name, changes, progress=told)
+        lost = f", {len(record.diverged)} diverged" if record.diverged else ""
+        seconds = record.provenance["seconds"]
+        line = f"{path}: {record.members} {each.population}, {seconds:.1f} s{lost}"
+        out.print(line, soft_wrap=True)
+        mean = f"at the last mark, mean over {each.population}: {record.summary}"
+        out.print(f"    {mean}", soft_wrap=True)
 
 
 @app.command()
