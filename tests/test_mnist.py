@@ -119,6 +119,14 @@ def test_readings_are_measured_on_held_out_images_and_the_replication_on_test_im
     assert configured("fa-replication").held_out == 0
 
 
+@pytest.mark.parametrize("tier", READ.tiers)
+@pytest.mark.parametrize("variant", [name for name in READ.variants if "replication" in name])
+def test_the_replication_is_that_reading_at_every_tier(tier: str, variant: str) -> None:
+    what = ("slope", "inputs", "rate", "bounds", "feedbacks", "held_out")
+    small, whole = READ.configure(tier, variant), configured(variant)
+    assert [getattr(small, name) for name in what] == [getattr(whole, name) for name in what]
+
+
 def test_receptive_fields_are_what_changed_in_the_input_weights_of_the_units_named() -> None:
     journal = finished(FIELDS, "fa", units=5)
     table = journal.table()

@@ -199,6 +199,7 @@ STUDY = Study(
         "bp-replication-fast": {"rule": "bp", **REPLICATION, "rate": 2e-2},
         "bp-replication-no-slope": {"rule": "bp", **REPLICATION, "slope": False},
     },
+    kept=("bounds", "held_out"),  # or a small run of the replication would be another reading
     run=run,
     claims=[
         replication(

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
@@ -206,8 +206,9 @@ class Figure:
 class Study:
     """One result of a paper: settings, tiers, variants, how to run it, claims and figures.
 
-    ``tiers`` and ``variants`` map a name to changes of the settings; ``run(settings, journal)``
-    trains one variant and writes what it measures into the journal.
+    ``tiers`` and ``variants`` map a name to changes of the settings. Those of a tier go before
+    those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
+    variant and writes what it measures into the journal.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Study:
     claims: Sequence[Claim] = ()
     figures: Sequence[Figure] = ()
     population: str = "networks"  # what the members of its records are
+    kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
 
     def __post_init__(self) -> None:
@@ -239,8 +241,10 @@ class Study:
         names = [field.name for field in dataclasses.fields(self.settings)]
         for name in changes:
             choose("setting", name, names, f"study {self.name!r}")
+        own = self.variants[variant]
+        kept = {name: own[name] for name in self.kept if name in own}
         try:
-            return self.settings(**{**self.variants[variant], **self.tiers[tier], **changes})
+            return self.settings(**{**own, **self.tiers[tier], **kept, **changes})
         except pydantic.ValidationError as error:
             raise ValueError(f"study {self.name!r}: {explain(error)}") from None
 
