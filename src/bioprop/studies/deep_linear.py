@@ -5,6 +5,7 @@ through random matrices B_1 B_2 ... B_L. Does the product still align, and how d
 """
 
 import itertools
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +22,6 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,
-    Claim,
     Count,
     Figure,
     Positive,
@@ -33,6 +33,7 @@ from bioprop.studies.study import (
     Settings,
     Study,
     at,
+    own_claim,
     rule_with,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -40,6 +41,7 @@ from bioprop.tasks.linear import LinearTask, linear_network
 DEPTHS = (1, 2, 3, 4)
 LINES = ("-", "--", "-.", ":")
 PLACE = "a reader's note: chains of random matrices; experiment ours"
+noted = partial(own_claim, place=PLACE)  # a claim about that note
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -158,12 +160,10 @@ def along_the_way(axes: Axes, run: Run) -> pd.DataFrame:
 
 
 CLAIMS = [
-    Claim(
+    noted(
         id="deep-linear-aligns",
         statement="Through up to four random matrices the signal still aligns, in every hidden "
         "layer.",
-        place=PLACE,
-        origin="ours",
         measure=lambda runs: np.max([final_angles(runs[f"fa-{n}"]).max(0) for n in DEPTHS], axis=0),
         unit="degrees at the end, largest over hidden layers and depths",
         holds=Region(high=75.0),
@@ -172,11 +172,9 @@ CLAIMS = [
         figure="deep-linear-angles",
         decimals=1,
     ),
-    Claim(
+    noted(
         id="deep-linear-angle-grows",
         statement="With four random matrices the angle at the lower end is larger than with one.",
-        place=PLACE,
-        origin="ours",
         measure=lambda runs: (
             final_angles(runs[f"fa-{DEPTHS[-1]}"])[-1] - final_angles(runs["fa-1"])[-1]
         ),
@@ -186,33 +184,27 @@ CLAIMS = [
         figure="deep-linear-angles",
         decimals=1,
     ),
-    Claim(
+    noted(
         id="deep-linear-learns",
         statement="Feedback alignment learns the task at every depth.",
-        place=PLACE,
-        origin="ours",
         measure=lambda runs: np.max([at(runs[f"fa-{n}"], "log_nse") for n in DEPTHS], axis=0),
         unit="log10 NSE at the end, largest over depths",
         holds=Region(high=-2.0),
         reason="one per cent of the error, as where learning is called fast or slow in this book",
         figure="deep-linear-nse",
     ),
-    Claim(
+    noted(
         id="deep-linear-slows",
         statement="Depth slows feedback alignment.",
-        place=PLACE,
-        origin="ours",
         measure=lambda runs: slowing(runs, "fa"),
         unit="examples to 1 % error, four hidden layers over one, at one rate",
         holds=Region(low=1.0),
         reason="slower means more examples; in trials with other seeds it was so",
         figure="deep-linear-nse",
     ),
-    Claim(
+    noted(
         id="deep-linear-slows-less",
         statement="Depth slows feedback alignment no more than it slows backpropagation.",
-        place=PLACE,
-        origin="ours",
         measure=lambda runs: slowing(runs, "fa") / slowing(runs, "bp"),
         unit="the same of feedback alignment over that of backpropagation",
         holds=Region(high=1.0),

@@ -22,7 +22,18 @@ from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.mnist import excess
 from bioprop.studies.mnist_depth import MnistDepthSettings, follow, layers, prepare
-from bioprop.studies.study import STRICT, Claim, Count, Figure, Region, Runs, Some, Study, at
+from bioprop.studies.study import (
+    STRICT,
+    Claim,
+    Count,
+    Figure,
+    Region,
+    Runs,
+    Some,
+    Study,
+    at,
+    own_claim,
+)
 
 Turn = Annotated[str, Field(pattern=r"^[1-4]+$")]
 # What a schedule is called, and which layers learn, turn by turn: hidden layers 1, 2, 3, output 4.
@@ -138,24 +149,22 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def enough(id: str, statement: str, schedules: Sequence[str]) -> Claim:
     """Return the claim that each of some schedules beats a network whose output alone learns."""
-    return Claim(
+    return own_claim(
         id=id,
         statement=statement,
-        place="ours",
         measure=lambda runs: gained(runs, schedules),
         unit="points of test error, output alone minus the worst of three",
         holds=Region(low=1.0),
         partly=Region(low=0.0),
         reason="a point is far more than networks differ by",
         figure="freezing-error",
-        origin="ours",
     )
 
 
 def close(variant: str, statement: str, share: str, place: str = "ours") -> Claim:
     """Return the claim that layers that learn in turn end close to layers that learn together."""
     rule = variant.partition("-")[0]
-    return Claim(
+    return own_claim(
         id=f"freezing-{variant}",
         statement=statement,
         place=place,
@@ -165,7 +174,6 @@ def close(variant: str, statement: str, share: str, place: str = "ours") -> Clai
         partly=Region(high=2.0),
         reason=f"a hidden layer learns from a {share} of the examples",
         figure="freezing-error",
-        origin="ours",
     )
 
 
@@ -227,7 +235,7 @@ CLAIMS = [
         "Under backpropagation all layers in turn, the output first, end close.",
         "quarter",
     ),
-    Claim(
+    own_claim(
         id="freezing-long-turns",
         statement="All layers in turn, in long turns, cost feedback alignment more than "
         "backpropagation, at the rates that serve them best together.",
@@ -238,12 +246,10 @@ CLAIMS = [
         partly=Region(low=0.0),
         reason="a point is far more than networks differ by",
         figure="freezing-error",
-        origin="ours",
     ),
-    Claim(
+    own_claim(
         id="freezing-frozen-angle",
         statement="At a frozen layer the signal stays at a right angle to backpropagation's.",
-        place="ours",
         measure=frozen_angle,
         unit="degrees at the end, mean over which layer is frozen",
         holds=Region(85.0, 95.0),
@@ -251,9 +257,8 @@ CLAIMS = [
         reason="by symmetry the mean over feedback weights is 90 exactly; there are few networks",
         figure="freezing-angle",
         decimals=1,
-        origin="ours",
     ),
-    Claim(
+    own_claim(
         id="freezing-frozen-spread",
         statement="It does so in single networks, not only on average over both sides of 90.",
         place="ours, added after trials",
@@ -264,12 +269,10 @@ CLAIMS = [
         reason="random signals of 200 units stand some four degrees from a right angle",
         figure="freezing-angle",
         decimals=1,
-        origin="ours",
     ),
-    Claim(
+    own_claim(
         id="freezing-learning-angle",
         statement="At the layers that learn the signal turns, whichever layer is frozen.",
-        place="ours",
         measure=learning_angle,
         unit="degrees at the end, largest of six",
         holds=Region(high=80.0),
@@ -277,12 +280,10 @@ CLAIMS = [
         reason="below the 90 degrees of a random signal",
         figure="freezing-angle",
         decimals=1,
-        origin="ours",
     ),
-    Claim(
+    own_claim(
         id="freezing-through-frozen",
         statement="The signal turns at hidden layer 1 with both layers above it frozen.",
-        place="ours",
         measure=lambda runs: at(runs["fa-only-1"], "angle-1"),
         unit="degrees at the end",
         holds=Region(high=75.0),
@@ -290,7 +291,6 @@ CLAIMS = [
         reason="clearly below 90; a linear argument gives 55 at best",
         figure="freezing-angle",
         decimals=1,
-        origin="ours",
     ),
 ]
 

@@ -5,6 +5,7 @@ among a set of points up to a factor that comes closer to 1 as 1 / sqrt(n). Ques
 B teaches? If so, B that keeps distances exactly should teach better, most of all in few dimensions.
 """
 
+from functools import partial
 from typing import Annotated, Literal
 
 import matplotlib.pyplot as plt
@@ -25,7 +26,6 @@ from bioprop.studies.alignment_needed import examples_needed
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
-    Claim,
     Count,
     Figure,
     Positive,
@@ -35,6 +35,7 @@ from bioprop.studies.study import (
     Settings,
     Some,
     Study,
+    own_claim,
     rows_at,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -43,6 +44,7 @@ Width = Annotated[int, Field(ge=10)]  # an orthonormal B needs a unit for each o
 Several = Annotated[int, Field(ge=2)]
 PAPER = 20  # Methods, task 1: hidden units of the paper's network
 PLACE = "a reader's note: the lemma of Johnson and Lindenstrauss; experiment ours"
+noted = partial(own_claim, place=PLACE)  # a claim about that note
 LOOKS = {
     "random": drawing.Look("random", drawing.COLOURS[2], "--"),
     "orthonormal": drawing.Look("orthonormal", drawing.COLOURS[0], "-"),
@@ -261,46 +263,38 @@ STUDY = Study(
     variants={kind: {"kind": kind} for kind in LOOKS},
     run=run,
     claims=[
-        Claim(
+        noted(
             id="jl-distortion-falls",
             statement="The average distortion of a random B falls with width as the lemma says.",
-            place=PLACE,
-            origin="ours",
             measure=slopes,
             unit="power of the width",
             holds=Region(-0.6, -0.4),
             reason="the lemma gives one over the root, a power of -0.5",
             figure="jl-distortion",
         ),
-        Claim(
+        noted(
             id="jl-width-without-distortion",
             statement="Without distortion width makes no difference to the speed of learning.",
-            place=PLACE,
-            origin="ours",
             measure=spared_by_width,
             unit="most over fewest examples to 1 % error, over widths, orthonormal B",
             holds=Region(1.0, 1.1),
             reason="a tenth; the same teacher and data at every width. In trials it was so",
             figure="jl-speed",
         ),
-        Claim(
+        noted(
             id="jl-paper-width",
             statement="At the paper's width a random B teaches nearly as fast as an orthonormal "
             "one.",
-            place=PLACE,
-            origin="ours",
             measure=lambda runs: excess(runs, "random")[PAPER].to_numpy(),
             unit="examples to 1 % error, random over orthonormal B",
             holds=Region(1 / 1.5, 1.5),
             reason="nearly means within a factor of 1.5",
             figure="jl-speed",
         ),
-        Claim(
+        noted(
             id="jl-correlation",
             statement="At the paper's width, networks whose B distorts more on average learn more "
             "slowly.",
-            place=PLACE,
-            origin="ours",
             measure=lambda runs: correlation(runs, "spread"),
             unit="rank correlation of the spread of squared distances and examples over the "
             "control's",
@@ -309,11 +303,9 @@ STUDY = Study(
             figure="jl-speed",
             statistic=True,
         ),
-        Claim(
+        noted(
             id="jl-weakest",
             statement="What slows them is the direction that B shrinks most.",
-            place=PLACE,
-            origin="ours",
             measure=lambda runs: correlation(runs, "weakest"),
             unit="rank correlation of B's smallest singular value and examples over the control's",
             holds=Region(high=-0.5),
@@ -321,11 +313,9 @@ STUDY = Study(
             figure="jl-speed",
             statistic=True,
         ),
-        Claim(
+        noted(
             id="jl-stretched-teaches",
             statement="A B that distorts distances a lot still teaches the whole task.",
-            place=PLACE,
-            origin="ours",
             measure=worst_stretched,
             unit="log10 NSE at the end with stretched B, largest over widths",
             holds=Region(high=-2.0),

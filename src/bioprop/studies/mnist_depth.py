@@ -34,6 +34,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    own_claim,
     rule_with,
 )
 from bioprop.tasks.classify import dense_network, error_rate
@@ -152,33 +153,29 @@ def layers(axes: Axes, result: Run) -> list[pd.DataFrame]:
 def as_good(depth: int) -> Claim:
     """Return the claim that feedback alignment is not worse than backpropagation at a depth."""
     words = {1: "one hidden layer", 2: "two hidden layers", 3: "three hidden layers"}[depth]
-    return Claim(
+    return own_claim(
         id=f"mnist-depth-{depth}",
         statement=f"With {words} feedback alignment is not worse than backpropagation.",
-        place="ours",
         measure=lambda runs: excess(runs, f"fa-{depth}", f"bp-{depth}"),
         unit="points of test error, FA minus BP",
         holds=Region(high=0.5),
         partly=Region(high=1.0),
         reason="half a point is small beside what a network loses whose hidden layers do not learn",
         figure="mnist-depth-error",
-        origin="ours",
     )
 
 
 def deeper(name: str, title: str) -> Claim:
     """Return the claim that three hidden layers are not worse than one under a rule."""
-    return Claim(
+    return own_claim(
         id=f"mnist-depth-{name}-deeper",
         statement=f"Under {title} three hidden layers are not worse than one.",
-        place="ours",
         measure=lambda runs: excess(runs, f"{name}-3", f"{name}-1"),
         unit="points of test error, three minus one",
         holds=Region(high=0.2),
         partly=Region(high=0.5),
         reason="0.2 points are 20 of the 10 000 test images",
         figure="mnist-depth-error",
-        origin="ours",
     )
 
 
@@ -205,11 +202,10 @@ STUDY = Study(
         *(as_good(depth) for depth in DEPTHS),
         deeper("bp", "backpropagation"),
         deeper("fa", "feedback alignment"),
-        Claim(
+        own_claim(
             id="mnist-depth-angle",
             statement="The signal turns towards backpropagation's at every hidden layer of every "
             "depth.",
-            place="ours",
             measure=widest,
             unit="degrees at the end, largest of all layers",
             holds=Region(high=80.0),
@@ -217,7 +213,6 @@ STUDY = Study(
             reason="below the 90 degrees of a random signal",
             figure="mnist-depth-angle",
             decimals=1,
-            origin="ours",
         ),
     ],
     figures=[

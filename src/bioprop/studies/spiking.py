@@ -39,6 +39,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    own_claim,
     rule_with,
 )
 from bioprop.tasks.classify import dense_network, error_rate
@@ -234,31 +235,27 @@ def raster(axes: Axes, spikes: Tensor, layer: str) -> pd.DataFrame:
 
 def as_good(id: str, statement: str, variant: str, reference: str, figure: str) -> Claim:
     """Return the claim that a variant ends at most a point of test error above another."""
-    return Claim(
+    return own_claim(
         id=id,
         statement=statement,
-        place="ours",
         measure=lambda runs: excess(runs, variant, reference),
         unit=f"points of test error, {variant} minus {reference}",
         holds=Region(high=1.0),
         partly=Region(high=3.0),
         reason="a point is small beside what a shallow network loses",
         figure=figure,
-        origin="ours",
     )
 
 
 CLAIMS = [
-    Claim(
+    own_claim(
         id="spiking-fa-learns",
         statement="Feedback alignment teaches hidden units that spike.",
-        place="ours",
         measure=lambda runs: excess(runs, "fa", "shallow"),
         unit="points of test error, fa minus shallow",
         holds=Region(high=0.0),
         reason="better than a network whose hidden layer does not learn",
         figure="spiking-error",
-        origin="ours",
     ),
     as_good(
         "spiking-fa-as-good",
@@ -267,10 +264,9 @@ CLAIMS = [
         "bp",
         "spiking-error",
     ),
-    Claim(
+    own_claim(
         id="spiking-angle",
         statement="With spikes, too, the teaching signal turns towards backpropagation's.",
-        place="ours",
         measure=lambda runs: at(runs["fa"], "angle"),
         unit="degrees at the end",
         holds=Region(high=80.0),
@@ -278,19 +274,16 @@ CLAIMS = [
         reason="below the 90 degrees of a random signal",
         figure="spiking-error",
         decimals=1,
-        origin="ours",
     ),
-    Claim(
+    own_claim(
         id="spiking-extensions-learn",
         statement="Under each extension feedback alignment does better than a shallow network "
         "without it.",
-        place="ours",
         measure=worst_excess,
         unit="points of test error, fa under the worst extension minus shallow",
         holds=Region(high=0.0),
         reason="better than a network whose hidden layer does not learn",
         figure="spiking-extensions",
-        origin="ours",
     ),
     *(
         as_good(

@@ -1,6 +1,7 @@
 """What a study is: settings, variants, claims and figures, all declared before the run."""
 
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -181,6 +182,10 @@ class Claim:
     origin: Literal["paper", "ours"] = "paper"  # whose claim is it?
     statistic: bool = False  # is it one number for all members, such as that of a test?
     applies: Callable[[Any], bool] = lambda settings: True  # to runs with which settings?
+
+
+# A claim of this book, which is not in the paper.
+own_claim = functools.partial(Claim, place="ours", origin="ours")
 
 
 @dataclass(frozen=True)
