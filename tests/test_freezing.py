@@ -134,7 +134,7 @@ def test_angles_are_told_apart_by_whether_their_layer_learns() -> None:
         f"fa-without-{k}": Ended(**{f"angle-{i}": 90.0 if i == k else 50.0 + i for i in (1, 2, 3)})
         for k in (1, 2, 3)
     }
-    assert freezing.frozen_angle(runs).tolist() == [90.0, 90.0]
+    assert freezing.frozen_angles(runs).tolist() == [[90.0, 90.0]] * 3
     assert freezing.learning_angle(runs).tolist() == [53.0, 53.0]
 
 

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
-from bioprop.learning import Rule
 from bioprop.learning.rules import in_turn
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
@@ -73,11 +72,7 @@ def run(settings: FreezingSettings, journal: Journal) -> None:
     """Train three hidden layers, of which only those whose turn it is learn."""
     turns = [[int(layer) - 1 for layer in turn] for turn in settings.turns]
     steps = max(settings.examples // (settings.batch * settings.cycles * len(turns)), 1)
-
-    def schedule(teaching: Rule) -> Rule:
-        return in_turn(teaching, turns, steps)
-
-    follow(settings, journal, *prepare(settings, schedule))
+    follow(settings, journal, *prepare(settings, lambda teaching: in_turn(teaching, turns, steps)))
 
 
 def gained(runs: Runs, schedules: Sequence[str]) -> np.ndarray:
@@ -88,15 +83,9 @@ def gained(runs: Runs, schedules: Sequence[str]) -> np.ndarray:
     return np.min([excess(runs, "fa-output", f"fa-{name}") for name in schedules], axis=0)
 
 
-def frozen_angle(runs: Runs) -> np.ndarray:
-    """Return the angle at the end at a frozen layer, mean over which of three it is, (member,)."""
-    return np.mean([at(runs[f"fa-without-{k}"], f"angle-{k}") for k in (1, 2, 3)], axis=0)
-
-
-def frozen_spread(runs: Runs) -> np.ndarray:
-    """Return how far from 90 degrees a frozen layer's angle ends, mean over which, (member,)."""
-    ends = [at(runs[f"fa-without-{k}"], f"angle-{k}") for k in (1, 2, 3)]
-    return np.mean(np.abs(np.array(ends) - 90), axis=0)
+def frozen_angles(runs: Runs) -> np.ndarray:
+    """Return the angle at the end at the layer that was frozen, (which of three, member)."""
+    return np.array([at(runs[f"fa-without-{k}"], f"angle-{k}") for k in (1, 2, 3)])
 
 
 def learning_angle(runs: Runs) -> np.ndarray:
@@ -250,7 +239,7 @@ CLAIMS = [
     own_claim(
         id="freezing-frozen-angle",
         statement="At a frozen layer the signal stays at a right angle to backpropagation's.",
-        measure=frozen_angle,
+        measure=lambda runs: frozen_angles(runs).mean(0),
         unit="degrees at the end, mean over which layer is frozen",
         holds=Region(85.0, 95.0),
         partly=Region(80.0, 100.0),
@@ -262,7 +251,7 @@ CLAIMS = [
         id="freezing-frozen-spread",
         statement="It does so in single networks, not only on average over both sides of 90.",
         place="ours, added after trials",
-        measure=frozen_spread,
+        measure=lambda runs: np.abs(frozen_angles(runs) - 90).mean(0),
         unit="degrees from 90 at the end, mean over which layer is frozen",
         holds=Region(high=10.0),
         partly=Region(high=20.0),
