@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
@@ -22,9 +23,17 @@ FORMATS = ("svg", "pdf", "png", "csv", "json", "bib")
 
 
 def draw(figure: Figure, runs: Mapping[str, Record]) -> tuple[Picture, pd.DataFrame]:
-    """Draw a figure from runs in the project's style; return it with the data drawn."""
+    """Draw a figure from runs in the project's style; return it with the data drawn.
+
+    Its layout is final and rounded: from run to run the solver's differs in the last bits.
+    """
     with style():
-        return figure.draw(runs)
+        picture, data = figure.draw(runs)
+        picture.draw_without_rendering()
+    picture.set_layout_engine("none")
+    for axes in picture.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
+    return picture, data
 
 
 def publish(
@@ -43,7 +52,7 @@ def publish(
     entry = describe(study, figure, runs, judgements)
     source = f"{BOOK}, bioprop {bioprop.__version__}, figure {figure.id}"
     with style():
-        picture, data = figure.draw(runs)
+        picture, data = draw(figure, runs)
         picture.savefig(folder / f"{figure.id}.svg", metadata=_svg(figure, source))
         picture.savefig(folder / f"{figure.id}.pdf", metadata=_pdf(figure, source))
         picture.savefig(folder / f"{figure.id}.png", metadata=_png(figure, source))
