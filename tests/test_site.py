@@ -225,7 +225,7 @@ def test_the_cost_page_has_both_times_of_each_chapter(soup: Soup) -> None:
     assert [name for name, _, _ in rows] == sorted(path.stem for path in paths.CHAPTERS.glob("*/*"))
     for name, quick, recorded in rows:
         assert re.fullmatch(r"\d+ s", quick), name
-        assert re.fullmatch(r"\d+ (s|min)", recorded), name
+        assert re.fullmatch(r"\d+ s|\d+ min|\d+\.\d h", recorded), name
 
 
 def test_the_cover_counts_the_verdicts(soup: Soup) -> None:

@@ -30,20 +30,23 @@ class Costs(pydantic.BaseModel):
 
     def sentence(self, chapter: str, recorded: float | None) -> str:
         """Say what a live run of a chapter costs, and what its recorded runs took."""
-        quick, machine = _shown(self.seconds.get(chapter)), self.machine or "no machine yet"
-        ran = f" The recorded runs took {_shown(recorded)}." if recorded else ""
+        quick, machine = duration(self.seconds.get(chapter)), self.machine or "no machine yet"
+        ran = f" The recorded runs took {duration(recorded)}." if recorded else ""
         return f"Measured on {machine}: quick {quick}.{ran}"
 
     def table(self, chapters: list[str], recorded: Mapping[str, float]) -> str:
         """Return a MyST table of all chapters: live run, and recorded runs where there are any."""
         lines = ["| chapter | quick | recorded runs |", "|:--|--:|--:|"]
         for name in chapters:
-            quick, runs = _shown(self.seconds.get(name)), _shown(recorded.get(name))
+            quick, runs = duration(self.seconds.get(name)), duration(recorded.get(name))
             lines.append(f"| {name} | {quick} | {runs} |")
         return "\n".join(lines) + f"\n\nQuick was measured on {self.machine}."
 
 
-def _shown(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Write a time for people, to the second, the minute or a tenth of an hour."""
     if seconds is None:
         return "not measured"
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"

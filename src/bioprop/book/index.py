@@ -13,6 +13,7 @@ import pydantic
 import bioprop
 from bioprop import paths, studies
 from bioprop.book import chapters, claims, figures, provenance
+from bioprop.book.costs import duration
 from bioprop.book.records import LIVE, Record
 from bioprop.studies import Study
 
@@ -167,7 +168,7 @@ def _figure(
     threads = _counted((run.provenance["threads"] for run in runs.values()), "thread")
     made = (
         f"{seeds}, {entry['members']} {study.population} in all, tier {tier}, "
-        f"{entry['seconds']:g} s on {threads}, commit {entry['commits']}"
+        f"{duration(entry['seconds'])} on {threads}, commit {entry['commits']}"
         + (f"; {lost} {study.population} diverged and are kept as such" if lost else "")
     )
     return FigureEntry(
