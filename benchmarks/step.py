@@ -100,7 +100,7 @@ def goes_on(*trainings: Training) -> Contender:
 
 
 def products(batch: int, seeds: tuple[int, ...] = (0,)) -> Contender:
-    """The two products of the first layer and nothing else: what no step can go below."""
+    """The two products of the first layer and nothing else: no step that makes them is faster."""
     W, x = parameters(seeds)[0][0], examples(batch, seeds)[0]
     delta = torch.full((len(seeds), batch, SIZES[1]), 1e-9)
 

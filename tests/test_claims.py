@@ -98,6 +98,14 @@ def test_members_are_called_what_the_study_says_they_are() -> None:
     assert judged.why == "an interval needs 3 hidden units or more, there are 1"
 
 
+@pytest.mark.parametrize(
+    "name, counted", [("alignment-needed", "20 seeds"), ("linear-task", "20 networks")]
+)
+def test_one_number_for_many_networks_of_a_seed_counts_seeds(name: str, counted: str) -> None:
+    for judged in claims.recorded(studies.get(name))[2]:
+        assert f"{judged.members} {judged.counted}" == counted
+
+
 @pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
 def test_one_member_without_a_value_leaves_nothing_to_judge(lost: float) -> None:
     judged = judge(LINEAR, claim([0.5, lost, 0.5, 0.5], UNIT), RUNS, "paper")

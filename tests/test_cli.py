@@ -123,7 +123,8 @@ def plain(text: str) -> str:
         ("run linear-task --set 'sizes=[30, 20]'", "setting sizes.2 = [30, 20]: Field required"),
         ("run linear-task --set 'sizes=[3, 0, 1]'", "setting sizes.1 = 0: ... or equal to 1"),
         ("run linear-task --seeds 0", "setting members = 0: ... or equal to 1"),
-        ("run --tier smoke --seeds 2", "study 'receptive-fields': setting members = 2"),
+        ("run --tier smoke --set rtae=1", "no setting 'rtae' in study 'toy-network'"),
+        ("run linear-task --set rate=2024-01-01", "setting rate = datetime.date(2024"),
         ("run linear-task --precision float16", "setting precision = 'float16': ... 'float32'"),
         ("run linear-task --device gpu", "setting device = 'gpu': ... match pattern"),
         ("run linear-task --tier smoke --device cuda:99", "'cuda:99' is not here ... --device cpu"),
@@ -159,6 +160,17 @@ def test_wrong_words_are_refused_with_what_was_given_and_what_is_allowed(
         assert part in said.err[place:]
         place = said.err.index(part, place) + len(part)
     assert contents(root / "data") == before, "nothing is written"
+
+
+def test_a_run_of_all_studies_leaves_out_those_that_refuse_a_setting(bioprop: Bioprop) -> None:
+    said = bioprop("run --tier smoke --variant bp --seeds 2")
+    assert said.code == DONE
+    for words in (
+        "left out: study 'receptive-fields': setting members = 2",
+        "left out: no variant 'bp' in study 'toy-network'",
+        "linear-task/smoke/bp.json: 2 networks",
+    ):
+        assert words in said.out
 
 
 def test_no_words_at_all_show_what_there_is(bioprop: Bioprop) -> None:

@@ -1,4 +1,4 @@
-"""A setting that is given is used, or it is refused: no study ignores one without a word."""
+"""A setting that no run of a study would read is refused, and every other is read by some."""
 
 import dataclasses
 from typing import Any
@@ -40,12 +40,19 @@ def change(name: str, variant: str, **changes: Any) -> None:
 @pytest.mark.parametrize("variant", ["bp-3", "bp-4", "shallow"])
 def test_scales_of_feedback_are_refused_where_a_rule_gets_none(variant: str) -> None:
     rule = variant.partition("-")[0]
-    words = rf"= \(.*would change nothing: rule '{rule}' gets no scales of B; leave them out"
+    words = rf"= \(.*would change nothing: rule '{rule}' takes no scales of B as 'fa' does"
     with pytest.raises(ValueError, match=f"study 'depth-rates': setting feedbacks {words}"):
         change("depth-rates", variant, feedbacks=((0.1, 0.2),))
     with pytest.raises(ValueError, match=f"study 'depth': setting feedback {words}"):
         change("depth", variant, feedback=(0.1,))
     change("depth-rates", variant, feedbacks=())
+
+
+@pytest.mark.parametrize("rule", ["dfa", "kp"])
+def test_half_is_not_removed_where_a_rule_would_keep_all_feedback_weights(rule: str) -> None:
+    with pytest.raises(ValueError, match=f"removed = 0.5: rule '{rule}' would keep all"):
+        change("mnist", "fa-sparse", rule=rule)
+    change("mnist", "fa", rule=rule)
 
 
 REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {

@@ -115,10 +115,18 @@ def run(
     changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
     todo = chosen(study)
     choose("tier", tier, [name for name in TIERS if any(name in each.tiers for each in todo)])
+    work, refusals = [], []
+    for each, name in ((e, v) for e in todo if tier in e.tiers for v in variant or e.variants):
+        try:
+            each.configure(tier, name, **changes)
+            work.append((each, name))
+        except ValueError as error:
+            refusals.append(error)
+    if refusals and (study or not work):
+        raise refusals[0]  # before anything runs
+    for refusal in refusals:
+        out.print(f"left out: {refusal}", soft_wrap=True)
     store = runs.store_for(tier, changes)
-    work = [(each, v) for each in todo if tier in each.tiers for v in variant or each.variants]
-    for each, name in work:
-        each.configure(tier, name, **changes)  # refuse a bad setting before anything runs
     for each, name in work:
         path = store.path(each.name, tier, name)
         if store is RECORDED and path.exists() and not again:

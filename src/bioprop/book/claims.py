@@ -30,6 +30,7 @@ class Judgement:
     mean: float | None = None
     interval: tuple[float, float] | None = None
     members: int = 0
+    counted: str = "networks"  # what the members are that there is a number for: or "seeds"
     tier: str | None = None
     digitised: bool = False
 
@@ -103,22 +104,23 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
     if not all(claim.applies(run.settings) for run in runs.values()):
         return Judgement(claim, "not attempted", "the claim is not about such a run", number)
     values = np.asarray(claim.measure(runs), dtype=float)
+    by_seed = any(len(values) == run.settings.members < run.members for run in runs.values())
+    what = "seeds" if by_seed else study.population
+    count = len(values), what, tier
     if not np.isfinite(values).all():
-        why = _without_value(study, claim, values, runs)
-        return Judgement(claim, "cannot be judged", why, number, members=len(values), tier=tier)
+        missing = f"{(~np.isfinite(values)).sum()} of {len(values)} {what}"
+        why = _without_value(study, claim, missing, runs)
+        return Judgement(claim, "cannot be judged", why, number, None, None, *count)
     mean, low, high = (float(v) for v in interval(values))
     if len(values) < FEWEST:
-        why = f"an interval needs {FEWEST} {study.population} or more, there are {len(values)}"
-        return Judgement(claim, "cannot be judged", why, number, mean, None, len(values), tier)
+        why = f"an interval needs {FEWEST} {what} or more, there are {len(values)}"
+        return Judgement(claim, "cannot be judged", why, number, mean, None, *count)
     verdict, why = _verdict(claim, number, low, high)
-    return Judgement(claim, verdict, why, number, mean, (low, high), len(values), tier)
+    return Judgement(claim, verdict, why, number, mean, (low, high), *count)
 
 
-def _without_value(
-    study: Study, claim: Claim, values: np.ndarray, runs: Mapping[str, Record]
-) -> str:
+def _without_value(study: Study, claim: Claim, missing: str, runs: Mapping[str, Record]) -> str:
     """Say for how many members there is nothing to judge; not all of them need have diverged."""
-    missing = f"{(~np.isfinite(values)).sum()} of {len(values)} {study.population}"
     why = "there is no value" if claim.statistic else f"there is no value for {missing}"
     diverged = sum(len(run.diverged) for run in runs.values())
     if not diverged:

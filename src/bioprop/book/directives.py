@@ -13,7 +13,6 @@ import html
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +127,13 @@ class Scorecard(Result):
     def _by_chapter(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
         """Lay claims out under the chapter that draws them, a link."""
         homes = {figure.id: figure.chapter for figure in self.index.figures}
+        groups: dict[str | None, list[index.ClaimEntry]] = {}
+        for claim in claims:
+            groups.setdefault(homes.get(claim.figure), []).append(claim)
         lines = []
-        for name, group in groupby(claims, lambda claim: homes.get(claim.figure)):
-            these = list(group)
+        for name, group in groups.items():
             title = "Not drawn yet" if name is None else f"{{doc}}`/{_page(name)}`"
-            lines += [f"{title}: {_counted(these)}", "", *self._table(these), ""]
+            lines += [f"{title}: {_counted(group)}", "", *self._table(group), ""]
         return lines
 
     def _table(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
@@ -141,7 +142,7 @@ class Scorecard(Result):
         return head + [
             f"| {self._statement(c)} "
             f"*({_escape(c.place)}; {_escape(c.unit)}; "
-            f"{c.members} {studies.get(c.study).population})* "
+            f"{c.text['members']})* "
             f"| {_badge(c.verdict)} | {c.text['paper']} | {c.text['recorded']} | {c.text['live']} |"
             for c in claims
         ]

@@ -151,6 +151,7 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
             "paper": judged.paper,
             "recorded": judged.measured,
             "live": claims.number(claim, live),
+            "members": f"{judged.members} {judged.counted}",
         },
     )
 

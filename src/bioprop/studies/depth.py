@@ -55,7 +55,7 @@ class NonlinearSettings(Settings):
 
     def __post_init__(self) -> None:
         if self.rule != "fa":
-            why = f"rule {self.rule!r} gets no scales of B; leave them out, or choose the rule 'fa'"
+            why = f"rule {self.rule!r} takes no scales of B as 'fa' does; set it to [] then"
             unread(self, feedback=why, feedbacks=why)  # the result has one, the search the other
 
 

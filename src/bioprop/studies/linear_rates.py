@@ -52,7 +52,7 @@ class RateSearch(Settings):
 
     def __post_init__(self) -> None:
         if self.rule != "np":
-            unread(self, sigmas=f"rule {self.rule!r} adds no noise; leave them out, or choose 'np'")
+            unread(self, sigmas=f"rule {self.rule!r} adds no noise; set it to [] then")
 
 
 def run(settings: RateSearch, journal: Journal) -> None:

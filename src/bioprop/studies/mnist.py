@@ -64,6 +64,13 @@ class MnistSettings(Settings):
     precision: Precision = "float32"  # ours: as on the paper's graphics cards
     members: Count = 20  # p. 4: n = 20
 
+    def __post_init__(self) -> None:
+        if self.removed and self.rule not in ("bp", "fa", "shallow"):
+            raise ValueError(
+                f"removed = {self.removed}: rule {self.rule!r} would keep all of its feedback "
+                "weights; choose the rule 'bp', 'fa' or 'shallow', or remove nothing"
+            )
+
 
 def images(settings: MnistSettings, streams: Streams, held_out: int = 0) -> Classification:
     """Return the task: images in an order of its own for each member.

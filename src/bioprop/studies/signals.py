@@ -7,9 +7,10 @@ from bioprop.learning.rules import carry_back, transposes
 
 
 def beside_backprop(training: Training, trial: Trial) -> list[tuple[Tensor, Tensor]]:
-    """Return feedback alignment's and backpropagation's signal at each hidden layer.
+    """Return the training's own signal and backpropagation's at each hidden layer.
 
-    Both are carried from the same error all the way down, one through ``B``, one through ``W^T``.
+    Both are carried from the same error all the way down, one through the matrices ``B`` that are
+    the rule's state, one through ``W^T``.
     The lowest layer comes first; shape ``(member, example, unit)`` each.
     """
     network = training.network

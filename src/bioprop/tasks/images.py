@@ -50,17 +50,16 @@ class Images:
         return Images(train[:-count], labels[:-count], train[-count:], labels[-count:])
 
 
-@cache
 def load(name: str, held_out: int = 0) -> Images:
     """Return the images called ``mnist`` (needs the files) or ``digits`` (always there).
 
     With ``held_out`` that many training images stand in for the test images.
     """
-    if held_out:
-        return load(name).held_out(held_out)
-    return {"mnist": _mnist, "digits": _digits}[choose("image set", name, ("mnist", "digits"))]()
+    images = SETS[choose("image set", name, SETS)]()
+    return images.held_out(held_out) if held_out else images
 
 
+@cache
 def _mnist() -> Images:
     """The publisher's four files, each checked against its digest before it is read."""
     paths = datasets.check("mnist")
@@ -76,6 +75,7 @@ def _idx(path: Path) -> Tensor:
     return torch.from_numpy(values.reshape(sizes[0], -1).squeeze().copy())
 
 
+@cache
 def _digits() -> Images:
     """The 1797 8 x 8 digits of scikit-learn, every fifth one held out as test images."""
     pixels, labels = sklearn.datasets.load_digits(return_X_y=True)
@@ -83,6 +83,9 @@ def _digits() -> Images:
     answers = torch.from_numpy(labels.astype(np.uint8))
     test = torch.arange(len(images)) % 5 == 0
     return Images(images[~test], answers[~test], images[test], answers[test])
+
+
+SETS = {"mnist": _mnist, "digits": _digits}
 
 
 @dataclass
