@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from site_fixture import write_chapter
 
 from bioprop import paths
-from bioprop.book import chapters, claims
+from bioprop.book import chapters, claims, site
 from bioprop.book.records import RECORDED
 from bioprop.studies import STUDIES
 
@@ -139,6 +139,13 @@ def test_every_name_in_a_chapter_exists(pattern: str, notebook: NotebookNode) ->
 def test_every_figure_of_the_records_is_shown_in_one_chapter() -> None:
     shown = Counter(id for path in CHAPTERS.values() for id in chapters.figures_of(path))
     assert shown == Counter(RECORDED_FIGURES)
+
+
+def test_the_book_gives_a_parameter_to_the_chapters_that_have_it() -> None:
+    given = {"members": 5, "rate": 0.004}
+    site._check("quick", given)
+    taken = {name: site._taken(path, given) for name, path in chapters.chapters().items()}
+    assert taken["linear-task"] == given and taken["ablation"] == {"members": 5}
 
 
 def test_no_published_name_has_vanished() -> None:

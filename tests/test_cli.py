@@ -102,6 +102,8 @@ def plain(text: str) -> str:
         ("run toy-network --tier reduced", "no tier 'reduced'; allowed: smoke, quick, paper."),
         ("run --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book --tier papper", "no tier 'papper'; ... mean 'paper'?"),
+        ("book -p rtae=1", "no parameter 'rtae' in the chapters; ... mean 'rate'?"),
+        ("book -p rate=quick", "parameter 'rate' of 'alignment-needed' must be float, not 'quick'"),
         (
             "run linear-task --variant bpp",
             "no variant 'bpp' in study 'linear-task'; ... mean 'bp'?",

@@ -15,7 +15,7 @@ import torch
 from helpers import python
 
 from bioprop import paths, studies
-from bioprop.book import claims, provenance, runs
+from bioprop.book import claims, progress, provenance, runs
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences
 from bioprop.learning import Training
 from bioprop.studies import journal as journals
@@ -455,3 +455,26 @@ def test_a_claim_about_the_way_notices_that_a_network_diverged_on_it(store: Stor
     assert all(len(record.diverged) == 3 for record in made.values())
     for judgement in claims.judge_all(toy, made, "smoke"):
         assert judgement.verdict == "cannot be judged", judgement.claim.id
+
+
+# Telling how far a run is
+
+
+@pytest.mark.parametrize(
+    "building, lines", [(False, ["fa: 10 of 30 examples", "fa: 30 of 30 examples"]), (True, [])]
+)
+def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
+    building: bool,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = iter((0.0, 61.0, 61.0, 70.0, 130.0, 130.0))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.delenv("BIOPROP_BUILD", raising=False)
+    if building:
+        monkeypatch.setenv("BIOPROP_BUILD", "1")
+    told = progress.progress("fa")
+    for done in (10, 20, 30):
+        told(done, 30)
+    assert capsys.readouterr().err.splitlines() == lines

@@ -31,10 +31,10 @@ def check(chapter: str, given: Mapping[str, Any]) -> None:
 
 
 def with_published(chapter: str, executed: Path) -> Table:
-    """Return a table: each claim's published number, the reader's own, and both verdicts."""
+    """Return a table: each claim's recorded number, the reader's own, and both verdicts."""
     tier = _tier(executed)
     first = Column("claim", no_wrap=True)
-    table = Table(first, "published", f"yours, tier {tier}", "verdict", "your verdict")
+    table = Table(first, "recorded", f"yours, tier {tier}", "verdict", "your verdict")
     for study in studies_of(chapter):
         _, _, published = claims.recorded(study)
         there = all(OWN.has(study.name, tier, variant) for variant in study.variants)

@@ -15,6 +15,7 @@ import filelock
 
 from bioprop import paths
 from bioprop.book import chapters, compare, index
+from bioprop.choose import choose
 
 STAGE = paths.BUILD / "stage"
 HTML = paths.BUILD / "html"
@@ -30,7 +31,7 @@ def build(
 ) -> index.Index:
     """Execute every chapter at a tier and build the site in ``_build/html``; return its index.
 
-    ``given`` holds parameters of the chapters' live runs that differ from the published ones.
+    ``given`` holds parameters of the live runs, for all chapters that have them.
     A chapter that crashes or a warning of Sphinx stops the build, and the last good site stays in
     place.
     """
@@ -56,7 +57,8 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     chapters.forget_failures()
     for name, source in chapters.chapters().items():
         target = STAGE / source.relative_to(paths.ROOT)
-        seconds = chapters.execute(name, target, {"tier": tier, **given}, building=True)
+        own = {"tier": tier, **_taken(source, given)}
+        seconds = chapters.execute(name, target, own, building=True)
         told(f"chapter {name}: {seconds:.0f} s")
     compiled = index.compile(tier, STAGE / "public")
     _write_index(compiled)
@@ -66,9 +68,19 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
 
 
 def _check(tier: str, given: Mapping[str, Any]) -> None:
-    """Refuse a tier or a parameter that some chapter does not have, before anything runs."""
-    for name in chapters.chapters():
-        compare.check(name, {**given, "tier": tier})
+    """Refuse a tier that some chapter lacks, or a parameter that all lack, before anything runs."""
+    sources = chapters.chapters()
+    known = dict.fromkeys(key for path in sources.values() for key in chapters.parameters(path))
+    for key in given:
+        choose("parameter", key, known, "the chapters")
+    for name, source in sources.items():
+        compare.check(name, {**_taken(source, given), "tier": tier})
+
+
+def _taken(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the given parameters that a chapter has."""
+    known = chapters.parameters(source)
+    return {key: value for key, value in given.items() if key in known}
 
 
 def _stage() -> None:

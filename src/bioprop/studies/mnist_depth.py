@@ -155,7 +155,8 @@ def as_good(depth: int) -> Claim:
     words = {1: "one hidden layer", 2: "two hidden layers", 3: "three hidden layers"}[depth]
     return own_claim(
         id=f"mnist-depth-{depth}",
-        statement=f"With {words} feedback alignment is not worse than backpropagation.",
+        statement=f"With {words} feedback alignment is not worse than backpropagation by more than "
+        "half a point.",
         measure=lambda runs: excess(runs, f"fa-{depth}", f"bp-{depth}"),
         unit="points of test error, FA minus BP",
         holds=Region(high=0.5),
@@ -169,7 +170,8 @@ def deeper(name: str, title: str) -> Claim:
     """Return the claim that three hidden layers are not worse than one under a rule."""
     return own_claim(
         id=f"mnist-depth-{name}-deeper",
-        statement=f"Under {title} three hidden layers are not worse than one.",
+        statement=f"Under {title} three hidden layers are not worse than one by more than 0.2 "
+        "points.",
         measure=lambda runs: excess(runs, f"{name}-3", f"{name}-1"),
         unit="points of test error, three minus one",
         holds=Region(high=0.2),

@@ -266,7 +266,7 @@ CLAIMS = [
     ),
     as_good(
         "spiking-fa-as-good",
-        "With spikes, feedback alignment is not worse than backpropagation.",
+        "With spikes, feedback alignment is not worse than backpropagation by more than a point.",
         "fa",
         "bp",
         "spiking-error",
@@ -295,7 +295,7 @@ CLAIMS = [
     *(
         as_good(
             f"spiking-{name}",
-            f"Nor is it worse with {words}.",
+            f"Nor is it by more than a point with {words}.",
             f"fa-{name}",
             f"bp-{name}",
             "spiking-extensions",
