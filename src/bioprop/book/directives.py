@@ -142,7 +142,7 @@ class Scorecard(Result):
         return head + [
             f"| {self._statement(c)} "
             f"*({_escape(c.place)}; {_escape(c.unit)}; "
-            f"{c.text['members']})* "
+            f"{c.members} {c.counted})* "
             f"| {_badge(c.verdict)} | {c.text['paper']} | {c.text['recorded']} | {c.text['live']} |"
             for c in claims
         ]

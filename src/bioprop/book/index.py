@@ -39,6 +39,7 @@ class ClaimEntry(Strict):
     recorded: float | None = pydantic.Field(description="mean over members of the recorded run")
     interval: tuple[float, float] | None = pydantic.Field(description="95 % interval of the mean")
     members: int
+    counted: str = pydantic.Field(description="what these are: networks, seeds, ...")
     tier: str | None = pydantic.Field(description="tier of the recorded run")
     live: float | None = pydantic.Field(description="mean over members of this build's own run")
     verdict: Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
@@ -142,6 +143,7 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
         recorded=judged.mean,
         interval=judged.interval,
         members=judged.members,
+        counted=judged.counted,
         tier=judged.tier,
         live=live,
         verdict=judged.verdict,
@@ -151,7 +153,6 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
             "paper": judged.paper,
             "recorded": judged.measured,
             "live": claims.number(claim, live),
-            "members": f"{judged.members} {judged.counted}",
         },
     )
 
