@@ -8,6 +8,7 @@ import functools
 import http.server
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ class Built:
     """A folder of sources with the site that was built there."""
 
     root: Path
+    seconds: float  # of processor time
 
     @property
     def html(self) -> Path:
@@ -62,9 +64,12 @@ def bioprop(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def build(root: Path) -> Built:
     """Build the book of a folder at tier smoke; a build that fails fails the test."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = bioprop(root, "book", "--tier", "smoke")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stdout + done.stderr
-    return Built(root)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Built(root, spent)
 
 
 def copy_book(root: Path) -> None:
@@ -112,14 +117,13 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Built]:
         shared = shared.parent
 
     def make(name: str, lay_out: Callable[[Path], None]) -> Built:
-        root, done = shared / name, shared / f"{name}.done"
+        root, done = shared / name, shared / f"{name}.json"
         with filelock.FileLock(shared / f"{name}.lock"):
             if not done.exists():
                 shutil.rmtree(root, ignore_errors=True)
                 lay_out(root)
-                build(root)
-                done.touch()
-        return Built(root)
+                done.write_text(json.dumps(build(root).seconds))
+        return Built(root, json.loads(done.read_text()))
 
     return make
 

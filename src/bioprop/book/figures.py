@@ -29,7 +29,9 @@ def draw(figure: Figure, runs: Mapping[str, Record]) -> tuple[Picture, pd.DataFr
     """
     with style():
         picture, data = figure.draw(runs)
-        picture.draw_without_rendering()
+        engine = picture.get_layout_engine()
+        if engine is not None:
+            engine.execute(picture)
     picture.set_layout_engine("none")
     for axes in picture.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
