@@ -344,18 +344,6 @@ def test_a_tolerance_is_relative_to_the_largest_value_and_lets_final_weights_be(
     assert [words.removesuffix(" of its largest value") for words in shown] == found
 
 
-def test_a_logarithm_may_differ_where_the_number_itself_is_rounding_and_only_there() -> None:
-    def logs(rows: list[list[float | None]]) -> Record:
-        return BASE.model_copy(update={"values": {"log_w": rows}})
-
-    here = logs([[0.0, 300.0, -2.0], [-30.0, 400.0, None]])
-    assert differences(here, logs([[0.0, 300.0, -2.0], [-31.0, 400.0, None]]), 1e-5) == []
-    assert differences(here, logs([[0.0, 300.0, -2.0], [-31.0, 400.0, None]])) != []
-    assert differences(here, logs([[0.0, 300.0, -1.0], [-30.0, 400.0, None]]), 1e-5) != []
-    assert differences(here, logs([[0.0, 301.0, -2.0], [-30.0, 400.0, None]]), 1e-5) != []
-    assert differences(here, logs([[0.0, 300.0, -2.0], [-30.0, 401.0, None]]), 1e-5) != []
-
-
 # The records of this repository
 
 

@@ -385,7 +385,7 @@ ELSEWHERE: dict[str, tuple[int | None, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("place", ELSEWHERE)
-@pytest.mark.parametrize("by", [1e-6, 1e-2])
+@pytest.mark.parametrize("by", [1e-6, 1e-3])
 def test_a_record_sealed_anew_with_other_values_is_noticed(
     place: str, by: float, record: Record
 ) -> None:

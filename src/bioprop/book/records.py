@@ -202,9 +202,7 @@ def differences(old: Record, new: Record, tolerance: float = 0.0) -> list[str]:
 
     With ``tolerance`` 0 every recorded bit and the final weights must be equal; else values may
     differ by that much, relative to the largest value of the quantity, or by ``ROUNDING``: some
-    quantities are nothing else, such as an angle that a theorem says is zero. A logarithm to base
-    ten, called ``log_...``, may also differ where the numbers themselves are that close: an error
-    of 1e-30 is rounding.
+    quantities are nothing else, such as an angle that a theorem says is zero.
     """
     found = []
     for name in ("configuration", "labels", "marks", "diverged"):
@@ -217,9 +215,6 @@ def differences(old: Record, new: Record, tolerance: float = 0.0) -> list[str]:
         if not np.array_equal(np.isnan(a), np.isnan(b)):
             found.append(f"{quantity} is missing in other places")
         apart = np.nan_to_num(np.abs(a - b))
-        if tolerance and quantity.startswith("log_"):
-            with np.errstate(over="ignore", invalid="ignore"):
-                apart = np.fmin(apart, np.abs(10**a - 10**b))
         worst = float(apart.max()) / max(float(np.nan_to_num(np.abs(a)).max()), 1e-300)
         if worst > tolerance and (tolerance == 0 or apart.max() > ROUNDING):
             found.append(f"{quantity} differs by up to {worst:.2g} of its largest value")

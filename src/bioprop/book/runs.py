@@ -20,9 +20,8 @@ from bioprop.tasks.images import load
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
 
 # How far a recorded value may move on another machine or thread count, relative to the largest
-# value of its quantity: sums are then taken in another order. In float64 it is far less, but for
-# networks that blow up: there, rounding grows with all else.
-TOLERANCE = {"float64": 1e-3, "float32": 1e-2, "bfloat16": 1e-1}
+# value of its quantity: sums are then taken in another order.
+TOLERANCE = {"float64": 1e-5, "float32": 1e-2, "bfloat16": 1e-1}
 
 Progress = Callable[[int, int], None]
 
