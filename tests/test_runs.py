@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
+import papermill
 import pytest
 import torch
 from helpers import python
@@ -474,7 +476,29 @@ def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
     monkeypatch.delenv("BIOPROP_BUILD", raising=False)
     if building:
         monkeypatch.setenv("BIOPROP_BUILD", "1")
+    # Other libraries import ipykernel outside of notebooks too: only what stderr is may decide.
+    import ipykernel  # noqa: F401
+
     told = progress.progress("fa")
     for done in (10, 20, 30):
         told(done, 30)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_notebook_shows_a_bar_unless_the_book_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from bioprop.book import progress\ntold = progress.progress('fa')\ntold(10, 30)"
+    cell = nbformat.v4.new_code_cell(code)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
+
+    def shown() -> str:
+        executed = papermill.execute_notebook(path, None, progress_bar=False)
+        return "".join(o.text for o in executed.cells[-1].outputs if o.name == "stderr")
+
+    monkeypatch.delenv("BIOPROP_BUILD", raising=False)
+    assert "fa: 0 examples" in shown()
+    monkeypatch.setenv("BIOPROP_BUILD", "1")
+    assert shown() == ""

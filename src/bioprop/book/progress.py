@@ -17,7 +17,8 @@ def progress(name: str) -> Callable[[int, int], None]:
     book is built, so that a chapter's output is the same from build to build.
     """
     building = "BIOPROP_BUILD" in os.environ
-    shown = not building and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    notebook = type(sys.stderr).__module__ == "ipykernel.iostream"
+    shown = not building and (notebook or sys.stderr.isatty())
     bar = tqdm(desc=name, unit=" examples", leave=False, disable=not shown)
     logged = time.monotonic()
 
