@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -28,11 +29,12 @@ def draw(figure: Figure, runs: Mapping[str, Record]) -> tuple[Picture, pd.DataFr
     Its layout is final and rounded: from run to run the solver's differs in the last bits.
     """
     with style():
-        picture, data = figure.draw(runs)
+        with matplotlib.rc_context({"figure.constrained_layout.use": True}):
+            picture, data = figure.draw(runs)
         engine = picture.get_layout_engine()
         if engine is not None:
             engine.execute(picture)
-    picture.set_layout_engine("none")
+        picture.set_layout_engine(None)  # any other value makes saving draw all of it twice
     for axes in picture.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
     return picture, data

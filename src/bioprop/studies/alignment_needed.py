@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
-import seaborn
 import torch
 from matplotlib.figure import Figure as Picture
 
@@ -154,7 +153,7 @@ def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     ):
         groups = runs[variant].table.groupby(["examples", "degrees"])["log_nse"]
         mean = groups.agg(whole_mean).unstack("degrees")
-        colours = seaborn.color_palette("viridis", len(mean.columns))
+        colours = drawing.shades(len(mean.columns))
         for degree, colour in zip(mean.columns, colours, strict=True):
             labelled = f"{degree:g}°" if degree % 45 == 0 else None
             style = "-" if degree <= 90 else "--"

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
-import scipy.stats
+import scipy
 from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, rule, sgd

@@ -1,7 +1,6 @@
 """One look for all figures: a rule has the same colour, line and name in every chapter."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +8,17 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import scipy.stats
-import seaborn
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 
 from bioprop.studies.study import Run, curve
 
-COLOURS = seaborn.color_palette("colorblind")
+# seaborn's palette "colorblind"
+COLOURS = (
+    "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc",
+    "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,24 +53,14 @@ LOOKS = {
 }
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw in the project's style, whatever the reader's own settings are."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        seaborn.set_theme(context="notebook", style="ticks", font="DejaVu Sans")
-        plt.rcParams.update(
-            {
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "figure.constrained_layout.use": True,
-                "legend.frameon": False,
-                "svg.hashsalt": "bioprop",
-                "svg.fonttype": "path",  # the same letters on every reader's machine
-                "savefig.dpi": 150,
-            }
-        )
-        yield
+def style() -> AbstractContextManager[None]:
+    """Draw in the project's style, ``look.mplstyle``, whatever the reader's own settings are."""
+    return plt.style.context("bioprop.studies.look", after_reset=True)
+
+
+def shades(count: int) -> np.ndarray:
+    """Return ``(count, 4)`` colours from dark to light, for curves that differ in a number."""
+    return matplotlib.colormaps["viridis"](np.linspace(0, 1, count + 2)[1:-1])
 
 
 def interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,7 +72,7 @@ def interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray
     mean = values.mean(axis)
     if n < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = scipy.stats.t.ppf(0.975, n - 1) * values.std(axis, ddof=1) / np.sqrt(n)
+    half = scipy.special.stdtrit(n - 1, 0.975) * values.std(axis, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
 
 

@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
-import seaborn
 import torch
 from matplotlib.figure import Figure as Picture
 
@@ -134,9 +133,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, (quantity, label) in zip(row, panels.items(), strict=True):
         values = runs["fa"].table.groupby(["examples", "bound"])[quantity]
         mean = values.agg(whole_mean).unstack("bound")
-        for bound, colour in zip(
-            mean, seaborn.color_palette("viridis", mean.shape[1]), strict=True
-        ):
+        for bound, colour in zip(mean, drawing.shades(mean.shape[1]), strict=True):
             axes.plot(mean.index, mean[bound], color=colour, label=f"{bound:g}")
         axes.set(xlabel="examples", ylabel=label)
         if quantity != "log_nse":

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
-import scipy.stats
+import scipy
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture

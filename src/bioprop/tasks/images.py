@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import sklearn.datasets
 import torch
 from torch import Tensor
 
@@ -78,6 +77,8 @@ def _idx(path: Path) -> Tensor:
 @cache
 def _digits() -> Images:
     """The 1797 8 x 8 digits of scikit-learn, every fifth one held out as test images."""
+    import sklearn.datasets  # here, as it takes a while and reading MNIST needs none of it
+
     pixels, labels = sklearn.datasets.load_digits(return_X_y=True)
     images = torch.from_numpy(np.rint(pixels * 255 / 16).astype(np.uint8))
     answers = torch.from_numpy(labels.astype(np.uint8))
