@@ -67,21 +67,24 @@ def chosen(study: str | None) -> list[Study]:
 
 @app.command("list")
 def list_() -> None:
-    """List the studies, their tiers, and what is recorded.
+    """List the studies, their tiers, what is recorded, and how long that took to run.
 
     Example: `bioprop list`
     """
+    from bioprop.book.costs import duration
+    from bioprop.book.figures import seconds
     from bioprop.book.records import RECORDED
 
-    table = Table(Column("study", no_wrap=True), "title", "variants", "tiers", "recorded")
+    variants = Column("variants", overflow="fold")
+    table = Table(Column("study", no_wrap=True), "title", variants, "tiers")
     for study in studies.STUDIES.values():
-        found = {
-            tier: sum(RECORDED.has(study.name, tier, v) for v in study.variants)
-            for tier in study.tiers
-        }
-        recorded = [f"{t} {n}/{len(study.variants)}" for t, n in found.items() if n]
-        words = ", ".join(study.variants), ", ".join(study.tiers), ", ".join(recorded) or "–"
-        table.add_row(study.name, study.title, *words)
+        tiers = []
+        for tier in study.tiers:
+            names = [v for v in study.variants if RECORDED.has(study.name, tier, v)]
+            kept = {name: RECORDED.load(study.name, tier, name) for name in names}
+            share = f"{len(kept)}/{len(study.variants)} recorded"
+            tiers.append(f"{tier} ({share} in {duration(seconds(kept))})" if kept else tier)
+        table.add_row(study.name, study.title, ", ".join(study.variants), ", ".join(tiers))
     out.print(table)
 
 
