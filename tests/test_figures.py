@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn
 from helpers import ROOT, contents, python
 from PIL import Image
 from pybtex.database import parse_file
@@ -21,7 +22,7 @@ import bioprop
 from bioprop import studies
 from bioprop.book import claims, figures, index
 from bioprop.book.records import RECORDED
-from bioprop.studies import Figure, Study
+from bioprop.studies import Figure, Study, drawing
 
 SHOWN = [
     (study, figure)
@@ -232,3 +233,16 @@ def test_a_figure_without_alt_text_worth_the_name_is_refused(alt: str) -> None:
 
 def test_a_figure_with_alt_text_is_accepted() -> None:
     assert declare().alt.startswith("A line")
+
+
+def test_the_look_is_seaborns_but_for_what_the_project_changes() -> None:
+    with drawing.style():
+        ours = dict(matplotlib.rcParams)
+    theirs = seaborn.axes_style("ticks") | seaborn.plotting_context("notebook")
+    changed = {name for name, value in theirs.items() if ours[name] != value}
+    spines = {"axes.spines.top", "axes.spines.right"}
+    assert changed == {"font.family", "font.sans-serif", "image.cmap", *spines}
+    assert drawing.COLOURS == tuple(seaborn.color_palette("colorblind").as_hex())
+    assert drawing.shades(5)[:, :3].tolist() == pytest.approx(
+        np.array(seaborn.color_palette("viridis", 5))
+    )
