@@ -72,8 +72,7 @@ def list_() -> None:
     Example: `bioprop list`
     """
     from bioprop.book.costs import duration
-    from bioprop.book.figures import seconds
-    from bioprop.book.records import RECORDED
+    from bioprop.book.records import RECORDED, seconds
 
     variants = Column("variants", overflow="fold")
     table = Table(Column("study", no_wrap=True), "title", variants, "tiers")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Picture
 
 import bioprop
 from bioprop.book.claims import Judgement
-from bioprop.book.records import Record
+from bioprop.book.records import Record, seconds
 from bioprop.studies import Figure, Study
 from bioprop.studies.drawing import style
 
@@ -69,11 +69,6 @@ def publish(
     (folder / f"{figure.id}.json").write_text(text, encoding="utf-8")
     (folder / f"{figure.id}.bib").write_text(bibtex(figure), encoding="utf-8")
     return entry
-
-
-def seconds(runs: Mapping[str, Record]) -> float:
-    """Return how long runs took, one after another."""
-    return round(sum(record.provenance["seconds"] for record in runs.values()), 1)
 
 
 def describe(

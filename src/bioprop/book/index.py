@@ -14,7 +14,7 @@ import bioprop
 from bioprop import paths, studies
 from bioprop.book import chapters, claims, figures, provenance
 from bioprop.book.costs import duration
-from bioprop.book.records import LIVE, Record
+from bioprop.book.records import LIVE, Record, seconds
 from bioprop.studies import Study
 
 
@@ -197,7 +197,7 @@ def _study(study: Study, tier: str | None, runs: Mapping[str, Record]) -> StudyE
         tier=tier,
         variants=list(study.variants),
         tiers=list(study.tiers),
-        runtime=figures.seconds(runs),
+        runtime=seconds(runs),
     )
 
 

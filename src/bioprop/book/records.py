@@ -156,6 +156,11 @@ class Store:
         return iter(sorted(self.folder.glob("*/*/*.json")))
 
 
+def seconds(runs: Mapping[str, Record]) -> float:
+    """Return how long runs took, one after another."""
+    return round(sum(record.provenance["seconds"] for record in runs.values()), 1)
+
+
 RECORDED = Store(paths.RUNS)
 LIVE = Store(paths.LIVE)  # made while the book is built
 OWN = Store(paths.BUILD / "own")  # made while a reader runs a chapter

@@ -118,10 +118,10 @@ def along_rates(
 
 def across_scales(axes: Axes, errors: pd.DataFrame) -> pd.DataFrame:
     """Draw the error at the best rate for each pair of scales."""
-    lowest = errors.groupby(["feedback_1", "feedback_2"])["nse"].min()
-    table = lowest.unstack("feedback_1").iloc[::-1]
     import seaborn  # here, as it takes a second that only this figure needs
 
+    lowest = errors.groupby(["feedback_1", "feedback_2"])["nse"].min()
+    table = lowest.unstack("feedback_1").iloc[::-1]
     norm = LogNorm() if lowest.notna().any() else None  # there is no logarithm of nothing
     seaborn.heatmap(table, ax=axes, annot=True, fmt=".4f", norm=norm, cmap="viridis_r", cbar=False)
     axes.set(xlabel="scale of the lower matrix", ylabel="scale of the upper matrix")
