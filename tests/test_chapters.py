@@ -187,6 +187,22 @@ def test_two_executions_of_a_chapter_are_the_same_byte_for_byte(
     assert not (paths.BUILD / "failed" / "tiny.ipynb").exists()
 
 
+def test_a_kernel_has_loaded_what_chapters_use_and_named_none_of_it(
+    tiny: Path, tmp_path: Path
+) -> None:
+    write_chapter(
+        tiny,
+        "mine = set(dir())",
+        "import gc, sys\n"
+        "loaded = 'bioprop.book.page' in sys.modules and gc.isenabled()\n"
+        "print(loaded and gc.get_freeze_count() > 100_000)\n"
+        "print(sorted(name for name in mine if name in sys.modules))",
+    )
+    chapters.execute("tiny", tmp_path / "done.ipynb", {})
+    printed = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[-1].outputs[0].text
+    assert printed.splitlines() == ["True", "[]"]
+
+
 def test_cleaning_twice_is_cleaning_once(notebook: NotebookNode) -> None:
     once = chapters.clean(notebook)
     assert chapters.clean(copy.deepcopy(once)) == once

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import seaborn
 from helpers import ROOT, contents, python
+from matplotlib.backend_bases import RendererBase
 from PIL import Image
 from pybtex.database import parse_file
 
@@ -73,6 +74,24 @@ def test_a_figure_is_laid_out_for_good_and_rounded() -> None:
     assert [axes.get_position().bounds for axes in picture.axes] == before
     assert np.array(before) == pytest.approx(np.round(before, 6), abs=1e-12)
     plt.close(picture)
+
+
+def test_a_figure_is_drawn_once_for_each_picture_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.get("spiking")
+    drawn: list[matplotlib.figure.Figure] = []
+    draw = matplotlib.figure.Figure.draw
+
+    def count(picture: matplotlib.figure.Figure, renderer: RendererBase) -> None:
+        drawn.append(picture)
+        draw(picture, renderer)
+
+    monkeypatch.setattr(matplotlib.figure.Figure, "draw", count)
+    figure = study.figure("spiking-raster")
+    figures.publish(study, figure, RECORDED.runs(study, "paper"), [], tmp_path)
+    pictures = [path.name for path in tmp_path.iterdir() if path.suffix in (".svg", ".pdf", ".png")]
+    assert len(drawn) == len(pictures) == 3
 
 
 def test_publishing_does_not_change_how_others_draw(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ from bioprop.choose import choose
 # What papermill can read of a parameter's annotation; a union is not among it.
 TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 
+KERNEL = [
+    "--log-level=50",  # a kernel told to stop says so
+    "--IPKernelApp.extra_extensions=bioprop.book.kernel",
+]
+
 
 class ChapterError(Exception):
     """A chapter that stopped; the message names the chapter and the cell."""
@@ -91,7 +96,7 @@ def execute(name: str, target: Path, given: Mapping[str, Any], *, building: bool
                 checked,
                 kernel_name="python3",
                 progress_bar=False,
-                extra_arguments=["--log-level=50"],  # a kernel told to stop says so
+                extra_arguments=KERNEL,
                 config=Config({"KernelManager": kernel}),
                 cwd=str(paths.ROOT),
             )

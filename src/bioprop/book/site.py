@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 import filelock
 
 from bioprop import paths
-from bioprop.book import chapters, compare, index
+from bioprop.book import chapters, compare, index, records
+from bioprop.book.costs import duration
 from bioprop.choose import choose
 
 STAGE = paths.BUILD / "stage"
@@ -52,6 +54,7 @@ def _alone() -> Iterator[None]:
 
 
 def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> index.Index:
+    started = time.perf_counter()
     _stage()
     shutil.rmtree(paths.LIVE, ignore_errors=True)
     chapters.forget_failures()
@@ -64,6 +67,8 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     _write_index(compiled)
     told("setting the pages")
     _swap(_sphinx())
+    live = records.seconds({str(path): records.read(path) for path in records.LIVE})
+    told(f"built in {duration(time.perf_counter() - started)}, live runs {duration(live)} of it")
     return compiled
 
 

@@ -11,9 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
+import scipy
 import torch
 from matplotlib.figure import Figure as Picture
-from scipy.integrate import solve_ivp
 
 from bioprop.learning import Network, angle, generator
 from bioprop.learning.rules import pseudoinverse
@@ -80,7 +80,8 @@ def flow(T: np.ndarray, B: np.ndarray, settings: TheoremSettings) -> tuple[np.nd
     times = np.linspace(0, settings.time, settings.marks + 1)
     tolerance = {"rtol": settings.tolerance, "atol": settings.tolerance}
     start = np.zeros(hidden * (inputs + outputs))
-    path = solve_ivp(slope, (0, settings.time), start, "DOP853", times, **tolerance).y.T
+    span = (0, settings.time)
+    path = scipy.integrate.solve_ivp(slope, span, start, "DOP853", times, **tolerance).y.T
     A = path[:, : hidden * inputs].reshape(-1, hidden, inputs)
     return A, path[:, hidden * inputs :].reshape(-1, outputs, hidden)
 
