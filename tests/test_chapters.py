@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import papermill
+import psutil
 import pytest
 from nbformat import NotebookNode
 from site_fixture import write_chapter
@@ -180,7 +181,8 @@ def test_two_executions_of_a_chapter_are_the_same_byte_for_byte(
 
     monkeypatch.setattr(chapters, "clean", keep)
     for target in twice:
-        chapters.execute("tiny", target, {"tier": "smoke", "members": 2}, building=True)
+        with chapters.building():
+            chapters.execute("tiny", target, {"tier": "smoke", "members": 2})
     assert twice[0].read_bytes() == twice[1].read_bytes()
     assert "smoke 2 1" in twice[0].read_text()
     assert unclean[0] != unclean[1], "nothing to clean, so nothing is proved here"
@@ -252,6 +254,37 @@ def test_a_chapter_that_crashes_is_named_and_leaves_no_result(
 ) -> None:
     write_chapter(tiny, source)
     with pytest.raises(chapters.ChapterError, match=message):
-        chapters.execute("tiny", tmp_path / "out.ipynb", {}, building=True)
+        chapters.execute("tiny", tmp_path / "out.ipynb", {})
     assert not (tmp_path / "out.ipynb").exists()
     assert (paths.BUILD / "failed" / "tiny.ipynb").exists()
+
+
+def test_chapters_executed_side_by_side_each_have_their_own_parameters(
+    tiny: Path, tmp_path: Path
+) -> None:
+    given = {name: {"members": number} for number, name in enumerate("abcd")}
+    for name in given:
+        write_chapter(tiny.with_name(f"{name}.ipynb"), f"print('{name}', members)")
+    said: list[str] = []
+    here = Path.cwd()
+    chapters.execute_all(given, tmp_path / "out", said.append)
+    assert Path.cwd() == here
+    assert sorted(line[:9] for line in said) == [f"chapter {name}" for name in given]
+    for number, name in enumerate(given):
+        done = nbformat.read(tmp_path / "out" / "chapters" / "one" / f"{name}.ipynb", as_version=4)
+        assert done.cells[-1].outputs[0].text == f"{name} {number}\n"
+    with pytest.raises(ValueError, match="Did you mean 'members'"):
+        chapters.execute_all({"a": {"membrs": 1}}, tmp_path / "out", said.append)
+
+
+def test_a_chapter_that_crashes_ends_those_beside_it(
+    tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mark = tmp_path / "ended"
+    slow = f"import pathlib, time\ntime.sleep(100)\npathlib.Path({str(mark)!r}).touch()"
+    write_chapter(tiny, "import time\ntime.sleep(2)\n1 / 0")
+    write_chapter(tiny.with_name("slow.ipynb"), slow)
+    with pytest.raises(chapters.ChapterError, match="'tiny' stopped in code cell 2: ZeroDivision"):
+        chapters.execute_all({"tiny": {}, "slow": {}}, tmp_path / "out", print)
+    assert not mark.exists() and not caplog.messages
+    assert not psutil.Process().children()

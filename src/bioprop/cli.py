@@ -280,7 +280,8 @@ def costs() -> None:
     measured = Costs(machine=f"one thread of a processor {processor()}")
     for name in chapters.chapters():
         target = paths.BUILD / "executed" / f"{name}.ipynb"
-        seconds = chapters.execute(name, target, {"tier": "quick"}, building=True)
+        with chapters.building():
+            seconds = chapters.execute(name, target, {"tier": "quick"})
         measured.seconds[name] = round(seconds, 1)
         out.print(f"{name}: {seconds:.1f} s")
     measured.save()

@@ -1,17 +1,22 @@
 """Executing chapters: papermill, with unknown parameters refused and outputs made repeatable."""
 
+import logging
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+import psutil
 import pydantic
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
@@ -23,10 +28,10 @@ from bioprop.choose import choose
 # What papermill can read of a parameter's annotation; a union is not among it.
 TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 
-KERNEL = [
+KERNEL = (
     "--log-level=50",  # a kernel told to stop says so
     "--IPKernelApp.extra_extensions=bioprop.book.kernel",
-]
+)
 
 
 class ChapterError(Exception):
@@ -72,7 +77,59 @@ def check(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def execute(name: str, target: Path, given: Mapping[str, Any], *, building: bool = False) -> float:
+@contextmanager
+def building() -> Iterator[None]:
+    """Let the chapters executed meanwhile keep their runs with those of the build."""
+    os.environ["BIOPROP_BUILD"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["BIOPROP_BUILD"]
+
+
+def execute_all(
+    given: Mapping[str, Mapping[str, Any]], folder: Path, told: Callable[[str], None]
+) -> None:
+    """Execute the named chapters with their parameters, as many at a time as there are cores.
+
+    Each goes to its place in ``folder`` as it has in the project. The first that fails raises
+    what :func:`execute` raises, and ends the others.
+    """
+    sources = {name: find(name) for name in given}
+    # papermill changes the working directory, which all threads share: to where it is already
+    with building(), chdir(paths.ROOT), ThreadPoolExecutor(os.cpu_count()) as pool:
+        under_way = {
+            pool.submit(_apart, name, folder / source.relative_to(paths.ROOT), given[name]): name
+            for name, source in sources.items()
+        }
+        try:
+            for done in as_completed(under_way):
+                told(f"chapter {under_way[done]}: {done.result():.0f} s")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end(under_way)
+            raise
+
+
+def _end(under_way: Iterable[Future[float]]) -> None:
+    """End the chapters that run, without Jupyter's word on each that its kernel died."""
+    logging.disable(logging.ERROR)
+    while any(chapter.running() for chapter in under_way):
+        for kernel in psutil.Process().children():
+            kernel.kill()
+        time.sleep(0.1)
+    logging.disable(logging.NOTSET)
+
+
+def _apart(name: str, target: Path, given: Mapping[str, Any]) -> float:
+    """Execute a chapter in a thread and close the event loop that Jupyter made for the thread."""
+    try:
+        return execute(name, target, given)
+    finally:
+        ensure_event_loop().close()
+
+
+def execute(name: str, target: Path, given: Mapping[str, Any]) -> float:
     """Execute a chapter into ``target`` and return the seconds it took.
 
     Raises ``ValueError`` for a parameter that is unknown or of a wrong type, ``ChapterError`` when
@@ -82,9 +139,6 @@ def execute(name: str, target: Path, given: Mapping[str, Any], *, building: bool
     checked = check(source, given)
     partial = paths.BUILD / "failed" / f"{name}.ipynb"
     partial.parent.mkdir(parents=True, exist_ok=True)
-    before = os.environ.get("BIOPROP_BUILD")
-    if building:
-        os.environ["BIOPROP_BUILD"] = "1"
     started = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory() as sockets:
@@ -96,7 +150,7 @@ def execute(name: str, target: Path, given: Mapping[str, Any], *, building: bool
                 checked,
                 kernel_name="python3",
                 progress_bar=False,
-                extra_arguments=KERNEL,
+                extra_arguments=list(KERNEL),
                 config=Config({"KernelManager": kernel}),
                 cwd=str(paths.ROOT),
             )
@@ -110,9 +164,6 @@ def execute(name: str, target: Path, given: Mapping[str, Any], *, building: bool
             f"chapter {name!r} stopped: its kernel died, perhaps for want of memory\n"
             f"the notebook up to there is {partial}"
         ) from None
-    finally:
-        if building and before is None:
-            del os.environ["BIOPROP_BUILD"]
     seconds = time.perf_counter() - started
     notebook = clean(nbformat.read(partial, as_version=4))
     target.parent.mkdir(parents=True, exist_ok=True)

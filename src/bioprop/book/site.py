@@ -58,11 +58,8 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     _stage()
     shutil.rmtree(paths.LIVE, ignore_errors=True)
     chapters.forget_failures()
-    for name, source in chapters.chapters().items():
-        target = STAGE / source.relative_to(paths.ROOT)
-        own = {"tier": tier, **_taken(source, given)}
-        seconds = chapters.execute(name, target, own, building=True)
-        told(f"chapter {name}: {seconds:.0f} s")
+    own = {n: {"tier": tier, **_taken(p, given)} for n, p in chapters.chapters().items()}
+    chapters.execute_all(own, STAGE, told)
     compiled = index.compile(tier, STAGE / "public")
     _write_index(compiled)
     told("setting the pages")
