@@ -65,7 +65,8 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     told("setting the pages")
     _swap(_sphinx())
     live = records.seconds({str(path): records.read(path) for path in records.LIVE})
-    told(f"built in {duration(time.perf_counter() - started)}, live runs {duration(live)} of it")
+    took = duration(time.perf_counter() - started)
+    told(f"built in {took}; one after another, the live runs took {duration(live)}")
     return compiled
 
 
