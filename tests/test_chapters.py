@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import logging
 import os
 import re
 from collections import Counter
@@ -277,14 +278,58 @@ def test_chapters_executed_side_by_side_each_have_their_own_parameters(
         chapters.execute_all({"a": {"membrs": 1}}, tmp_path / "out", said.append)
 
 
-def test_a_chapter_that_crashes_ends_those_beside_it(
-    tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("stop", [chapters.ChapterError, KeyboardInterrupt])
+def test_what_stops_the_chapters_ends_those_under_way(
+    stop: type[BaseException],
+    tiny: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mark = tmp_path / "ended"
-    slow = f"import pathlib, time\ntime.sleep(100)\npathlib.Path({str(mark)!r}).touch()"
-    write_chapter(tiny, "import time\ntime.sleep(2)\n1 / 0")
-    write_chapter(tiny.with_name("slow.ipynb"), slow)
-    with pytest.raises(chapters.ChapterError, match="'tiny' stopped in code cell 2: ZeroDivision"):
-        chapters.execute_all({"tiny": {}, "slow": {}}, tmp_path / "out", print)
-    assert not mark.exists() and not caplog.messages
-    assert not psutil.Process().children()
+    def told(line: str) -> None:
+        assert line.startswith("chapter tiny")
+        raise stop
+
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    crash = "1 / 0" if stop is chapters.ChapterError else "pass"
+    write_chapter(
+        tiny,
+        f"import os, time\nend = time.monotonic() + 100\n"
+        f"while not os.path.exists({str(begun)!r}):\n"
+        f"    assert time.monotonic() < end, 'nothing goes on beside this'\n{crash}",
+    )
+    write_chapter(
+        tiny.with_name("slow.ipynb"),
+        f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()",
+        f"time.sleep(100)\npathlib.Path({str(ended)!r}).touch()",
+    )
+    monkeypatch.setattr(chapters.joblib, "cpu_count", lambda: 2)
+    before = psutil.Process().children()
+    with pytest.raises(stop) as stopped:
+        chapters.execute_all({"tiny": {}, "slow": {}}, tmp_path / "out", told)
+    if crash == "1 / 0":
+        assert "'tiny' stopped in code cell 2: ZeroDivisionError" in str(stopped.value)
+    assert begun.exists() and not ended.exists()
+    assert psutil.Process().children() == before
+    assert not caplog.messages and logging.root.manager.disable == logging.NOTSET
+
+
+def test_a_kernel_that_does_not_start_is_named(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_chapter(tiny)
+    dies = "--IPKernelApp.exec_lines=import os; os._exit(3)"
+    monkeypatch.setattr(chapters, "KERNEL_ARGUMENTS", [dies, "--log-level=50"])
+    with pytest.raises(chapters.ChapterError, match="'tiny' stopped: its kernel died"):
+        chapters.execute("tiny", tmp_path / "out.ipynb", {})
+
+
+def test_no_two_chapters_open_the_same_study() -> None:
+    pattern = re.compile(r"open_page\(\s*\"(.*?)\"")
+    opened = Counter(
+        study
+        for path in CHAPTERS.values()
+        for cell in code(nbformat.read(path, as_version=4))
+        for study in pattern.findall(cell.source)
+    )
+    assert set(opened.values()) == {1}, opened

@@ -6,18 +6,18 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import joblib
 import nbformat
 import papermill
 import psutil
 import pydantic
 from jupyter_core.utils import ensure_event_loop
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -28,7 +28,7 @@ from bioprop.choose import choose
 # What papermill can read of a parameter's annotation; a union is not among it.
 TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 
-KERNEL = (
+KERNEL_ARGUMENTS = (
     "--log-level=50",  # a kernel told to stop says so
     "--IPKernelApp.extra_extensions=bioprop.book.kernel",
 )
@@ -80,11 +80,13 @@ def check(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def building() -> Iterator[None]:
     """Let the chapters executed meanwhile keep their runs with those of the build."""
+    before = os.environ.get("BIOPROP_BUILD")
     os.environ["BIOPROP_BUILD"] = "1"
     try:
         yield
     finally:
-        del os.environ["BIOPROP_BUILD"]
+        if before is None:
+            del os.environ["BIOPROP_BUILD"]
 
 
 def execute_all(
@@ -92,36 +94,41 @@ def execute_all(
 ) -> None:
     """Execute the named chapters with their parameters, as many at a time as there are cores.
 
-    Each goes to its place in ``folder`` as it has in the project. The first that fails raises
-    what :func:`execute` raises, and ends the others.
+    Each goes to its place in ``folder``, an absolute path, as it has in the project. The first
+    that fails raises what :func:`execute` raises, and ends the others.
     """
     sources = {name: find(name) for name in given}
-    # papermill changes the working directory, which all threads share: to where it is already
-    with building(), chdir(paths.ROOT), ThreadPoolExecutor(os.cpu_count()) as pool:
-        under_way = {
-            pool.submit(_apart, name, folder / source.relative_to(paths.ROOT), given[name]): name
-            for name, source in sources.items()
-        }
+    under_way: dict[Future[float], str] = {}
+    others = set(psutil.Process().children())
+    # papermill changes the working directory, which all threads share: so it is the same for all.
+    with building(), chdir(paths.ROOT), ThreadPoolExecutor(joblib.cpu_count()) as pool:
         try:
+            for name, source in sources.items():
+                target = folder / source.relative_to(paths.ROOT)
+                under_way[pool.submit(_execute_in_thread, name, target, given[name])] = name
             for done in as_completed(under_way):
                 told(f"chapter {under_way[done]}: {done.result():.0f} s")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            _end(under_way)
+            _end(under_way, others)
             raise
 
 
-def _end(under_way: Iterable[Future[float]]) -> None:
+def _end(under_way: Collection[Future[float]], others: set[psutil.Process]) -> None:
     """End the chapters that run, without Jupyter's word on each that its kernel died."""
+    level = logging.root.manager.disable
     logging.disable(logging.ERROR)
-    while any(chapter.running() for chapter in under_way):
-        for kernel in psutil.Process().children():
-            kernel.kill()
-        time.sleep(0.1)
-    logging.disable(logging.NOTSET)
+    try:
+        while any(chapter.running() for chapter in under_way):
+            with suppress(psutil.NoSuchProcess, KeyboardInterrupt):  # whoever presses Ctrl-C twice
+                for kernel in set(psutil.Process().children()) - others:
+                    kernel.kill()
+                time.sleep(0.1)
+    finally:
+        logging.disable(level)
 
 
-def _apart(name: str, target: Path, given: Mapping[str, Any]) -> float:
+def _execute_in_thread(name: str, target: Path, given: Mapping[str, Any]) -> float:
     """Execute a chapter in a thread and close the event loop that Jupyter made for the thread."""
     try:
         return execute(name, target, given)
@@ -150,7 +157,8 @@ def execute(name: str, target: Path, given: Mapping[str, Any]) -> float:
                 checked,
                 kernel_name="python3",
                 progress_bar=False,
-                extra_arguments=list(KERNEL),
+                extra_arguments=list(KERNEL_ARGUMENTS),
+                start_timeout=600,  # many kernels may start at once on a busy machine
                 config=Config({"KernelManager": kernel}),
                 cwd=str(paths.ROOT),
             )
@@ -159,9 +167,9 @@ def execute(name: str, target: Path, given: Mapping[str, Any]) -> float:
             f"chapter {name!r} stopped in code cell {error.exec_count}: {error.ename}: "
             f"{error.evalue}\nthe notebook with the traceback is {partial}"
         ) from None
-    except DeadKernelError:
+    except RuntimeError as error:  # of the kernel: it died, or did not start
         raise ChapterError(
-            f"chapter {name!r} stopped: its kernel died, perhaps for want of memory\n"
+            f"chapter {name!r} stopped: its kernel died, perhaps for want of memory ({error})\n"
             f"the notebook up to there is {partial}"
         ) from None
     seconds = time.perf_counter() - started

@@ -7,11 +7,13 @@ from IPython.core.interactiveshell import InteractiveShell
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Import what all chapters use, leave it to no garbage collection, and name nothing.
+    """Import what all chapters use, exempt from garbage collection; no name is defined by it.
 
-    Loading and, at the end, unloading torch without that takes a third less processor time.
+    Scanning torch's objects took a third of the processor time of loading and unloading it.
     """
     gc.disable()
-    importlib.import_module("bioprop.book.page")
-    gc.freeze()
-    gc.enable()
+    try:
+        importlib.import_module("bioprop.book.page")
+        gc.freeze()
+    finally:
+        gc.enable()

@@ -66,7 +66,7 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     _swap(_sphinx())
     live = records.seconds({str(path): records.read(path) for path in records.LIVE})
     took = duration(time.perf_counter() - started)
-    told(f"built in {took}; one after another, the live runs took {duration(live)}")
+    told(f"built in {took}; the live runs took {duration(live)} in all")
     return compiled
 
 
