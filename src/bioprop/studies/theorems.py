@@ -80,8 +80,8 @@ def flow(T: np.ndarray, B: np.ndarray, settings: TheoremSettings) -> tuple[np.nd
     times = np.linspace(0, settings.time, settings.marks + 1)
     tolerance = {"rtol": settings.tolerance, "atol": settings.tolerance}
     start = np.zeros(hidden * (inputs + outputs))
-    span = (0, settings.time)
-    path = scipy.integrate.solve_ivp(slope, span, start, "DOP853", times, **tolerance).y.T
+    solve = scipy.integrate.solve_ivp
+    path = solve(slope, (0, settings.time), start, "DOP853", times, **tolerance).y.T
     A = path[:, : hidden * inputs].reshape(-1, hidden, inputs)
     return A, path[:, hidden * inputs :].reshape(-1, outputs, hidden)
 
