@@ -8,6 +8,7 @@ import functools
 import http.server
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ class Built:
 
     root: Path
     said: str  # by the command
+    seconds: float  # of processor time
 
     @property
     def html(self) -> Path:
@@ -63,9 +65,12 @@ def bioprop(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def build(root: Path) -> Built:
     """Build the book of a folder at tier smoke; a build that fails fails the test."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = bioprop(root, "book", "--tier", "smoke")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stdout + done.stderr
-    return Built(root, done.stdout)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Built(root, done.stdout, spent)
 
 
 def copy_book(root: Path) -> None:
@@ -113,13 +118,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Built]:
         shared = shared.parent
 
     def make(name: str, lay_out: Callable[[Path], None]) -> Built:
-        root, done = shared / name, shared / f"{name}.txt"
+        root, done = shared / name, shared / f"{name}.json"
         with filelock.FileLock(shared / f"{name}.lock"):
             if not done.exists():
                 shutil.rmtree(root, ignore_errors=True)
                 lay_out(root)
-                done.write_text(build(root).said)
-        return Built(root, done.read_text())
+                fresh = build(root)
+                done.write_text(json.dumps([fresh.said, fresh.seconds]))
+        return Built(root, *json.loads(done.read_text()))
 
     return make
 

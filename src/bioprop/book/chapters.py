@@ -30,7 +30,7 @@ TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool
 
 KERNEL_ARGUMENTS = (
     "--log-level=50",  # a kernel told to stop says so
-    "--IPKernelApp.extra_extensions=bioprop.book.kernel",
+    "--IPKernelApp.extra_extensions=bioprop.start",
 )
 
 

@@ -9,6 +9,7 @@
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
 """
 
+import gc
 import html
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -263,6 +264,7 @@ def _role(show: Callable[[index.ClaimEntry], nodes.Node]) -> Callable[..., Any]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives and roles."""
+    gc.freeze()  # all that is imported by now stays: nothing of it need be looked through
     compiled.cache_clear()
     kinds: dict[str, type[Directive]] = {
         "result-figure": ResultFigure,
