@@ -9,8 +9,8 @@ import torch
 
 from bioprop.book.records import RECORDED
 from bioprop.learning import Streams, rule
-from bioprop.studies import depth, depth_rates
 from bioprop.studies.journal import Journal
+from bioprop.studies.lillicrap2014 import depth, depth_rates
 from bioprop.tasks.nonlinear import NonlinearTask, normalised_squared_error, tanh_network
 
 PAPER = {name: depth.STUDY.configure("paper", name) for name in depth.STUDY.variants}

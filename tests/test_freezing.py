@@ -9,8 +9,8 @@ from test_equivalences import STREAMS, presentation, same, trained
 
 from bioprop.learning import Network, rule, sgd
 from bioprop.learning.rules import in_turn
-from bioprop.studies import freezing
-from bioprop.studies.freezing import STUDY
+from bioprop.studies.lillicrap2014 import freezing
+from bioprop.studies.lillicrap2014.freezing import STUDY
 
 ALL = ((0, 1, 2),)
 

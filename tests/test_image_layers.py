@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bioprop.learning import Convolution, Dense, Layer, LocallyConnected, Network, Streams, rule
-from bioprop.learning.modules import LocallyConnected2d
+from bioprop.learning.layers.modules import LocallyConnected2d
 
 STREAMS = Streams(SEEDS)
 IMAGE = (2, 6, 5)  # channels, height, width

@@ -12,7 +12,8 @@ import torch
 from bioprop.book.records import RECORDED
 from bioprop.learning import Network, Streams, Training, angle, rule, sgd
 from bioprop.learning.rules import carry_back, transposes
-from bioprop.studies import alignment_needed, linear_rates, linear_task
+from bioprop.studies.lillicrap2014 import linear_rates, linear_task
+from bioprop.studies.questions import alignment_needed
 from bioprop.tasks.linear import LinearTask, linear_network
 
 SEEDS = (0, 1, 2)

@@ -7,9 +7,9 @@ import torch
 from bioprop import studies
 from bioprop.learning import Streams
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import images, train
-from bioprop.studies.mnist_ablation import by_share
-from bioprop.studies.mnist_readings import READINGS, RULES, ReadingSettings
+from bioprop.studies.lillicrap2014.mnist import images, train
+from bioprop.studies.lillicrap2014.mnist_ablation import by_share
+from bioprop.studies.lillicrap2014.mnist_readings import READINGS, RULES, ReadingSettings
 from bioprop.tasks.images import load
 
 MNIST = studies.get("mnist")

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from bioprop.studies import mnist, mnist_depth
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist_depth import STUDY
+from bioprop.studies.lillicrap2014 import mnist, mnist_depth
+from bioprop.studies.lillicrap2014.mnist_depth import STUDY
 
 
 def test_there_is_an_angle_for_each_hidden_layer_and_it_is_zero_under_the_transposes() -> None:

@@ -8,9 +8,10 @@ import torch
 
 from bioprop.learning import Dense, Network, Streams, Training, rule, sgd
 from bioprop.learning.rules import Rule, carry_back
-from bioprop.studies import deep_linear, linear_task
-from bioprop.studies import johnson_lindenstrauss as jl
 from bioprop.studies.journal import Journal
+from bioprop.studies.lillicrap2014 import linear_task
+from bioprop.studies.questions import deep_linear
+from bioprop.studies.questions import johnson_lindenstrauss as jl
 from bioprop.tasks.linear import LinearTask, linear_network
 
 WIDTHS = (10, 12, 20)

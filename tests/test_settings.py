@@ -7,7 +7,7 @@ import pytest
 
 from bioprop import studies
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import images, train
+from bioprop.studies.lillicrap2014.mnist import images, train
 
 
 @pytest.mark.parametrize("name", ["fa", "dfa", "wm"])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bioprop.learning import Dense, Network, Streams, Training, rule, sgd
 from bioprop.learning.spiking import Neurons, SpikingNetwork, signed_spikes
-from bioprop.studies import spiking
+from bioprop.studies.lillicrap2014 import spiking
 
 SIZES = (6, 8, 3)
 

@@ -4,11 +4,8 @@ This package knows nothing of papers, records or files.
 """
 
 from bioprop.learning.angles import angle
-from bioprop.learning.convolution import Convolution
-from bioprop.learning.dense import Dense
 from bioprop.learning.functions import ACTIVATIONS, LOSSES
-from bioprop.learning.layer import Layer
-from bioprop.learning.local import LocallyConnected
+from bioprop.learning.layers import Convolution, Dense, Layer, LocallyConnected
 from bioprop.learning.network import Network, Trial
 from bioprop.learning.optimisers import Optimiser, adam, sgd
 from bioprop.learning.randomness import STREAMS, Sequences, Streams, generator

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bioprop.choose import choose
 from bioprop.learning.functions import ACTIVATIONS, LOSSES
-from bioprop.learning.layer import Layer
+from bioprop.learning.layers.layer import Layer
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bioprop.learning.layer import Layer
+from bioprop.learning.layers.layer import Layer
 from bioprop.learning.members import spread
 from bioprop.learning.network import Deltas, Network, Trial
 

@@ -1,24 +1,24 @@
 """One file for each result of a paper; ``STUDIES`` is the table of them all."""
 
 from bioprop.choose import choose
-from bioprop.studies.alignment_needed import STUDY as _alignment_needed
-from bioprop.studies.deep_linear import STUDY as _deep_linear
-from bioprop.studies.depth import STUDY as _depth
-from bioprop.studies.depth_rates import STUDY as _depth_rates
-from bioprop.studies.freezing import STUDY as _freezing
-from bioprop.studies.initial_weights import STUDY as _initial_weights
-from bioprop.studies.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
-from bioprop.studies.linear_rates import STUDY as _linear_rates
-from bioprop.studies.linear_task import STUDY as _linear_task
-from bioprop.studies.mnist import STUDY as _mnist
-from bioprop.studies.mnist_ablation import STUDY as _mnist_ablation
-from bioprop.studies.mnist_depth import STUDY as _mnist_depth
-from bioprop.studies.mnist_readings import STUDY as _mnist_readings
-from bioprop.studies.receptive_fields import STUDY as _receptive_fields
-from bioprop.studies.spiking import STUDY as _spiking
+from bioprop.studies.lillicrap2014.depth import STUDY as _depth
+from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
+from bioprop.studies.lillicrap2014.freezing import STUDY as _freezing
+from bioprop.studies.lillicrap2014.initial_weights import STUDY as _initial_weights
+from bioprop.studies.lillicrap2014.linear_rates import STUDY as _linear_rates
+from bioprop.studies.lillicrap2014.linear_task import STUDY as _linear_task
+from bioprop.studies.lillicrap2014.mnist import STUDY as _mnist
+from bioprop.studies.lillicrap2014.mnist_ablation import STUDY as _mnist_ablation
+from bioprop.studies.lillicrap2014.mnist_depth import STUDY as _mnist_depth
+from bioprop.studies.lillicrap2014.mnist_readings import STUDY as _mnist_readings
+from bioprop.studies.lillicrap2014.receptive_fields import STUDY as _receptive_fields
+from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
+from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
+from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
+from bioprop.studies.questions.alignment_needed import STUDY as _alignment_needed
+from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
+from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
-from bioprop.studies.theorems import STUDY as _theorems
-from bioprop.studies.toy_network import STUDY as _toy_network
 
 STUDIES = {
     study.name: study

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from bioprop.learning.dense import Dense
+from bioprop.learning.layers.dense import Dense
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Streams
 from bioprop.learning.rules.base import Bound, Matrices, Rule, carry_back, drawn, nothing

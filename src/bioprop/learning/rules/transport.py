@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bioprop.learning.dense import Dense
+from bioprop.learning.layers.dense import Dense
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Streams
 from bioprop.learning.rules.base import Rule, carry_back, nothing, transposes

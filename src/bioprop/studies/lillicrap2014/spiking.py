@@ -22,7 +22,7 @@ from bioprop.learning import Training, angle, sgd
 from bioprop.learning.spiking import Neurons, SpikingNetwork
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import excess
+from bioprop.studies.lillicrap2014.mnist import excess
 from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn import grad
 
-from bioprop.learning.products import add_
-from bioprop.learning.windows import Pair, Windowed, pair
+from bioprop.learning.layers.products import add_
+from bioprop.learning.layers.windows import Pair, Windowed, pair
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Convolution(Windowed):
     Forward weights ``W`` and feedback weights ``B`` have one shape, ``(member, channel_out,
     channel_in / groups, kernel height, kernel width)``: a convolution's transpose is the
     transposed convolution with the same kernel. There is one bias for each channel.
-    See :class:`~bioprop.learning.windows.Windowed` for the other settings.
+    See :class:`~bioprop.learning.layers.windows.Windowed` for the other settings.
     """
 
     dilation: Pair = field(default=1, kw_only=True)

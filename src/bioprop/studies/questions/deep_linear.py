@@ -17,8 +17,8 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, angle, sgd
 from bioprop.studies import drawing
-from bioprop.studies.alignment_needed import LEARNT, examples_needed
 from bioprop.studies.journal import Journal
+from bioprop.studies.questions.alignment_needed import LEARNT, examples_needed
 from bioprop.studies.signals import beside_backprop
 from bioprop.studies.study import (
     STRICT,

@@ -5,18 +5,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bioprop.learning.local import LocallyConnected
-from bioprop.learning.windows import Padding, Pair, pair
+from bioprop.learning.layers.local import LocallyConnected
+from bioprop.learning.layers.windows import Padding, Pair, pair
 
 
 class LocallyConnected2d(nn.Module):
     """A ``torch.nn.Conv2d`` with weights of its own at every place.
 
     ``image_size`` is the height and width of its inputs, ``padding`` also takes ``"same"`` as in
-    TensorFlow; see :class:`~bioprop.learning.windows.Windowed`. ``weight`` has shape ``(position,
-    patch, channel_out)`` and ``bias`` ``(channel_out, height, width)``. Both start as those of
-    ``Conv2d`` do, in U(-1, 1) / sqrt(inputs of a unit). The products are those of
-    :class:`~bioprop.learning.local.LocallyConnected`, kept as ``layer``.
+    TensorFlow; see :class:`~bioprop.learning.layers.windows.Windowed`. ``weight`` has shape
+    ``(position, patch, channel_out)`` and ``bias`` ``(channel_out, height, width)``. Both start as
+    those of ``Conv2d`` do, in U(-1, 1) / sqrt(inputs of a unit). The products are those of
+    :class:`~bioprop.learning.layers.local.LocallyConnected`, kept as ``layer``.
     """
 
     bias: nn.Parameter | None

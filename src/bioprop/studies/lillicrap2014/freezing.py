@@ -19,8 +19,8 @@ from pydantic import Field
 from bioprop.learning.rules import in_turn
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import excess
-from bioprop.studies.mnist_depth import MnistDepthSettings, follow, layers, prepare
+from bioprop.studies.lillicrap2014.mnist import excess
+from bioprop.studies.lillicrap2014.mnist_depth import MnistDepthSettings, follow, layers, prepare
 from bioprop.studies.study import (
     STRICT,
     Claim,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import generator
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import MnistSettings, images, load, train
+from bioprop.studies.lillicrap2014.mnist import MnistSettings, images, load, train
 from bioprop.studies.study import STRICT, Count, Figure, Runs, Study, unread
 
 DECIMALS = 4  # of a weight, so that a record stays small

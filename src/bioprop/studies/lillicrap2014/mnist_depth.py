@@ -18,7 +18,7 @@ from pydantic import Field
 from bioprop.learning import Rule, Training, sgd
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import excess, signal_angles
+from bioprop.studies.lillicrap2014.mnist import excess, signal_angles
 from bioprop.studies.study import (
     STRICT,
     Claim,

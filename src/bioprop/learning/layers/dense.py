@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioprop.learning.products import add_outer_, outer, product
+from bioprop.learning.layers.products import add_outer_, outer, product
 
 
 @dataclass(frozen=True)

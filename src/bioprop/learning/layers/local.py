@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from bioprop.learning.products import add_outer_, outer, product
-from bioprop.learning.windows import Windowed
+from bioprop.learning.layers.products import add_outer_, outer, product
+from bioprop.learning.layers.windows import Windowed
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class LocallyConnected(Windowed):
     Weights ``W`` have shape ``(member, position, patch, channel_out)`` and feedback weights ``B``
     have shape ``(member, position, channel_out, patch)``; a patch lists the inputs under the
     kernel, ``(channel_in, kernel height, kernel width)``. Members and positions are one batch of
-    small matrix products. See :class:`~bioprop.learning.windows.Windowed` for the settings.
+    small matrix products. See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
     axes = "position, patch, channel_out"

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import MnistSettings, follow, images
+from bioprop.studies.lillicrap2014.mnist import MnistSettings, follow, images
 from bioprop.studies.study import (
     STRICT,
     Claim,

@@ -17,8 +17,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
-from bioprop.studies.depth import NonlinearSettings, follow
 from bioprop.studies.journal import Journal
+from bioprop.studies.lillicrap2014.depth import NonlinearSettings, follow
 from bioprop.studies.study import (
     STRICT,
     Count,

@@ -22,8 +22,8 @@ from torch import Tensor
 from bioprop.learning import Network, Streams, Training, sgd
 from bioprop.learning.rules import Rule, carry_back
 from bioprop.studies import drawing
-from bioprop.studies.alignment_needed import examples_needed
 from bioprop.studies.journal import Journal
+from bioprop.studies.questions.alignment_needed import examples_needed
 from bioprop.studies.study import (
     STRICT,
     Count,

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
-from bioprop.studies.mnist import MnistSettings, follow, images
+from bioprop.studies.lillicrap2014.mnist import MnistSettings, follow, images
 from bioprop.studies.study import (
     STRICT,
     Claim,

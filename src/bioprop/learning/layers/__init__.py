@@ -1,0 +1,8 @@
+"""The kinds of layers: dense, locally connected, convolution."""
+
+from bioprop.learning.layers.convolution import Convolution
+from bioprop.learning.layers.dense import Dense
+from bioprop.learning.layers.layer import Layer
+from bioprop.learning.layers.local import LocallyConnected
+
+__all__ = ["Convolution", "Dense", "Layer", "LocallyConnected"]
