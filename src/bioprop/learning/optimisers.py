@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam as pytorch_adam
 
 from bioprop.learning.layers.layer import Layer
 from bioprop.learning.members import spread
@@ -82,32 +83,63 @@ def adam(
     """Adam (Kingma & Ba 2015) as in PyTorch: steps of ``rate * m / (sqrt(v) + eps)``.
 
     ``m`` and ``v`` are running means of the gradient and of its square, with memories ``betas``,
-    corrected for having started at 0: the correction counts the batches presented, ``trial.step``.
+    corrected for having started at 0: the correction counts how often a layer has been taught.
     ``decay`` and masks act as in :func:`sgd`; a decay of ``rate * c`` is AdamW's ``c``.
+    The step is PyTorch's own, one pass over all that it reads: one call for all members, or one for
+    each where any number differs from member to member.
     """
+    values = settings_of({"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": eps})
 
     def init(network: Network) -> dict[str, Averages]:
-        return {"m": zeros(network), "v": zeros(network)}
-
-    def follow(state: Any, kind: str, index: int, gradient: Tensor, t: int) -> tuple[Tensor, Any]:
-        m, v = (state[name][kind][index] for name in "mv")
-        b1, b2, e = (spread(number, m.ndim) for number in (*betas, eps))
-        m.lerp_(gradient, 1 - b1)
-        v.lerp_(gradient.square(), 1 - b2)
-        root = v.sqrt().div_((1 - b2**t) ** 0.5).add_(e)
-        return root.reciprocal_().mul_(m), rate / (1 - betas[0] ** t)
+        counts = zeros(network, lambda p: p.new_zeros(len(values), dtype=torch.float32))
+        return {"m": zeros(network), "v": zeros(network), "updates": counts}
 
     def update(network: Network, state: Any, trial: Trial, deltas: Deltas) -> None:
+        rows = []
         for index, layer, h, delta in taught(network, trial, deltas):
-            mean, bias = delta / delta.shape[1], network.biases[index]
-            change, size = follow(state, "weights", index, layer.gradient(h, mean), trial.step + 1)
-            move_(network.weights[index], change, size, 1.0 - decay)
-            mask_(network, index)
+            mean, W, bias = delta / delta.shape[1], network.weights[index], network.biases[index]
+            if isinstance(decay, Tensor) or decay != 0:
+                W.mul_(spread(1.0 - decay, W.ndim))
+            averages = [state[name]["weights"][index] for name in state]
+            rows.append([W, laid_as(W, layer.gradient(h, mean)), *averages])
             if bias is not None:
-                gradient = layer.bias_gradient(mean)
-                move_(bias, *follow(state, "biases", index, gradient, trial.step + 1))
+                averages = [state[name]["biases"][index] for name in state]
+                rows.append([bias, layer.bias_gradient(mean).contiguous(), *averages])
+        if rows:
+            pytorch_step(rows, values)
+        for index, *_ in taught(network, trial, deltas):
+            mask_(network, index)
 
     return Optimiser("adam", init, update)
+
+
+Settings = dict[str, float]
+
+
+def settings_of(numbers: dict[str, Number]) -> list[Settings]:
+    """Return the settings of all members, or those of each where any number is one for each."""
+    apart = {name: x.flatten().tolist() for name, x in numbers.items() if isinstance(x, Tensor)}
+    members = max(map(len, apart.values()), default=1)
+    lists = {name: apart.get(name, [number]) for name, number in numbers.items()}
+    lists = {name: each * (members // len(each)) for name, each in lists.items()}
+    return [dict(zip(lists, each, strict=True)) for each in zip(*lists.values(), strict=True)]
+
+
+def pytorch_step(rows: list[list[Tensor]], values: list[Settings]) -> None:
+    """Take PyTorch's step: in each row a parameter, its gradient, both means, and the count."""
+    for member, settings in enumerate(values):
+        each = rows if len(values) == 1 else [[tensor[member] for tensor in row] for row in rows]
+        p, gradient, m, v, count = map(list, zip(*each, strict=True))
+        pytorch_adam(
+            p, gradient, m, v, [], count, fused=True, amsgrad=False, maximize=False,
+            weight_decay=0.0, lr=settings["lr"], beta1=settings["beta1"], beta2=settings["beta2"],
+            eps=settings["eps"],
+        )  # fmt: skip
+
+
+def laid_as(W: Tensor, gradient: Tensor) -> Tensor:
+    """Return a gradient whose elements lie in memory as those of ``W`` do."""
+    return gradient if gradient.stride() == W.stride() else torch.empty_like(W).copy_(gradient)
 
 
 def taught(
@@ -136,9 +168,9 @@ def mask_(network: Network, index: int) -> None:
         network.weights[index].mul_(mask)
 
 
-def zeros(network: Network) -> Averages:
+def zeros(network: Network, like: Callable[[Tensor], Tensor] = torch.zeros_like) -> Averages:
     """Return running averages of weights and biases before the first update."""
     return {
-        "weights": [torch.zeros_like(W) for W in network.weights],
-        "biases": [None if bias is None else torch.zeros_like(bias) for bias in network.biases],
+        "weights": [like(W) for W in network.weights],
+        "biases": [None if bias is None else like(bias) for bias in network.biases],
     }

@@ -30,11 +30,12 @@ STREAMS = (
     "test spikes",
     "volley",
     "dropout",
+    "auxiliary",
 )
 
 
-def generator(seed: int, stream: str, block: int = 0) -> np.random.Generator:
-    """Return the generator of one block of a named stream; equal arguments, equal numbers.
+def seed_sequence(seed: int, stream: str, block: int = 0) -> np.random.SeedSequence:
+    """Return what the numbers of one block of a named stream start from.
 
     Raises ``ValueError`` when the stream is not one of ``STREAMS`` or the seed is negative.
     """
@@ -42,8 +43,12 @@ def generator(seed: int, stream: str, block: int = 0) -> np.random.Generator:
         raise ValueError(f"no random stream {stream!r}; the streams are {', '.join(STREAMS)}")
     if seed < 0:
         raise ValueError(f"a seed must be 0 or more, not {seed}")
-    key = (STREAMS.index(stream), block)
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+    return np.random.SeedSequence(seed, spawn_key=(STREAMS.index(stream), block))
+
+
+def generator(seed: int, stream: str, block: int = 0) -> np.random.Generator:
+    """Return the generator of one block of a named stream; equal arguments, equal numbers."""
+    return np.random.Generator(np.random.PCG64(seed_sequence(seed, stream, block)))
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,22 @@ class Streams:
     def normal(self, stream: str, shape: Sequence[int], block: int = 0) -> Tensor:
         """Draw from N(0, 1)."""
         return self._draw(stream, block, lambda g: g.standard_normal(shape))
+
+    def swift_normal(self, stream: str, shape: Sequence[int], block: int = 0) -> Tensor:
+        """Draw from N(0, 1) by PyTorch's generator in float32, in a third of NumPy's time.
+
+        For noise that every step needs much of. Members of one seed share one draw, not copied.
+        """
+        drawn = []
+        for seed in dict.fromkeys(self.seeds):
+            start = seed_sequence(seed, stream, block).generate_state(1)
+            source = torch.Generator().manual_seed(int(start[0]))
+            numbers = torch.empty(tuple(shape), dtype=torch.float32).normal_(generator=source)
+            drawn.append(numbers.to(device=self.device, dtype=self.dtype))
+        if len(drawn) == 1:
+            return drawn[0].expand(len(self.seeds), *shape)
+        unique = dict(zip(dict.fromkeys(self.seeds), drawn, strict=True))
+        return torch.stack([unique[seed] for seed in self.seeds])
 
     def kept(
         self, stream: str, shape: Sequence[int], removed: float | Tensor, block: int = 0

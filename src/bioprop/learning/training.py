@@ -48,20 +48,27 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that learning changes; what the seeds determine is drawn again instead."""
-        parts = self._parts()
-        return {"step": self.step} | {name: [t.clone() for t in parts[name]] for name in parts}
+        parts = {name: [t.clone() for t in each] for name, each in self._parts().items()}
+        return {"rule": self.rule.name, "step": self.step} | parts
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved ``state_dict``; the result is the same bit for bit.
 
-        Raises ``ValueError`` where it is the state of another kind of training.
+        Raises ``ValueError``, and leaves all as it is, where it is the state of another rule or of
+        another kind of training.
         """
-        for name, tensors in self._parts().items():
+        if (saved := state.get("rule", self.rule.name)) != self.rule.name:
+            raise ValueError(
+                f"a state saved under rule {saved!r} is no state of {self.rule.name!r}"
+            )
+        parts = self._parts()
+        for name, tensors in parts.items():
             given = [tuple(t.shape) for t in state.get(name, [])]
             if given != (needed := [tuple(t.shape) for t in tensors]):
                 raise ValueError(f"saved {name} have shapes {given}; this training needs {needed}")
-            for tensor, saved in zip(tensors, state[name], strict=True):
-                tensor.copy_(saved)
+        for name, tensors in parts.items():
+            for tensor, kept in zip(tensors, state[name], strict=True):
+                tensor.copy_(kept)
         self.step = state["step"]
 
     def _parts(self) -> dict[str, list[Tensor]]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bioprop.learning import Dense, Network, Streams
+from bioprop.learning import Dense, Layer, Network, Streams
+from bioprop.learning.layers.transposed import glorot
 
 
 def dense_network(
@@ -39,6 +40,26 @@ def dense_network(
     biases: list[Tensor | None] = [torch.zeros_like(W[:, :1]) for W in weights]
     functions = [*([hidden] * (len(layers) - 1)), output]
     return Network(layers, functions, weights, biases, loss, masks)
+
+
+def layered_network(
+    streams: Streams,
+    layers: Sequence[Layer],
+    *,
+    hidden: str = "tanh",
+    output: str = "softmax",
+    loss: str = "cross-entropy",
+) -> Network:
+    """Return networks of any layers, weights from Glorot's uniform range, biases 0."""
+    weights = [
+        streams.uniform("weights", layer.weight_shape, glorot(layer), index)
+        for index, layer in enumerate(layers)
+    ]
+    biases: list[Tensor | None] = [
+        W.new_zeros(len(W), *layer.bias_shape) for W, layer in zip(weights, layers, strict=True)
+    ]
+    functions = [*([hidden] * (len(layers) - 1)), output]
+    return Network(layers, functions, weights, biases, loss)
 
 
 def some(share: float | Tensor) -> bool:

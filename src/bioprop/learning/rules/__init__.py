@@ -26,6 +26,13 @@ from bioprop.learning.rules.signs import (
     sign_symmetry_fixed,
     sign_symmetry_redrawn,
 )
+from bioprop.learning.rules.targets import (
+    TargetPropagation,
+    auxiliary_output_target_propagation,
+    difference_target_propagation,
+    simplified_difference_target_propagation,
+    target_propagation,
+)
 from bioprop.learning.rules.transport import backprop, pseudobackprop, pseudoinverse
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "Deltas",
     "Matrices",
     "Rule",
+    "TargetPropagation",
     "carry_back",
     "in_turn",
     "isoclinic",
@@ -56,6 +64,10 @@ RULES: dict[str, Callable[..., Rule]] = {
     "wm": weight_mirror,
     "rotated": rotated_backprop,
     "rotated-fixed": rotated_alignment,
+    "tp": target_propagation,
+    "dtp": difference_target_propagation,
+    "sdtp": simplified_difference_target_propagation,
+    "ao-sdtp": auxiliary_output_target_propagation,
 }
 
 
