@@ -141,7 +141,7 @@ def plain(text: str) -> str:
         ("chapter trial -p members=1.5", "'members' of 'trial' must be int, not 1.5"),
         ("chapter trial -p rate=[1]", "'rate' of 'trial' must be float, not [1]"),
         ("chapter trial -p tier=1", "'tier' of 'trial' must be str, not 1"),
-        ("data fetch mnits", "no data set 'mnits'; allowed: mnist, cifar10. ... mean 'mnist'?"),
+        ("data fetch mnits", "no data set 'mnits'; allowed: mnist, cifar10, ... mean 'mnist'?"),
         ("data check cifar", "no data set 'cifar'; ... mean 'cifar10'?"),
         ("paint", "No such command 'paint'"),
         ("run linear-task --seed 3", "No such option: --seed"),

@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import threading
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from helpers import contents
 
 from bioprop import paths
 from bioprop.tasks import datasets
-from bioprop.tasks.datasets import DataError, Dataset
+from bioprop.tasks.datasets import DataError, Dataset, Tree
 
 FILES = {"images": b"pixels " * 5000, "labels": b"digits " * 100}
 
@@ -34,6 +35,15 @@ def archive(**members: bytes) -> bytes:
             info = tarfile.TarInfo(name.replace("_", "/"))
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def zipped(**members: bytes) -> bytes:
+    """Return a zip archive; ``_`` in a name stands for ``/``."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "/"), content)
     return packed.getvalue()
 
 
@@ -87,7 +97,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture(params=["files", "archive"])
+@pytest.fixture(params=["files", "tar.gz", "zip"])
 def publisher(
     request: pytest.FixtureRequest, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
@@ -97,9 +107,10 @@ def publisher(
         server.files = dict(FILES)
         small = Dataset("small", digests, server.url)
     else:
-        packed = archive(**{f"small_{name}": content for name, content in FILES.items()})
-        server.files = {"small.tar.gz": packed}
-        small = Dataset("small", digests, f"{server.url}small.tar.gz", md5(packed))
+        pack = {"tar.gz": archive, "zip": zipped}[request.param]
+        packed = pack(**{f"small_{name}": content for name, content in FILES.items()})
+        server.files = {f"small.{request.param}": packed}
+        small = Dataset("small", digests, f"{server.url}small.{request.param}", md5(packed))
     monkeypatch.setattr(datasets, "DATASETS", {"small": small})
     return server
 
@@ -273,6 +284,18 @@ def test_what_is_missing_from_the_readers_folder_is_fetched_into_it(
     assert os.listdir(tmp_path / "own") == ["small"]
 
 
+def test_the_home_folder_and_other_names_of_a_folder_are_known(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {name: md5(content) for name, content in FILES.items()}
+    small = Dataset("other", digests, "http://127.0.0.1:9/", others=("Named/small",))
+    monkeypatch.setattr(datasets, "DATASETS", {"small": small})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BIOPROP_DATA", "~/own")
+    folder = put(tmp_path / "own" / "Named", **FILES)
+    assert datasets.check("small") == [folder / name for name in FILES]
+
+
 # Archives
 
 
@@ -280,10 +303,11 @@ def test_what_is_missing_from_the_readers_folder_is_fetched_into_it(
     "packed, words",
     [
         (archive(small_images=FILES["images"], **{".._escaped": b"!"}), "outside"),
+        (zipped(small_images=FILES["images"], **{".._escaped": b"!"}), "outside"),
         (archive(small_images=FILES["images"], small_other=b"?"), "labels"),
         (b"no archive at all", "could not unpack"),
     ],
-    ids=["a member escapes", "a file is not in it", "it is none"],
+    ids=["a member escapes", "of a zip", "a file is not in it", "it is none"],
 )
 def test_an_archive_that_is_not_what_it_should_be_is_refused_and_leaves_nothing(
     packed: bytes,
@@ -303,6 +327,105 @@ def test_an_archive_that_is_not_what_it_should_be_is_refused_and_leaves_nothing(
     left = contents(tmp_path)
     assert "cache/escaped" not in left and "escaped" not in left
     assert not set(left) - {"cache/small/images"}
+
+
+@pytest.fixture(params=["tar.gz", "zip"])
+def by_hand(
+    request: pytest.FixtureRequest, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The archive of the data set ``small`` in a folder of the reader's, from no server."""
+    pack = {"tar.gz": archive, "zip": zipped}[request.param]
+    packed = pack(**{f"small_{name}": content for name, content in FILES.items()})
+    digests = {name: md5(content) for name, content in FILES.items()}
+    url = f"http://127.0.0.1:9/small.{request.param}"
+    monkeypatch.setattr(
+        datasets, "DATASETS", {"small": Dataset("small", digests, url, md5(packed))}
+    )
+    monkeypatch.setenv("BIOPROP_DATA", str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / f"small.{request.param}").write_bytes(packed)
+    return tmp_path / "own" / f"small.{request.param}"
+
+
+@pytest.mark.parametrize("ask", [datasets.fetch, datasets.check])
+def test_an_archive_that_was_put_there_by_hand_is_taken(
+    ask: Callable[[str], list[Path]], by_hand: Path, cache: Path
+) -> None:
+    assert ask("small") == [cache / "small" / name for name in FILES]
+    assert contents(cache / "small") == FILES
+    by_hand.unlink()
+    assert datasets.check("small") == [cache / "small" / name for name in FILES]
+
+
+def test_an_archive_completes_a_folder_and_never_replaces_what_is_wrong_there(
+    by_hand: Path, cache: Path
+) -> None:
+    folder = put(cache, images=FILES["images"])
+    datasets.check("small")
+    assert contents(folder) == FILES
+    (folder / "labels").unlink()
+    (folder / "images").write_bytes(b"pixles")
+    with pytest.raises(DataError, match="MD5 is"):
+        datasets.check("small")
+    assert contents(folder) == {"images": b"pixles"}
+
+
+@pytest.mark.parametrize("ask", [datasets.fetch, datasets.check])
+def test_a_damaged_archive_is_named_and_is_not_opened(
+    ask: Callable[[str], list[Path]], by_hand: Path, cache: Path
+) -> None:
+    by_hand.write_bytes(by_hand.read_bytes()[:-1])
+    with pytest.raises(DataError, match=f"{by_hand}: MD5 is"):
+        ask("small")
+    assert not cache.exists()
+
+
+# Many small files
+
+TREE = {f"train/{name}.JPEG": f"picture {name}".encode() for name in "abc"}
+
+
+@pytest.fixture
+def tree(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data set of one list and three images that share a digest, in the cache."""
+    digest = hashlib.sha256()
+    for path, content in TREE.items():
+        digest.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
+    many = Tree(("train",), lambda folder: list(TREE), digest.hexdigest())
+    small = Dataset("small", {"list": md5(b"a b c")}, "http://127.0.0.1:9/", None, many)
+    monkeypatch.setattr(datasets, "DATASETS", {"small": small})
+    folder = put(cache, list=b"a b c")
+    (folder / "train").mkdir()
+    for path, content in TREE.items():
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def swap(folder: Path) -> None:
+    a, b = (folder / path for path in list(TREE)[:2])
+    a.write_bytes(TREE["train/b.JPEG"])
+    b.write_bytes(TREE["train/a.JPEG"])
+
+
+SPOIL: dict[str, tuple[Callable[[Path], object], str]] = {
+    "two images are exchanged": (swap, "the SHA-256 of its 3 images is"),
+    "an image is lost": (lambda f: (f / "train/b.JPEG").unlink(), "b.JPEG: missing, one of 1 of 3"),
+    "all images are lost": (lambda f: shutil.rmtree(f / "train"), "missing, one of 3 of 3"),
+    "the list is damaged": (lambda f: (f / "list").write_bytes(b"a b"), "list: MD5 is"),
+    "the list is a folder": (lambda f: ((f / "list").unlink(), (f / "list").mkdir()), "a folder"),
+}
+
+
+def test_many_files_are_checked_against_one_digest(tree: Path) -> None:
+    assert datasets.check("small") == [tree / "list", tree / "train"]
+
+
+@pytest.mark.parametrize("fault", SPOIL)
+def test_a_fault_in_many_files_is_found(fault: str, tree: Path) -> None:
+    spoil, words = SPOIL[fault]
+    spoil(tree)
+    with pytest.raises(DataError, match=words):
+        datasets.check("small")
 
 
 # The published digests

@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="Fetch and check data sets.")
 app.add_typer(data, name="data")
+DATA = "mnist, cifar10 or tiny-imagenet."
 out = Console(markup=False, emoji=False)  # paths and names are printed as they are
 
 TierOption = Annotated[str, typer.Option(help=f"How much to run: {', '.join(TIERS)}.")]
@@ -288,10 +289,12 @@ def costs() -> None:
 
 
 @data.command("fetch")
-def fetch(name: Annotated[str, typer.Argument(help="mnist or cifar10.")]) -> None:
+def fetch(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """Download a data set from its publisher, unless it is there already, and check it.
 
-    Looks first in the folder BIOPROP_DATA and in data/cache. Example: `bioprop data fetch mnist`
+    Looks first in the folder BIOPROP_DATA and in data/cache, for the publisher's folder or archive.
+
+    Example: `bioprop data fetch mnist`
     """
     from bioprop.tasks import datasets
 
@@ -300,8 +303,10 @@ def fetch(name: Annotated[str, typer.Argument(help="mnist or cifar10.")]) -> Non
 
 
 @data.command("check")
-def check(name: Annotated[str, typer.Argument(help="mnist or cifar10.")]) -> None:
+def check(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """Check the files of a data set against their published digests; nothing is downloaded.
+
+    A publisher's archive in the folder BIOPROP_DATA or in data/cache is unpacked first.
 
     Example: `bioprop data check mnist`
     """

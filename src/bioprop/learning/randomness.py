@@ -31,6 +31,7 @@ STREAMS = (
     "volley",
     "dropout",
     "auxiliary",
+    "augmentation",
 )
 
 

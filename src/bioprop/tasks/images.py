@@ -1,9 +1,8 @@
-"""Images of handwriting, kept in memory as bytes: MNIST, and the digits that scikit-learn ships."""
+"""Images with classes, kept in memory as bytes: of handwriting and of things."""
 
-import gzip
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,19 +10,26 @@ from torch import Tensor
 
 from bioprop.choose import choose
 from bioprop.learning import Streams, generator
-from bioprop.tasks import datasets
+from bioprop.tasks import formats, tiny_imagenet
+from bioprop.tasks.augmentation import Augmentation
 
-CLASSES = 10
+CLASSES = 10  # of MNIST, of the digits and of CIFAR-10
 
 
 @dataclass(frozen=True)
 class Images:
-    """Training and test images ``(image, pixel)``, bytes from 0 to 255, and labels ``(image,)``."""
+    """Training and test images ``(image, pixel)``, bytes from 0 to 255, and labels ``(image,)``.
+
+    ``shape`` is that of one image, (channels, rows, columns); its pixels lie in that order.
+    Classes are counted from 0 to ``classes`` - 1.
+    """
 
     train: Tensor
     train_labels: Tensor
     test: Tensor
     test_labels: Tensor
+    shape: tuple[int, int, int]
+    classes: int = CLASSES
 
     @property
     def parts(self) -> tuple[Tensor, ...]:
@@ -46,32 +52,73 @@ class Images:
                 f"{len(self.train) - 1}"
             )
         train, labels = self.train, self.train_labels
-        return Images(train[:-count], labels[:-count], train[-count:], labels[-count:])
+        kept, last = (train[:-count], labels[:-count]), (train[-count:], labels[-count:])
+        return Images(*kept, *last, self.shape, self.classes)
+
+    def every(self, step: int) -> "Images":
+        """Return the images of every ``step``-th class, starting at 0, their classes counted anew.
+
+        Raises ``ValueError`` unless two classes are left.
+        """
+        if not 0 < step < self.classes:
+            raise ValueError(
+                f"every {step}th of {self.classes} classes is no choice: give 1 to "
+                f"{self.classes - 1}"
+            )
+        halves = (self.train, self.train_labels), (self.test, self.test_labels)
+        chosen = [
+            (images[labels % step == 0], labels[labels % step == 0] // step)
+            for images, labels in halves
+        ]
+        return Images(*chosen[0], *chosen[1], self.shape, -(-self.classes // step))
+
+    def normalisation(self) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of each channel of the training images, from 0 to 1.
+
+        Shape ``(channel,)`` each, float64; from the counts of the 256 values, so exact.
+        """
+        channels = self.train.view(len(self.train), self.shape[0], -1)
+        each = [_moments(channels[:, channel]) for channel in range(self.shape[0])]
+        mean, deviation = zip(*each, strict=True)
+        return torch.stack(mean) / 255, torch.stack(deviation) / 255
 
 
-def load(name: str, held_out: int = 0) -> Images:
-    """Return the images called ``mnist`` (needs the files) or ``digits`` (always there).
+def _moments(values: Tensor, chunk: int = 10_000) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of bytes ``(image, pixel)`` without a copy as numbers."""
+    counts = sum(
+        torch.bincount(part.flatten(), minlength=256).double() for part in values.split(chunk)
+    )
+    assert isinstance(counts, Tensor)
+    value = torch.arange(256, dtype=torch.float64)
+    mean = (counts * value).sum() / counts.sum()
+    return mean, ((counts * (value - mean).square()).sum() / (counts.sum() - 1)).sqrt()
 
-    With ``held_out`` that many training images stand in for the test images.
+
+def load(name: str, held_out: int = 0, every: int = 1) -> Images:
+    """Return the images called ``digits`` (always there) or of a data set (needs its files).
+
+    With ``held_out`` that many training images stand in for the test images; with ``every`` only
+    the images of every so-manieth class are there.
     """
     images = SETS[choose("image set", name, SETS)]()
+    if every != 1:
+        images = images.every(every)
     return images.held_out(held_out) if held_out else images
 
 
 @cache
 def _mnist() -> Images:
-    """The publisher's four files, each checked against its digest before it is read."""
-    paths = datasets.check("mnist")
-    return Images(*(_idx(path) for path in paths))
+    return Images(*formats.mnist(), shape=(1, 28, 28))
 
 
-def _idx(path: Path) -> Tensor:
-    """Read an IDX file: two zero bytes, a type, a rank, the sizes, then the bytes."""
-    content = gzip.decompress(path.read_bytes())
-    rank = content[3]
-    sizes = np.frombuffer(content, ">i4", rank, 4)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
-    return torch.from_numpy(values.reshape(sizes[0], -1).squeeze().copy())
+@cache
+def _cifar10() -> Images:
+    return Images(*formats.cifar10(), shape=(3, 32, 32))
+
+
+@cache
+def _tiny_imagenet() -> Images:
+    return Images(*tiny_imagenet.load(), shape=tiny_imagenet.SHAPE, classes=tiny_imagenet.CLASSES)
 
 
 @cache
@@ -83,10 +130,15 @@ def _digits() -> Images:
     images = torch.from_numpy(np.rint(pixels * 255 / 16).astype(np.uint8))
     answers = torch.from_numpy(labels.astype(np.uint8))
     test = torch.arange(len(images)) % 5 == 0
-    return Images(images[~test], answers[~test], images[test], answers[test])
+    return Images(images[~test], answers[~test], images[test], answers[test], (1, 8, 8))
 
 
-SETS = {"mnist": _mnist, "digits": _digits}
+SETS: dict[str, Callable[[], Images]] = {
+    "mnist": _mnist,
+    "cifar10": _cifar10,
+    "tiny-imagenet": _tiny_imagenet,
+    "digits": _digits,
+}
 
 
 @dataclass
@@ -95,22 +147,25 @@ class Classification:
 
     Calling the task with a step returns inputs ``(member, batch, pixel)`` and 1-hot targets
     ``(member, batch, class)``. Inputs are pixels from 0 to 1 (``unit``), or have mean 0 and
-    standard deviation 1 over all pixels of the training images (``standardised``).
+    standard deviation 1 over all pixels of the training images (``standardised``). With an
+    ``augmentation`` each training image is cropped and mirrored anew each time; test images never.
     """
 
     images: Images
     streams: Streams
     batch: int
     inputs: str = "unit"
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         choose("kind of input", self.inputs, ("unit", "standardised"))
         self._epoch: tuple[int, Tensor] | None = None
         self._shift, self._scale = 0.0, 1 / 255
         if self.inputs == "standardised":
-            spread, mean = torch.std_mean(self.images.train.double())
+            mean, spread = _moments(self.images.train)
             self._shift, self._scale = float(-mean / spread), float(1 / spread)
-        self._hot = torch.eye(CLASSES, dtype=self.streams.dtype, device=self.streams.device)
+        hot = torch.eye(self.images.classes, dtype=self.streams.dtype)
+        self._hot = hot.to(self.streams.device)
         self._train = self.images.train.to(self.streams.device)
         self._labels = self.images.train_labels.long().to(self.streams.device)
         self._each_epoch = len(self._train) // self.batch
@@ -122,7 +177,11 @@ class Classification:
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = (epoch, self._shuffled(epoch))
         chosen = self._epoch[1][:, place * self.batch : (place + 1) * self.batch]
-        return self._scaled(self._train[chosen]), self._hot[self._labels[chosen]]
+        pixels = self._train[chosen]
+        if self.augmentation:
+            shown = pixels.view(*chosen.shape, *self.images.shape)
+            pixels = self.augmentation(shown, self.streams, step).view(pixels.shape)
+        return self._scaled(pixels), self._hot[self._labels[chosen]]
 
     def test(self, count: int | None = None) -> tuple[Tensor, Tensor]:
         """Return test inputs ``(image, pixel)`` and labels ``(image,)``, the first ``count``."""
