@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from bioprop.book.records import RECORDED, Record, Store
-from bioprop.studies import TIERS, Claim, Region, Study, reported
+from bioprop.studies import STUDIES, TIERS, Claim, Region, Study, reported
 from bioprop.studies.drawing import interval
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
@@ -103,6 +103,12 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
         return Judgement(claim, "not attempted", "nothing is recorded", number)
     if not all(claim.applies(run.settings) for run in runs.values()):
         return Judgement(claim, "not attempted", "the claim is not about such a run", number)
+    if claim.beside:
+        others = _beside(claim.beside)
+        if not others:
+            why = f"study {claim.beside} is not recorded"
+            return Judgement(claim, "not attempted", why, number)
+        runs = {**runs, **others}
     values = np.asarray(claim.measure(runs), dtype=float)
     by_seed = any(len(values) == run.settings.members < run.members for run in runs.values())
     what = "seeds" if by_seed else study.population
@@ -117,6 +123,14 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
         return Judgement(claim, "cannot be judged", why, number, mean, None, *count)
     verdict, why = _verdict(claim, number, low, high)
     return Judgement(claim, verdict, why, number, mean, (low, high), *count)
+
+
+def _beside(name: str) -> dict[str, Record]:
+    """Return the recorded runs of another study, named ``<study>/<variant>``."""
+    study = STUDIES[name]
+    tier = best_tier(study, RECORDED)
+    runs = RECORDED.runs(study, tier) if tier else {}
+    return {f"{name}/{variant}": run for variant, run in runs.items()}
 
 
 def _without_value(study: Study, claim: Claim, missing: str, runs: Mapping[str, Record]) -> str:

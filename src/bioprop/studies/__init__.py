@@ -1,6 +1,12 @@
 """One file for each result of a paper; ``STUDIES`` is the table of them all."""
 
 from bioprop.choose import choose
+from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
+from bioprop.studies.bartunov2018.targets_mnist_local import STUDY as _targets_mnist_local
+from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_mnist_rates
+from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
+from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
+from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.freezing import STUDY as _freezing
@@ -40,6 +46,12 @@ STUDIES = {
         _deep_linear,
         _johnson_lindenstrauss,
         _spiking,
+        _targets_sdtp,
+        _targets_sdtp_full,
+        _targets_mnist_rates,
+        _targets_mnist,
+        _targets_mnist_table5,
+        _targets_mnist_local,
     )
 }
 

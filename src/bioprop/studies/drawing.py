@@ -49,6 +49,14 @@ LOOKS = {
     "layer-1": Look("hidden layer 1", COLOURS[0], "-"),
     "layer-2": Look("hidden layer 2", COLOURS[1], "--"),
     "layer-3": Look("hidden layer 3", COLOURS[2], ":"),
+    "dfa": Look("direct feedback alignment", COLOURS[0], "-."),
+    "dtp-alternating": Look("DTP, alternating", COLOURS[3], "-"),
+    "dtp-parallel": Look("DTP, parallel", COLOURS[3], ":"),
+    "sdtp-alternating": Look("SDTP, alternating", COLOURS[1], "-"),
+    "sdtp-parallel": Look("SDTP, parallel", COLOURS[1], ":"),
+    "ao-sdtp-alternating": Look("AO-SDTP, alternating", COLOURS[9], "-"),
+    "ao-sdtp-parallel": Look("AO-SDTP, parallel", COLOURS[9], ":"),
+    "bp-convnet": Look("backpropagation, ConvNet", "0.55", "--"),
     "pbp": Look("pseudobackprop", COLOURS[4], (0, (5, 1, 1, 1, 1, 1))),
 }
 

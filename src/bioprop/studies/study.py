@@ -165,7 +165,8 @@ class Claim:
     ``measure`` returns one number for each member, in ``unit``. The claim is reproduced where the
     95 % interval of their mean lies inside ``holds``, partly where it lies inside ``partly``. It
     cannot be judged where a member has no finite number: it diverged, or never got that far.
-    ``reported`` is a key of ``data/reported``, or None where the paper gives no number.
+    ``reported`` is a key of ``data/reported``, or None where the paper gives no number. Where
+    ``beside`` names another study, ``measure`` finds its recorded runs as ``<study>/<variant>``.
     """
 
     id: str
@@ -182,6 +183,7 @@ class Claim:
     origin: Literal["paper", "ours"] = "paper"  # whose claim is it?
     statistic: bool = False  # is it one number for all members, such as that of a test?
     applies: Callable[[Any], bool] = lambda settings: True  # to runs with which settings?
+    beside: str | None = None  # another study whose runs are compared with
 
 
 # A claim of this book, which is not in the paper.

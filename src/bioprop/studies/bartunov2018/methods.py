@@ -1,0 +1,262 @@
+"""The methods of Bartunov et al. 2018, Table 1, and how each is trained and measured here.
+
+What the studies of target propagation share: settings with their places in the paper, the networks
+of Table 3, a training that counts forward epochs, and what is measured at the end of each.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import pydantic
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from bioprop.learning import (
+    Convolution,
+    Dense,
+    Layer,
+    LocallyConnected,
+    Network,
+    Streams,
+    Training,
+    Trial,
+    adam,
+    angle,
+)
+from bioprop.learning.layers.transposed import glorot
+from bioprop.learning.optimisers import Number, Optimiser
+from bioprop.learning.rules import Deltas, carry_back, transposes
+from bioprop.learning.rules.inverses import reconstruction
+from bioprop.learning.rules.targets import TargetPropagation, signals
+from bioprop.studies.journal import Journal
+from bioprop.studies.study import (
+    STRICT,
+    Count,
+    Positive,
+    Precision,
+    RuleName,
+    Settings,
+    Share,
+    Some,
+    rule_with,
+)
+from bioprop.tasks.classify import error_rate, layered_network
+from bioprop.tasks.images import Classification, Images, load
+
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    "bp": {"rule": "bp"},
+    "fa": {"rule": "fa"},
+    "dfa": {"rule": "dfa"},
+    "dtp-alternating": {"rule": "dtp", "schedule": "alternating"},
+    "dtp-parallel": {"rule": "dtp", "schedule": "parallel"},
+    "sdtp-alternating": {"rule": "sdtp", "schedule": "alternating"},
+    "sdtp-parallel": {"rule": "sdtp", "schedule": "parallel"},
+    "ao-sdtp-alternating": {"rule": "ao-sdtp", "schedule": "alternating"},
+    "ao-sdtp-parallel": {"rule": "ao-sdtp", "schedule": "parallel"},
+}
+
+Kernel = tuple[Count, Count, Count]  # width of the kernel, channels, stride
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class MethodSettings(Settings):
+    """Settings of one method on one network, and where each value stands in the paper."""
+
+    rule: RuleName  # Table 1
+    schedule: Literal["alternating", "parallel"] = "parallel"  # Table 1: how inverses learn
+    images: str = "mnist"  # Table 1a; "digits" are scikit-learn's, for quick runs
+    local: tuple[Kernel, ...] = ()  # Table 3: locally connected layers, (kernel, channels, stride)
+    shared: bool = False  # Table 1, "BP ConvNet": the same layers with shared weights
+    hidden: Some[Count] = (256, 256, 256, 256, 256)  # Table 3: fully connected layers, tanh
+    held_out: Count = 5000  # ours: training images to choose by; the paper names none
+    shown: Annotated[int, Field(ge=0)] = 0  # ours: training images learnt from; 0: all others
+    batch: Count = 100  # ours: not stated
+    epochs: Count = 150  # sec. 3: 500; ours: what two cores allow
+    rate: Positive = 5e-4  # ours: from the search
+    beta1: Beta = 0.9  # Table 4
+    beta2: Beta = 0.99  # Table 4
+    eps: Positive = 1e-8  # Table 4
+    inverse_rate: Positive = 1e-3  # ours: from the search
+    inverse_beta1: Beta = 0.9  # Table 4
+    inverse_beta2: Beta = 0.99  # Table 4
+    inverse_eps: Positive = 1e-4  # Table 4
+    alpha: Positive = 0.2  # Table 4: DTP's gradient step at the penultimate layer
+    sigma: Positive = 0.12  # Table 4: size of the noise that trains inverses
+    step: Share = 0.3  # ours: SDTP's way to the label; the paper goes all of it
+    reads: Literal["logits", "output"] = "logits"  # ours: by the top inverse; the paper: output
+    linear: Literal["none", "all", "top", "lower"] = "none"  # sec. 2: g = tanh(V h + c), none is
+    auxiliary: Annotated[int, Field(ge=0)] = 128  # ours for MNIST; sec. 3.2: 512 on CIFAR-10
+    gain: Positive = 1.0  # ours: size of the random features
+    measured: Count = 10_000  # ours: training images on which the training error is measured
+    probe: Count = 1000  # ours: held-out images on which angles are measured
+    precision: Precision = "float32"  # ours: targets are differences of nearly equal numbers
+    members: Count = 5  # ours: the paper has one network a cell, as far as it says
+
+    @property
+    def each_epoch(self) -> int:
+        """Examples of one epoch: whole batches of the images that are not held out."""
+        return len(learnt_from(self).train) // self.batch * self.batch
+
+    @property
+    def turns(self) -> int:
+        """Passes over the images for one forward epoch: one more where inverses learn alone."""
+        return 2 if self.learns_inverses and self.schedule == "alternating" else 1
+
+    @property
+    def learns_inverses(self) -> bool:
+        """Whether the rule propagates targets."""
+        return self.rule in ("tp", "dtp", "sdtp", "ao-sdtp")
+
+
+def learnt_from(settings: MethodSettings) -> Images:
+    """Return the images: those learnt from, and in the place of test images those held out."""
+    images = load(settings.images, settings.held_out)
+    if not settings.shown:
+        return images
+    shown = slice(settings.shown)
+    return replace(images, train=images.train[shown], train_labels=images.train_labels[shown])
+
+
+def layers(settings: MethodSettings, images: Images) -> list[Layer]:
+    """Return the layers of Table 3: locally connected ones (or convolutions), then dense ones."""
+    kind = Convolution if settings.shared else LocallyConnected
+    built: list[Layer] = []
+    shape = images.shape
+    for kernel, channels, stride in settings.local:
+        layer = kind(shape, channels, kernel, stride, "same", compute=settings.compute)
+        built.append(layer)
+        shape = layer.image_out
+    sizes = [math.prod(shape), *settings.hidden, images.classes]
+    dense = (Dense(a, b, settings.compute) for a, b in itertools.pairwise(sizes))
+    return [*built, *dense]
+
+
+def prepare(
+    settings: MethodSettings, streams: Streams, **each: Number
+) -> tuple[Training, Classification]:
+    """Return a population, ready to be trained, and its task.
+
+    ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``.
+    """
+    images = learnt_from(settings)
+    task = Classification(images, streams, settings.batch)
+    network = layered_network(streams, layers(settings, images))
+
+    def value(name: str) -> Any:
+        return each.get(name, getattr(settings, name))
+
+    def optimiser(prefix: str = "") -> Optimiser:
+        rate, *betas, eps = (value(prefix + name) for name in ("rate", "beta1", "beta2", "eps"))
+        return adam(rate, betas=(betas[0], betas[1]), eps=eps)
+
+    teaching = rule_with(
+        settings.rule,
+        bound=feedback_bounds(network) if settings.rule == "fa" else direct_bound(network),
+        optimiser=optimiser("inverse_"),
+        turn=settings.each_epoch // settings.batch if settings.turns == 2 else None,
+        **{name: value(name) for name in ("alpha", "sigma", "step", "gain")},
+        **{name: getattr(settings, name) for name in ("reads", "linear", "auxiliary")},
+    )
+    return Training(network, teaching, optimiser(), task, streams), task
+
+
+def feedback_bounds(network: Network) -> list[float]:
+    """Return the ranges of B under feedback alignment: those of W, for each layer but the first."""
+    return [glorot(layer) for layer in network.layers[1:]]
+
+
+def direct_bound(network: Network) -> float:
+    """Return the range of B under direct feedback alignment: that of the output layer's W."""
+    return glorot(network.layers[-1])
+
+
+def run(settings: MethodSettings, journal: Journal) -> None:
+    """Train one method."""
+    journal.label(seed=settings.seeds)
+    follow(settings, journal, *prepare(settings, settings.streams()))
+
+
+def follow(
+    settings: MethodSettings,
+    journal: Journal,
+    training: Training,
+    task: Classification,
+    limits: bool = False,
+) -> None:
+    """Train for the epochs of the settings; at the end of each, write what was measured.
+
+    Examples are those that the forward weights learnt from. ``limits`` asks for the angles to the
+    small-step limit of a method with targets as well.
+    """
+    journal.learns_from(settings.images, load(settings.images).parts)
+    sets = measured_on(settings, task)
+    x, labels = (part[: settings.probe] for part in sets["validation"])
+    epoch = settings.each_epoch * settings.turns
+    marks = range(0, settings.epochs * epoch + 1, epoch)
+    for seen in journal.follow(training, marks, settings.batch):
+        errors = {name: error_rate(training.network, *images) for name, images in sets.items()}
+        journal.write(seen // settings.turns, **errors, **beside(training, x, labels, limits))
+
+
+def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return the images, and their classes, on which each kind of error is measured.
+
+    ``error`` is that on test images, ``validation`` on those held out, ``training`` on the first
+    ones that are learnt from.
+    """
+    seen, whole = task.images, load(settings.images)
+    first = slice(settings.measured)
+    sets = {
+        "error": (whole.test, whole.test_labels),
+        "validation": (seen.test, seen.test_labels),
+        "training": (seen.train[first], seen.train_labels[first]),
+    }
+    return {
+        name: replace(task, images=replace(seen, test=images, test_labels=labels)).test()
+        for name, (images, labels) in sets.items()
+    }
+
+
+@torch.no_grad()
+def beside(training: Training, x: Tensor, labels: Tensor, limits: bool) -> dict[str, Tensor]:
+    """Return what sets a method apart from backpropagation, each ``(member,)``.
+
+    ``angle-<layer>`` stands between the changes of a hidden layer's weights under the two, at the
+    same weights and images, in degrees; ``limit-<layer>`` between that of a method with targets and
+    its limit of small steps; ``reconstruction`` is the mean error of its inverses, 1 being that of
+    the mean activity.
+    """
+    network, rule = training.network, training.rule
+    target = torch.nn.functional.one_hot(labels, network.layers[-1].outputs).to(x)
+    shape = network.members, len(x), -1
+    trial = network.present(x.expand(shape), target.expand(shape))
+    exact = carry_back(network, transposes(network), trial)
+    if not isinstance(rule, TargetPropagation):
+        deltas = rule.teach(network, training.state, trial)
+        return apart("angle", network, trial, deltas, exact)
+    deltas = signals(network, rule.gaps(network, training.state, trial), trial)
+    errors = reconstruction(network, training.state, trial)
+    found = apart("angle", network, trial, deltas, exact)
+    found["reconstruction"] = torch.stack(list(errors.values())).mean(0)
+    if limits:
+        small = signals(network, rule.limit(network, training.state, trial), trial)
+        found |= apart("limit", network, trial, deltas, small)
+    return found
+
+
+def apart(
+    name: str, network: Network, trial: Trial, deltas: Deltas, others: Deltas
+) -> dict[str, Tensor]:
+    """Return the angle between the weight changes of two sets of signals at each hidden layer."""
+    found = {}
+    pairs = zip(network.layers[:-1], trial.activities, deltas, others, strict=False)
+    for index, (layer, h, delta, other) in enumerate(pairs, start=1):
+        assert delta is not None and other is not None  # every hidden layer is taught
+        one, two = layer.gradient(h, delta), layer.gradient(h, other)
+        found[f"{name}-{index}"] = angle(one.flatten(1), two.flatten(1))
+    return found

@@ -1,0 +1,172 @@
+"""Which learning rates serve each of the nine methods best on MNIST, fully connected?
+
+Bartunov et al. 2018 searched 60 random settings for each method and chose on the test images. Here
+every method gets the same number of settings, its own seeds, and is measured on training images
+that were held out: the test images play no part in the choice.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pydantic
+from matplotlib.figure import Figure as Picture
+
+from bioprop.studies import drawing
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, prepare
+from bioprop.studies.journal import Journal
+from bioprop.studies.study import (
+    STRICT,
+    Count,
+    Figure,
+    Positive,
+    Run,
+    Runs,
+    Seed,
+    Some,
+    Study,
+    curve,
+    unread,
+)
+
+LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class RateSettings(MethodSettings):
+    """Settings of the search; ``members`` counts the networks for each point of the grid."""
+
+    rates: Some[Positive] = (2e-4, 4e-4, 8e-4, 1.6e-3)  # ours: Table 5 has 1.5e-4 to 2.5e-3
+    inverse_rates: tuple[Positive, ...] = ()  # ours: Table 5 has 1.4e-4 to 9.6e-3
+    epsilons: Some[Positive] = (1e-4,)  # ours: Table 5 has 1e-8 to 1e-3
+    epochs: Count = 12  # ours: a ranking needs no more, though the runs themselves go on falling
+    members: Count = 1  # ours: networks for each point of the grid
+    first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
+
+    def __post_init__(self) -> None:
+        unread(
+            self,
+            rate="set rates, all that are tried",
+            inverse_rate="set inverse_rates",
+            eps="set epsilons",
+        )
+
+
+def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
+    """Return the points of the grid as columns ``seed``, ``rate``, ``eps``, ``inverse_rate``."""
+    axes = {"rate": settings.rates, "eps": settings.epsilons}
+    if settings.learns_inverses:
+        axes["inverse_rate"] = settings.inverse_rates or (settings.inverse_rate,)
+    points = product(*axes.values(), settings.seeds)
+    return dict(zip((*axes, "seed"), zip(*points, strict=True), strict=True))
+
+
+def run(settings: RateSettings, journal: Journal) -> None:
+    """Train every point of the grid side by side."""
+    points = grid(settings)
+    journal.label(**points)
+    seeds = points.pop("seed")
+    streams = settings.streams([int(seed) for seed in seeds])
+    each = {name: streams.each(values) for name, values in points.items()}
+    follow(settings, journal, *prepare(settings, streams, **each))
+
+
+def scores(run: Run) -> pd.DataFrame:
+    """Return the held-out error of each point over the last epochs, ``validation``.
+
+    NaN where a network of the point has diverged: such a choice is not usable.
+    """
+    last = curve(run, "validation").tail(LAST).mean(skipna=False)
+    points = run.table.drop_duplicates("member").set_index("member")
+    names = [name for name in ("rate", "eps", "inverse_rate") if name in points]
+    found = points[names].assign(validation=last)
+    return found.groupby(names)["validation"].agg(lambda v: v.mean(skipna=False)).reset_index()
+
+
+def best(runs: Runs) -> Mapping[str, Mapping[str, float]]:
+    """Return the settings with which each method leaves the lowest held-out error."""
+    found = {}
+    for name, result in runs.items():
+        points = scores(result)
+        row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
+        found[name] = row.drop("validation").to_dict()
+    return found
+
+
+def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
+    """Draw the held-out error against the rate, a panel for each method."""
+    columns = 3
+    rows = -(-len(runs) // columns)
+    figure, panels = plt.subplots(rows, columns, figsize=(10, 2.8 * rows), sharey=True, sharex=True)
+    frames = []
+    for axes, (name, result) in zip(panels.flat, runs.items(), strict=False):
+        points = scores(result)
+        other = "inverse_rate" if "inverse_rate" in points else "eps"
+        groups = list(points.groupby(other))
+        for colour, (value, rows_of) in zip(drawing.shades(len(groups)), groups, strict=True):
+            label = f"{other.replace('_', ' ')} {value:g}"
+            axes.plot(rows_of["rate"], rows_of["validation"], "o-", color=colour, ms=3, label=label)
+        lowest = points.loc[[points["validation"].fillna(np.inf).idxmin()]]
+        axes.plot(lowest["rate"], lowest["validation"], "o", ms=10, mfc="none", color="0.15")
+        axes.set(xscale="log", title=drawing.LOOKS[name].name)
+        drawing.log_y(axes)
+        axes.legend(fontsize=6)
+        frames.append(points.assign(method=name))
+    for axes in panels.flat[len(runs) :]:
+        axes.set_axis_off()
+    figure.supxlabel("learning rate")
+    figure.supylabel("error on held-out images (%)")
+    return figure, pd.concat(frames)
+
+
+ALONE = {"rates": (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3), "epsilons": (1e-8, 1e-4)}
+WITH_INVERSES = {"inverse_rates": (3e-4, 1e-3, 3e-3)}
+
+STUDY = Study(
+    name="targets-mnist-rates",
+    title="The best rates of nine methods on MNIST, fully connected",
+    paper="bartunov2018",
+    settings=RateSettings,
+    tiers={
+        "smoke": {
+            "images": "digits",
+            "hidden": (16, 16),
+            "held_out": 200,
+            "epochs": 2,
+            "rates": (1e-3, 1e-2),
+            "auxiliary": 8,
+        },
+        "quick": {
+            "images": "digits",
+            "hidden": (32, 32),
+            "held_out": 200,
+            "epochs": 5,
+            "rates": (1e-3, 3e-3),
+            "auxiliary": 8,
+        },
+        "reduced": {},  # twelve settings for each method; the paper has 60
+    },
+    variants={
+        name: {**method, **(ALONE if method["rule"] in ("bp", "fa", "dfa") else WITH_INVERSES)}
+        for name, method in METHODS.items()
+    },
+    run=run,
+    population="points of the grid",
+    figures=[
+        Figure(
+            id="targets-mnist-rates",
+            title="Held-out error against the rates of nine methods",
+            alt="Nine panels, one for each method: error on held-out images against the learning "
+            "rate, both on log axes, a line for each rate of the inverses or each epsilon of Adam; "
+            "a ring marks the lowest.",
+            caption="Error on held-out training images, mean over the last three epochs of a short "
+            "run, against the rate of the forward weights. Lines: the rate of the inverses, or "
+            "Adam's epsilon where there are none. A ring marks the setting that was taken; a point "
+            "that is missing diverged.",
+            place="App 5.3: 60 random settings for each method",
+            draw=draw,
+        )
+    ],
+)
