@@ -6,7 +6,7 @@ of Table 3, a training that counts forward epochs, and what is measured at the e
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -59,6 +59,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "ao-sdtp-parallel": {"rule": "ao-sdtp", "schedule": "parallel"},
 }
 
+Measure = Callable[[Training, Trial], dict[str, Tensor]]
 Kernel = tuple[Count, Count, Count]  # width of the kernel, channels, stride
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -186,12 +187,12 @@ def follow(
     journal: Journal,
     training: Training,
     task: Classification,
-    limits: bool = False,
+    measure: Measure | None = None,
 ) -> None:
     """Train for the epochs of the settings; at the end of each, write what was measured.
 
-    Examples are those that the forward weights learnt from. ``limits`` asks for the angles to the
-    small-step limit of a method with targets as well.
+    Examples are those that the forward weights learnt from. Beside the errors stands what
+    ``measure(training, trial)`` finds on held-out images, :func:`beside` unless it is given.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
     sets = measured_on(settings, task)
@@ -200,7 +201,8 @@ def follow(
     marks = range(0, settings.epochs * epoch + 1, epoch)
     for seen in journal.follow(training, marks, settings.batch):
         errors = {name: error_rate(training.network, *images) for name, images in sets.items()}
-        journal.write(seen // settings.turns, **errors, **beside(training, x, labels, limits))
+        found = (measure or beside)(training, present(training.network, x, labels))
+        journal.write(seen // settings.turns, **errors, **found)
 
 
 def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tuple[Tensor, Tensor]]:
@@ -223,18 +225,23 @@ def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tup
 
 
 @torch.no_grad()
-def beside(training: Training, x: Tensor, labels: Tensor, limits: bool) -> dict[str, Tensor]:
+def present(network: Network, x: Tensor, labels: Tensor) -> Trial:
+    """Show all members the same images ``(image, pixel)`` with their classes ``(image,)``."""
+    target = torch.nn.functional.one_hot(labels, network.layers[-1].outputs).to(x)
+    shape = network.members, len(x), -1
+    return network.present(x.expand(shape), target.expand(shape))
+
+
+@torch.no_grad()
+def beside(training: Training, trial: Trial, limits: bool = False) -> dict[str, Tensor]:
     """Return what sets a method apart from backpropagation, each ``(member,)``.
 
     ``angle-<layer>`` stands between the changes of a hidden layer's weights under the two, at the
     same weights and images, in degrees; ``limit-<layer>`` between that of a method with targets and
-    its limit of small steps; ``reconstruction`` is the mean error of its inverses, 1 being that of
-    the mean activity.
+    its limit of small steps, where ``limits`` asks for it; ``reconstruction`` is the mean error of
+    its inverses, 1 being that of the mean activity.
     """
     network, rule = training.network, training.rule
-    target = torch.nn.functional.one_hot(labels, network.layers[-1].outputs).to(x)
-    shape = network.members, len(x), -1
-    trial = network.present(x.expand(shape), target.expand(shape))
     exact = carry_back(network, transposes(network), trial)
     if not isinstance(rule, TargetPropagation):
         deltas = rule.teach(network, training.state, trial)

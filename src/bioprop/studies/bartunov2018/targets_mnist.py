@@ -323,6 +323,8 @@ STUDY = Study(
             "epochs": 12,
             "members": 3,
             "auxiliary": 16,
+            "rate": 3e-3,
+            "inverse_rate": 3e-3,
         },
         "reduced": {},  # a third of the paper's epochs
     },

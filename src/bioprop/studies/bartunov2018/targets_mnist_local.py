@@ -112,7 +112,7 @@ STUDY = Study(
     settings=MethodSettings,
     tiers={
         "smoke": SMALL | {"epochs": 2, "members": 3, "auxiliary": 8},
-        "quick": SMALL | {"batch": 50, "epochs": 6, "members": 3, "auxiliary": 16},
+        "quick": SMALL | {"batch": 50, "epochs": 6, "members": 3, "rate": 3e-3, "auxiliary": 16},
         "reduced": {"epochs": 40, "members": 3},  # a twelfth of the paper's epochs
     },
     variants={name: {**LAYERS, **method} for name, method in VARIANTS.items()},

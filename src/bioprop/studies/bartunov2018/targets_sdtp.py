@@ -7,6 +7,7 @@ All is measured on training images that were held out, but for the claims about 
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import Network, Rule, Trial
 from bioprop.learning.rules import Deltas
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018.methods import MethodSettings, follow, prepare
+from bioprop.studies.bartunov2018.methods import MethodSettings, beside, follow, prepare
 from bioprop.studies.bartunov2018.targets_mnist import on_mnist
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -88,7 +89,7 @@ def run(settings: ChangeSettings, journal: Journal) -> None:
         whole, _ = prepare(settings, streams, **each | {"step": 1.0})
         half = settings.epochs // 2 * settings.turns * settings.each_epoch // settings.batch
         training.rule = switched(training.rule, whole.rule, half)
-    follow(settings, journal, training, task, limits=True)
+    follow(settings, journal, training, task, partial(beside, limits=True))
 
 
 def switched(first: Rule, second: Rule, step: int) -> Rule:
