@@ -183,12 +183,12 @@ def draw_switch(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
-def linearity(layer: int, reading: str, step: float, bound: float, words: str) -> Claim:
+def linearity(id: str, layer: int, reading: str, step: float, bound: float, words: str) -> Claim:
     """Return the claim about the angle between a step's weight change and a tiny step's."""
     whole = bound > 20
     side = "more" if whole else "less"
     return own_claim(
-        id=f"targets-sdtp-limit-{reading}-{layer}",
+        id=f"targets-sdtp-limit-{id}-{layer}",
         statement=f"{words} changes the weights of layer {layer} at {side} than {bound:g} degrees "
         "from what a tiny step would.",
         measure=lambda runs: where(runs[reading], step, f"limit-{layer}"),
@@ -202,10 +202,10 @@ def linearity(layer: int, reading: str, step: float, bound: float, words: str) -
 
 WHOLE = "The whole step, with tanh inverses that read probabilities,"
 CLAIMS = [
-    *(linearity(layer, "literal", 1.0, 40.0, WHOLE) for layer in (1, 3)),
-    linearity(1, "literal", 0.1, 10.0, "A tenth of the step"),
-    linearity(1, "logits", 1.0, 10.0, "The whole step, read from logits,"),
-    linearity(1, "linear", 1.0, 10.0, "The whole step, through linear inverses,"),
+    *(linearity("whole", layer, "literal", 1.0, 40.0, WHOLE) for layer in (1, 3)),
+    linearity("tenth", 1, "literal", 0.1, 10.0, "A tenth of the step"),
+    linearity("logits", 1, "logits", 1.0, 10.0, "The whole step, read from logits,"),
+    linearity("linear", 1, "linear", 1.0, 10.0, "The whole step, through linear inverses,"),
     own_claim(
         id="targets-sdtp-driven-back",
         statement="Networks trained with a tenth of the step are driven back when the whole step "
