@@ -27,16 +27,18 @@ MEMBERS = 20
 LINEAR_STEPS = 1300  # examples of the linear task at tier paper
 
 
-def turns(contenders: dict[str, Contender], count: int) -> dict[str, list[float]]:
+def turns(
+    contenders: dict[str, Contender], count: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Return the seconds of each turn of each contender; what prepares a turn is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(count + 1):
         for name, prepare in contenders.items():
             act = prepare()
-            start = time.perf_counter()
+            start = clock()
             act()
             if turn:  # the first is for warming up
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return seconds
 
 

@@ -380,6 +380,10 @@ VARIED: dict[str, tuple[str, tuple[float, ...]]] = {
     "wm": ("rate", (0.01, 0.02, 0.05)),
     "rotated": ("degrees", (0.0, 45.0, 80.0)),
     "rotated-fixed": ("degrees", (0.0, 90.0, 180.0)),
+    "tp": ("alpha", (0.05, 0.1, 0.2)),
+    "dtp": ("sigma", (0.05, 0.1, 0.3)),
+    "sdtp": ("step", (0.1, 0.3, 1.0)),
+    "ao-sdtp": ("gain", (0.1, 0.5, 1.0)),
 }
 
 

@@ -54,6 +54,8 @@ def test_learning_lowers_the_error_of_every_member(training: Any, case: tuple[st
 
 
 def test_a_single_layer_is_taught_by_the_error_whatever_the_rule(training: Any, name: str) -> None:
+    if name.endswith("tp"):
+        return  # target propagation needs a hidden layer; test_targets.py sees it refused
     made, backprop = (training(each, sizes=(5, 3)) for each in (name, "bp"))
     for each in (made, backprop):
         each.until(3)

@@ -4,5 +4,6 @@ from bioprop.learning.layers.convolution import Convolution
 from bioprop.learning.layers.dense import Dense
 from bioprop.learning.layers.layer import Layer
 from bioprop.learning.layers.local import LocallyConnected
+from bioprop.learning.layers.transposed import Transposed
 
-__all__ = ["Convolution", "Dense", "Layer", "LocallyConnected"]
+__all__ = ["Convolution", "Dense", "Layer", "LocallyConnected", "Transposed"]
