@@ -97,6 +97,47 @@ def test_parts_that_fit_are_accepted() -> None:
     assert network(biases=[torch.zeros(MEMBERS, 1, 6), None]).members == MEMBERS
 
 
+SQUARE = torch.zeros(3, 4, 4)
+BOTH = torch.zeros(3, 32)  # weights of two layers, side by side
+SHARING: dict[str, dict[str, Any]] = {
+    "members": {"weights": [torch.zeros(1, 4, 4).expand(3, -1, -1), SQUARE]},
+    "units": {"weights": [torch.zeros(3, 1, 4).expand(-1, 4, -1), SQUARE]},
+    "windows": {"weights": [torch.zeros(3, 7).as_strided((3, 4, 4), (7, 1, 1)), SQUARE]},
+    "layers": {"weights": [SQUARE, SQUARE]},
+    "layers, transposed": {"weights": [SQUARE, SQUARE.mT]},
+    "layers, in part": {"weights": [BOTH[:, :16].view(3, 4, 4), BOTH[:, 15:31].view(3, 4, 4)]},
+    "biases of members": {"biases": [torch.zeros(1, 1, 4).expand(3, -1, -1), None]},
+    "biases of layers": {"biases": [BOTH[:, None, :4]] * 2},
+    "a bias and weights": {
+        "weights": [SQUARE, torch.zeros(3, 4, 4)],
+        "biases": [SQUARE[:, :1], None],
+    },
+}
+APART: dict[str, dict[str, Any]] = {
+    "columns of one tensor": {
+        "weights": [BOTH[:, :16].view(3, 4, 4), BOTH[:, 16:].view(3, 4, 4)],
+    },
+    "every second row": {"weights": [torch.zeros(6, 4, 4)[::2], SQUARE.mT]},
+    "one mask for all": {"masks": [torch.ones(1, 4, 4).expand(3, -1, -1)] * 2},
+}
+
+
+def square(**changes: Any) -> Network:
+    """A population of three networks of 4-4-4 units, with parts of it exchanged."""
+    parts = {"weights": [torch.zeros(3, 4, 4), torch.zeros(3, 4, 4)]} | changes
+    return Network([Dense(4, 4), Dense(4, 4)], ["tanh", "linear"], **parts)
+
+
+@pytest.mark.parametrize("shared", SHARING)
+def test_weights_that_lie_in_the_same_memory_are_refused(shared: str) -> None:
+    refuses(lambda: square(**SHARING[shared]), ["the same memory", ".clone() or .repeat()"])
+
+
+@pytest.mark.parametrize("apart", APART)
+def test_weights_that_lie_beside_each_other_are_accepted(apart: str) -> None:
+    assert square(**APART[apart]).members == 3
+
+
 @pytest.mark.parametrize("units", [(0, 2), (2, 0), (-1, 2)])
 def test_a_layer_without_units_is_refused(units: tuple[int, int]) -> None:
     refuses(lambda: Dense(*units), ["at least one unit", f"{units[0]} and {units[1]}"])

@@ -97,3 +97,40 @@ def test_layers_that_are_not_taught_do_not_move(training: Any, optimiser: Optimi
     made.until(5)
     same(made.network.weights[:2], before[:2])
     assert not torch.equal(made.network.weights[2], before[2])
+
+
+# One value for each member means the same in any shape, also where a layer has as many units.
+GIVEN: dict[str, Callable[[Any], Optimiser]] = {
+    "sgd, rate": lambda of: sgd(of(RATES)),
+    "sgd, decay": lambda of: sgd(0.1, decay=of(DECAYS)),
+    "sgd, momentum": lambda of: sgd(0.1, momentum=of(MOMENTA)),
+    "sgd, all": lambda of: sgd(of(RATES), of(DECAYS), of(MOMENTA)),
+    "adam, rate": lambda of: adam(of(RATES)),
+    "adam, decay": lambda of: adam(decay=of(DECAYS)),
+    "adam, betas": lambda of: adam(betas=(of(MOMENTA), of(SECOND))),
+    "adam, eps": lambda of: adam(eps=of(RATES)),
+}
+
+
+def flat(values: tuple[float, ...]) -> Tensor:
+    """One value for each member, without further axes."""
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given", GIVEN)
+def test_a_flat_tensor_holds_one_value_for_each_member(
+    training: Any, given: str, kind: str
+) -> None:
+    one, other = (training("bp", optimiser=GIVEN[given](of), kind=kind) for of in (flat, each))
+    assert len(SEEDS) == one.network.layers[-1].outputs, "members could not be taken for units"
+    for made in (one, other):
+        made.until(5)
+    same(one.network.weights, other.network.weights)
+    same(one.network.biases, other.network.biases)
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_values_for_each_unit_are_refused(training: Any, given: str) -> None:
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 3\) given where each member has one"):
+        training("bp", optimiser=GIVEN[given](lambda values: flat(values).view(1, 1, -1))).until(1)

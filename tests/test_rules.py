@@ -1,14 +1,17 @@
 """What holds for every learning rule, whichever it is."""
 
+import inspect
 import math
 from typing import Any
 
 import pytest
 import torch
+from conftest import OPTIONS as OTHERS
 from conftest import SEEDS
 
 from bioprop.learning import RULES, Optimiser, Streams, adam, angle, rule, sgd
 from bioprop.learning.rules import isoclinic, pseudoinverse
+from bioprop.learning.rules.base import Bound
 
 
 def test_a_rule_is_called_by_the_name_it_bears(training: Any, name: str) -> None:
@@ -179,3 +182,65 @@ def test_the_pseudoinverse_of_a_diverged_member_is_0_and_the_others_are_exact(
     assert (inverse[1] == 0).all()
     for m in (0, 2):
         torch.testing.assert_close(inverse[m] @ W[m], torch.eye(4, dtype=dtype))
+
+
+# Every option of a rule that may differ from member to member, with a value for each of three.
+OPTIONS = {
+    ("fa", "bound"): (0.2, 0.5, 1.0),
+    ("fa", "removed"): (0.0, 0.3, 0.6),
+    ("dfa", "bound"): (0.2, 0.5, 1.0),
+    ("np", "sigma"): (0.1, 0.2, 0.3),
+    ("ss", "gain"): (0.5, 1.0, 2.0),
+    ("ss-fixed", "gain"): (0.5, 1.0, 2.0),
+    ("ss-redrawn", "gain"): (0.5, 1.0, 2.0),
+    ("kp", "bound"): (0.2, 0.5, 1.0),
+    ("wm", "rate"): (0.01, 0.02, 0.03),
+    ("wm", "decay"): (0.01, 0.02, 0.03),
+    ("wm", "bound"): (0.2, 0.5, 1.0),
+    ("rotated", "degrees"): (10.0, 40.0, 80.0),
+    ("rotated-fixed", "degrees"): (10.0, 40.0, 80.0),
+    ("rotated-fixed", "gain"): (0.5, 1.0, 2.0),
+}
+WIDTHS = (6, 4, 3, 3)  # as many units as members where one might be taken for the other
+
+
+def test_the_table_has_every_option_that_may_differ_from_member_to_member() -> None:
+    numbers = {
+        (name, option)
+        for name, make in RULES.items()
+        for option, given in inspect.signature(make).parameters.items()
+        if "Tensor" in str(given.annotation) or given.annotation is Bound
+    }
+    assert numbers == set(OPTIONS)
+
+
+@pytest.mark.parametrize("case", OPTIONS, ids="-".join)
+def test_an_option_is_one_number_for_each_member_in_any_shape(
+    training: Any, case: tuple[str, str]
+) -> None:
+    name, option = case
+    flat = torch.tensor(OPTIONS[case], dtype=torch.float64)
+    sizes = (6, 4, 4, 3) if "rotated" in name else WIDTHS  # an even number of hidden units
+    made = [
+        training(name, sizes=sizes, options=OTHERS.get(name, {}) | {option: value})
+        for value in (flat, Streams(SEEDS).each(OPTIONS[case]))
+    ]
+    for each in made:
+        each.until(5)
+    assert all(map(torch.equal, made[0].network.weights, made[1].network.weights))
+    for member, seed in enumerate(SEEDS):
+        options = OTHERS.get(name, {}) | {option: OPTIONS[case][member]}
+        alone = training(name, (seed,), sizes=sizes, options=options)
+        alone.until(5)
+        for W, w in zip(made[0].network.weights, alone.network.weights, strict=True):
+            assert torch.allclose(W[member], w[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", OPTIONS, ids="-".join)
+def test_an_option_with_a_value_for_each_unit_is_refused(
+    training: Any, case: tuple[str, str]
+) -> None:
+    wrong = torch.tensor(OPTIONS[case], dtype=torch.float64).view(1, 1, 3)
+    sizes = (6, 4, 4, 3) if "rotated" in case[0] else WIDTHS
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 3\) given where each member has one"):
+        training(case[0], sizes=sizes, options=OTHERS.get(case[0], {}) | {case[1]: wrong}).until(1)

@@ -1,14 +1,54 @@
-"""Numbers that differ from member to member, and how they meet tensors of any rank."""
+"""Numbers that differ from member to member, how they meet tensors, and memory of one's own."""
 
+from collections.abc import Iterable
+
+import torch
 from torch import Tensor
 
 
 def spread(value: float | Tensor, rank: int) -> float | Tensor:
     """Give ``value`` as many axes as a tensor ``(member, ...)`` of ``rank`` axes.
 
-    A number, and a tensor without axes, stay as they are; shape ``(member, 1, 1)`` becomes
-    ``(member, 1, ..., 1)``. Without this, broadcasting would take ``member`` for another axis.
+    A number, and a tensor without axes, stay as they are; shapes ``(member,)`` and
+    ``(member, 1, 1)`` become ``(member, 1, ..., 1)``. Without this, broadcasting would take
+    ``member`` for another axis. Raises ``ValueError`` for more than one value for a member.
     """
-    if not isinstance(value, Tensor) or value.ndim in (0, rank):
+    if not isinstance(value, Tensor) or value.ndim == 0:
         return value
-    return value.reshape(value.shape[0], *[1] * (rank - 1))
+    if value.numel() != value.shape[0]:
+        raise ValueError(
+            f"a tensor of shape {tuple(value.shape)} given where each member has one number: shape "
+            "(member,) or (member, 1, 1), as Streams.each makes it"
+        )
+    return value if value.ndim == rank else value.reshape(-1, *[1] * (rank - 1))
+
+
+def share_memory(tensors: Iterable[Tensor]) -> bool:
+    """Say whether any two elements, of one tensor or of two, lie in the same place of memory.
+
+    What changes one of them in place would change the other, unseen.
+    """
+    used: dict[int, Tensor] = {}
+    for tensor in tensors:
+        if not tensor.numel():
+            continue
+        if _folded(tensor):
+            return True
+        storage = tensor.untyped_storage()
+        places = storage.nbytes() // tensor.element_size()
+        seen = used.setdefault(storage.data_ptr(), torch.zeros(places, dtype=torch.bool))
+        mine = seen.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+        if mine.any():
+            return True
+        mine.fill_(True)
+    return False
+
+
+def _folded(tensor: Tensor) -> bool:
+    """Say whether axes of a tensor run over the same memory, as those of ``expand`` do."""
+    reach = 0  # of the axes with smaller strides
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1 and stride <= reach:
+            return True
+        reach += stride * (size - 1)
+    return False

@@ -8,6 +8,7 @@ from torch import Tensor
 from bioprop.choose import choose
 from bioprop.learning.functions import ACTIVATIONS, LOSSES
 from bioprop.learning.layers.layer import Layer
+from bioprop.learning.members import share_memory
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Network:
     layers ``(member, 1, unit_out)``, or is None. ``masks[l]``, of the shape of the weights or None,
     is 0 where a connection has been removed and 1 elsewhere. ``activations`` names one function
     for each layer.
-    Raises ``ValueError`` when shapes, activations and loss do not fit together.
+    Raises ``ValueError`` when shapes, activations and loss do not fit together, and where weights
+    or biases share memory: they change in place, each for itself.
     """
 
     layers: Sequence[Layer]
@@ -129,6 +131,11 @@ def _check(network: Network) -> None:
     for below, above in zip(network.layers[:-1], network.layers[1:], strict=True):
         if below.outputs != above.inputs:
             raise ValueError(f"{below.outputs} units cannot feed a layer of {above.inputs} inputs")
+    if share_memory(p for p in (*network.weights, *network.biases) if p is not None):
+        raise ValueError(
+            "weights or biases of two members, or of two layers, lie in the same memory, where a "
+            "change of one would change the other; give each its own, with .clone() or .repeat()"
+        )
 
 
 def _fits(what: str, tensor: Tensor | None, shape: tuple[int, ...], axes: str) -> None:

@@ -2,7 +2,8 @@
 
 An optimiser is a value with two functions. ``init`` makes the running averages it keeps, zero at
 first; ``update`` changes weights and biases in place. Gradients are those of the mean loss of the
-batch. Every hyperparameter is a number or has shape ``(member, 1, 1)``, one value for each member.
+batch. Every hyperparameter is a number, or a tensor with one value for each member: of shape
+``(member,)`` or ``(member, 1, 1)``.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ def sgd(rate: Number, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
     no part of the running sum ``v``. Without momentum there is none: the product of activity and
     teaching signal is added to the weights where it is made.
     """
+    rate, decay, momentum = (spread(number, 3) for number in (rate, decay, momentum))
     if isinstance(momentum, Tensor) or momentum != 0:
         return _heavy_ball(rate, 1.0 - decay, momentum)
 
@@ -89,6 +91,8 @@ def adam(
     each where any number differs from member to member.
     """
     values = settings_of({"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": eps})
+
+    rate, decay = spread(rate, 3), spread(decay, 3)
 
     def init(network: Network) -> dict[str, Averages]:
         counts = zeros(network, lambda p: p.new_zeros(len(values), dtype=torch.float32))

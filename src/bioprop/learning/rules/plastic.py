@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from bioprop.learning.members import spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Optimiser
 from bioprop.learning.randomness import Sequences, Streams, block_of
@@ -63,6 +64,7 @@ def weight_mirror(
     little less than ``W^T``. Ours: the response is that of the units' inputs, without bias or
     nonlinearity, which the paper keeps in their linear range. ``B`` starts in U(-bound, bound).
     """
+    rate = spread(rate, 3)
     keep = 1.0 - (rate if decay is None else decay)
 
     def init(network: Network, streams: Streams) -> dict[str, Any]:

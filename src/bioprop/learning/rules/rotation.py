@@ -51,7 +51,8 @@ def isoclinic(unit: int, degrees: float | Tensor, streams: Streams, block: int =
     quarter = torch.zeros(unit, unit, dtype=basis.dtype, device=basis.device)
     even = torch.arange(0, unit, 2)
     quarter[even, even + 1], quarter[even + 1, even] = 1.0, -1.0
-    angle = torch.deg2rad(torch.as_tensor(degrees, dtype=basis.dtype, device=basis.device))
+    given = torch.as_tensor(degrees, dtype=basis.dtype, device=basis.device)
+    angle = torch.deg2rad(torch.as_tensor(spread(given, 3)))
     eye = torch.eye(unit, dtype=basis.dtype, device=basis.device)
     return basis @ (torch.cos(angle) * eye + torch.sin(angle) * quarter) @ basis.mT
 
