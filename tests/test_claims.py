@@ -19,7 +19,8 @@ from bioprop.studies import Claim, Region, Study, drawing, reported, within
 
 LINEAR = studies.get("linear-task")  # its paper reports fig1d-shallow-98 = -0.3
 EVERY = [(study, claim) for study in studies.STUDIES.values() for claim in study.claims]
-RUN = {"settings": LINEAR.configure("paper", "fa"), "members": 4}
+FOUR = {"members": 4, "seeds": range(4), "wanted": 4}
+RUN = {"settings": LINEAR.configure("paper", "fa"), **FOUR}
 RUNS: dict[str, Any] = {"fa": SimpleNamespace(**RUN, diverged={})}
 
 

@@ -212,8 +212,9 @@ def test_an_example_of_the_help_is_understood(line: str) -> None:
         command = command.commands[words.pop(0)]
     with command.make_context("bioprop", words) as context:
         given = context.params
-    if given.get("study"):
-        study = studies.get(given["study"])
+    named = given.get("study") or []
+    for name in [named] if isinstance(named, str) else named:
+        study = studies.get(name)
         for variant in given.get("variant") or study.variants:
             study.configure(given.get("tier", "quick"), variant, **cli.parse(given.get("set_", [])))
 

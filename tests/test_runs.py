@@ -204,7 +204,7 @@ def test_the_seconds_of_a_record_include_those_before_an_interruption(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=0.0)
-    clock.perf_counter = clock.monotonic = lambda: clock.now
+    clock.perf_counter = clock.monotonic = clock.time = lambda: clock.now
     monkeypatch.setattr(journals, "time", clock)
 
     def slow(done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 import dis
 import functools
 import http.server
+import math
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -35,6 +36,12 @@ ParameterOption = Annotated[
     list[str], typer.Option("--parameter", "-p", help="A parameter, as name=value.")
 ]
 VariantOption = Annotated[list[str], typer.Option(help="Only this variant; may be repeated.")]
+StudiesArgument = Annotated[
+    list[str], typer.Argument(metavar="[STUDY]...", help="Studies; all when left out.")
+]
+PartOption = Annotated[
+    str | None, typer.Option(help="Only these seeds, such as 3-4, as a file of their own.")
+]
 StudyArgument = Annotated[str | None, typer.Argument(help="A study; all when left out.")]
 
 
@@ -90,7 +97,7 @@ def list_() -> None:
 
 @app.command()
 def run(
-    study: StudyArgument = None,
+    study: StudiesArgument = [],  # noqa: B006
     tier: TierOption = "quick",
     variant: VariantOption = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(help="How many networks, one seed each.")] = None,
@@ -101,22 +108,46 @@ def run(
     ] = None,
     set_: Annotated[list[str], typer.Option("--set", help="A setting, as name=value.")] = [],  # noqa: B006
     again: Annotated[bool, typer.Option(help="Run even what is published already.")] = False,
+    part: PartOption = None,
+    pending: Annotated[
+        bool, typer.Option(help="Make what the tiers reduced and paper still lack.")
+    ] = False,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Stop after these, at a checkpoint.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Parts made at a time, in processes here.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="A Dask scheduler, such as tcp://node1:8786.")
+    ] = None,
 ) -> None:
-    """Run a study and keep its records; what is published already is skipped.
+    """Run studies and keep their records; what is published already is skipped.
 
     Unchanged runs of the tiers reduced and paper go to data/runs; all others to data/cache/runs,
     so they never replace a published record. An interrupted run goes on where it stopped.
+    Networks may be made in parts, a block of seeds at a time, on different days and machines; the
+    files that parts leave are read as one record.
 
     Examples: `bioprop run linear-task --tier paper`,
-    `bioprop run linear-task --seeds 5 --set rate=0.004 --variant fa`
+    `bioprop run linear-task --seeds 5 --set rate=0.004 --variant fa`,
+    `bioprop run mnist --tier paper --variant fa --part 3-4`, `bioprop run --pending --hours 2`
     """
-    from bioprop.book import runs
-    from bioprop.book.progress import progress
+    from bioprop.book import parts, runs
     from bioprop.book.records import RECORDED
 
     named = {"members": seeds, "device": device, "precision": precision}
     changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
-    todo = chosen(study)
+    todo = [studies.get(name) for name in study] or chosen(None)
+    if pending:
+        if changes or variant or part or again:
+            raise ValueError(
+                "--pending makes what is missing as it is declared: leave out settings, --variant, "
+                "--part and --again"
+            )
+        return _pending(todo, math.inf if hours is None else hours, jobs or 1, scheduler)
+    if hours is not None or jobs or scheduler:
+        raise ValueError("--hours, --jobs and --scheduler are for --pending")
     choose("tier", tier, [name for name in TIERS if any(name in each.tiers for each in todo)])
     work, refusals = [], []
     for each, name in ((e, v) for e in todo if tier in e.tiers for v in variant or e.variants):
@@ -130,19 +161,63 @@ def run(
     for refusal in refusals:
         out.print(f"left out: {refusal}", soft_wrap=True)
     store = runs.store_for(tier, changes)
+    block = parts.seeds(part) if part else None
     for each, name in work:
-        path = store.path(each.name, tier, name)
-        if store is RECORDED and path.exists() and not again:
-            out.print(f"{path}: already there; --again runs it anew", soft_wrap=True)
+        runs.configure(each, tier, name, changes, block)  # before anything runs
+    for each, name in work:
+        files = store.files(each.name, tier, name)
+        path = store.path(each.name, tier, name, block)
+        if store is RECORDED and not again and (path.exists() or (files and not block)):
+            for there in [path] if path.exists() else files:
+                out.print(f"{there}: already there; --again runs it anew", soft_wrap=True)
             continue
-        told = progress(f"{each.name}: {name}")
-        record = runs.run(each, tier, name, changes, progress=told)
-        lost = f", {len(record.diverged)} diverged" if record.diverged else ""
-        seconds = record.provenance["seconds"]
-        line = f"{path}: {record.members} {each.population}, {seconds:.1f} s{lost}"
-        out.print(line, soft_wrap=True)
-        mean = f"at the last mark, mean over {each.population}: {record.summary}"
-        out.print(f"    {mean}", soft_wrap=True)
+        _run(each, tier, name, changes, block)
+
+
+def _run(
+    study: Study, tier: str, variant: str, changes: dict[str, Any], seeds: range | None
+) -> None:
+    """Run one variant, or a part of it, and say what it gave."""
+    from bioprop.book import runs
+    from bioprop.book.progress import progress
+
+    path = runs.store_for(tier, changes).path(study.name, tier, variant, seeds)
+    told = progress(f"{study.name}: {path.stem}")
+    record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
+    lost = f", {len(record.diverged)} diverged" if record.diverged else ""
+    seconds = record.provenance["seconds"]
+    line = f"{path}: {record.members} {study.population}, {seconds:.1f} s{lost}"
+    out.print(line, soft_wrap=True)
+    mean = f"at the last mark, mean over {study.population}: {record.summary}"
+    out.print(f"    {mean}", soft_wrap=True)
+
+
+def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) -> None:
+    """Say what is left to be made and how long that will take, and make it."""
+    from bioprop.book import pending
+    from bioprop.book.costs import duration
+    from bioprop.book.engines import engine
+
+    works = pending.plan(todo)
+    if not works:
+        return out.print("nothing is pending: every study has its records")
+    table = Table(Column("part", no_wrap=True), Column("time", justify="right"), "estimated")
+    for work in works:
+        began = "; goes on from a checkpoint" if work.begun else ""
+        table.add_row(work.name, duration(work.seconds), work.how + began)
+    out.print(table)
+    workers = engine(jobs, scheduler)
+    whole = duration(sum(work.seconds for work in works) / workers.workers)
+    limit = "" if math.isinf(hours) else f"; this call ends after {duration(hours * 3600)}"
+    out.print(f"{len(works)} parts, about {whole} on {workers.workers} at a time{limit}")
+    shift = pending.Shift(
+        works, workers, hours=hours, told=lambda line: out.print(line, soft_wrap=True)
+    )
+    shift.work()
+    if shift.left:
+        out.print(f"{len(shift.left)} parts are left; the same command goes on with them")
+    if shift.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

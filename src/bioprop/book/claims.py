@@ -29,8 +29,9 @@ class Judgement:
     reported: float | None = None
     mean: float | None = None
     interval: tuple[float, float] | None = None
-    members: int = 0
-    counted: str = "networks"  # what the members are that there is a number for: or "seeds"
+    members: int = 0  # that there is a number for
+    counted: str = "networks"  # what these are: or "seeds"
+    wanted: int = 0  # how many members there are once no seed is missing
     tier: str | None = None
     digitised: bool = False
 
@@ -48,6 +49,13 @@ class Judgement:
         if self.interval[0] == self.interval[1]:
             return f"{mean} (all\u00a0{self.members})"
         return f"{mean} [{low},\u00a0{high}]"
+
+    @property
+    def count(self) -> str:
+        """How many members there are, for a reader, and of how many where some are missing."""
+        if self.members >= self.wanted:
+            return f"{self.members} {self.counted}"
+        return f"{self.members} of {self.wanted} {self.counted} so far"
 
     @property
     def paper(self) -> str:
@@ -112,7 +120,8 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
     values = np.asarray(claim.measure(runs), dtype=float)
     by_seed = any(len(values) == run.settings.members < run.members for run in runs.values())
     what = "seeds" if by_seed else study.population
-    count = len(values), what, tier
+    there, wanted = min((len(run.seeds), run.wanted) for run in runs.values())
+    count = len(values), what, len(values) * wanted // there, tier
     if not np.isfinite(values).all():
         missing = f"{(~np.isfinite(values)).sum()} of {len(values)} {what}"
         why = _without_value(study, claim, missing, runs)
@@ -149,11 +158,20 @@ def judge_all(study: Study, runs: Mapping[str, Record] | None, tier: str) -> lis
 
 
 def best_tier(study: Study, store: Store) -> str | None:
-    """Return the tier with the most evidence for which every variant is recorded, or None."""
-    for tier in reversed(TIERS):
-        if all(store.has(study.name, tier, variant) for variant in study.variants):
-            return tier
-    return None
+    """Return the tier with the most evidence for which every variant is recorded, or None.
+
+    One that can be judged goes before one that has too few seeds for it so far.
+    """
+    there = [tier for tier in reversed(TIERS) if tier in study.tiers and store.shared(study, tier)]
+    return next((tier for tier in there if judgeable(study, tier, store)), (*there, None)[0])
+
+
+def judgeable(study: Study, tier: str, store: Store) -> bool:
+    """Say whether every variant has the seeds that an interval needs, or all that it declares."""
+    if tier not in study.tiers:
+        return False
+    declared = min(study.configure(tier, variant).members for variant in study.variants)
+    return store.shared(study, tier) >= min(FEWEST, declared)
 
 
 def _verdict(claim: Claim, number: float | None, low: float, high: float) -> tuple[Verdict, str]:

@@ -1,11 +1,11 @@
-"""Records: what a run leaves behind, one JSON file for each variant, checked when it is read."""
+"""Records: what a run leaves behind, JSON files of each variant, checked when they are read."""
 
 import errno
 import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pydantic
 
-from bioprop import paths
+from bioprop import paths, studies
+from bioprop.book import parts
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal
 
@@ -50,12 +51,12 @@ class Record(pydantic.BaseModel):
     fingerprint: str
     provenance: dict[str, Any]
     digest: str = ""
+    _parts: tuple["Record", ...] = ()
+    _wanted: int = 0
 
     @property
     def settings(self) -> Settings:
         """Return the settings the run was made with."""
-        from bioprop import studies
-
         study = studies.get(self.study)
         return study.configure(self.tier, self.variant, **self.configuration)
 
@@ -63,6 +64,21 @@ class Record(pydantic.BaseModel):
     def members(self) -> int:
         """Number of members in the population."""
         return len(next(iter(self.labels.values())))
+
+    @property
+    def parts(self) -> tuple["Record", ...]:
+        """The records that this one was joined from; itself where it was made at once."""
+        return self._parts or (self,)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that are there, in order."""
+        return tuple(sorted(set(self.labels.get("seed", self.settings.seeds))))
+
+    @property
+    def wanted(self) -> int:
+        """How many seeds there are once nothing is missing."""
+        return self._wanted or len(self.seeds)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -80,6 +96,12 @@ class Record(pydantic.BaseModel):
         """The mean over members of each quantity at the last mark, in a line."""
         end = self.table[self.table["examples"] == self.marks[-1]]
         return ", ".join(f"{name} {end[name].mean(skipna=False):.4g}" for name in self.values)
+
+    def of(self, parts: Sequence["Record"], wanted: int) -> "Record":
+        """Return the record as one that was joined from parts, all that are there of ``wanted``."""
+        copy = self.model_copy()
+        copy._parts, copy._wanted = tuple(parts), wanted
+        return copy
 
     def sealed(self) -> "Record":
         """Return the record with the digest of its content."""
@@ -113,18 +135,23 @@ def make(study: Study, tier: str, variant: str, settings: Settings, journal: Jou
 
 
 class Store:
-    """A folder of records, ``<study>/<tier>/<variant>.json``."""
+    """A folder of records: ``<study>/<tier>/<variant>.json``, and parts beside it or in its place.
+
+    See :mod:`bioprop.book.parts`.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def path(self, study: str, tier: str, variant: str) -> Path:
-        """Return where a record lies, or would lie."""
-        return self.folder / study / tier / f"{variant}.json"
+    def path(self, study: str, tier: str, variant: str, seeds: parts.Seeds | None = None) -> Path:
+        """Return where a record lies, or would lie: the whole, or the part with these seeds."""
+        stem = f"{variant}.{parts.words(seeds)}" if seeds else variant
+        return self.folder / study / tier / f"{stem}.json"
 
-    def save(self, record: Record) -> Path:
+    def save(self, record: Record, *, part: bool = False) -> Path:
         """Write a record in one step: readers find the old one or the new one, nothing between."""
-        path = self.path(record.study, record.tier, record.variant)
+        seeds = parts.span(record.settings) if part else None
+        path = self.path(record.study, record.tier, record.variant, seeds)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,20 +167,94 @@ class Store:
                 partial.unlink()
         return path
 
+    def files(self, study: str, tier: str, variant: str) -> list[Path]:
+        """Return the files of a variant that are there: the whole, and parts by their seeds."""
+        whole = self.path(study, tier, variant)
+        found = whole.parent.glob(f"{variant}.*-*.json")
+        beside = {path: parts.split(path.stem) for path in found}
+        mine = {path: seeds for path, (name, seeds) in beside.items() if name == variant and seeds}
+        return [whole] * whole.exists() + sorted(mine, key=lambda path: mine[path].start)
+
     def load(self, study: str, tier: str, variant: str) -> Record:
-        """Read a record; raises ``RecordError`` when it is missing, damaged, edited or too new."""
-        return read(self.path(study, tier, variant))
+        """Read a record, joined where there are parts.
+
+        Raises ``RecordError`` when it is missing, or a file of it is damaged, edited, too new or
+        does not belong with the others.
+        """
+        files = self.files(study, tier, variant) or [self.path(study, tier, variant)]
+        records = [read(path) for path in files]
+        joined = records[0] if len(files) == 1 else _joined(files, records)
+        if len(files) == 1 and self is not RECORDED and parts.split(files[0].stem)[1] is None:
+            return joined
+        wanted = studies.get(study).configure(tier, variant).members
+        return joined.of(records, wanted)
 
     def has(self, study: str, tier: str, variant: str) -> bool:
-        """Say whether a record is there (not whether it is sound)."""
-        return self.path(study, tier, variant).exists()
+        """Say whether a record is there, or a part of it (not whether it is sound)."""
+        return bool(self.files(study, tier, variant))
+
+    def missing(self, study: Study, tier: str, variant: str) -> set[int]:
+        """Return the seeds that a tier declares and that are not there yet."""
+        wanted = set(study.configure(tier, variant).seeds)
+        if not self.has(study.name, tier, variant):
+            return wanted
+        return wanted - set(self.load(study.name, tier, variant).seeds)
+
+    def shared(self, study: Study, tier: str) -> int:
+        """Return how many seeds are there in every variant, going by the names of the files."""
+        there = [self._there(study, tier, variant) for variant in study.variants]
+        return len(set.intersection(*there))
 
     def runs(self, study: Study, tier: str) -> Mapping[str, Record]:
-        """Return the records of all variants of a study at a tier."""
-        return {variant: self.load(study.name, tier, variant) for variant in study.variants}
+        """Return the records of all variants of a study at a tier.
+
+        While seeds are missing in some, all have those only that are there in each, so that
+        networks can be compared seed by seed (by their place, where seeds start elsewhere).
+        """
+        runs = {variant: self.load(study.name, tier, variant) for variant in study.variants}
+        lacking = set().union(*(_lacking(study, run) for run in runs.values()))
+        return {name: _without(study, run, lacking) for name, run in runs.items()}
+
+    def _there(self, study: Study, tier: str, variant: str) -> set[int]:
+        """Return the seeds that are there, counted from the first; a whole record has all."""
+        first, *rest = study.configure(tier, variant).seeds
+        there: set[int] = set()
+        for path in self.files(study.name, tier, variant):
+            seeds = parts.split(path.stem)[1] or range(first, first + len(rest) + 1)
+            there |= {seed - first for seed in seeds}
+        return there
 
     def __iter__(self) -> Iterator[Path]:
         return iter(sorted(self.folder.glob("*/*/*.json")))
+
+
+def _joined(files: Sequence[Path], records: Sequence[Record]) -> Record:
+    """Join what was read from the files of a variant; refused by name where it cannot be."""
+    names = ", ".join(path.name for path in files)
+    try:
+        return parts.join(records)
+    except ValueError as error:
+        raise RecordError(
+            f"the records {names} in {files[0].parent} cannot be joined: {error}. Remove those "
+            "that should not be there"
+        ) from None
+
+
+def _lacking(study: Study, record: Record) -> set[int]:
+    """Return the declared seeds that a record lacks, counted from the first."""
+    if record.wanted == len(record.seeds):
+        return set()
+    declared = study.configure(record.tier, record.variant).seeds
+    return {seed - declared[0] for seed in declared if seed not in record.seeds}
+
+
+def _without(study: Study, record: Record, places: Collection[int]) -> Record:
+    """Return a record without the seeds at some places, counted from the first declared."""
+    first = study.configure(record.tier, record.variant).first_seed
+    keep = [seed for seed in record.seeds if seed - first not in places]
+    if len(keep) == len(record.seeds):
+        return record
+    return parts.join(record.parts, keep).of(record.parts, record.wanted)
 
 
 def seconds(runs: Mapping[str, Record]) -> float:
@@ -168,8 +269,10 @@ OWN = Store(paths.BUILD / "own")  # made while a reader runs a chapter
 
 def read(path: Path) -> Record:
     """Read one record file and check it: digest, schema, place, and settings still known."""
-    names = (path.parent.parent.name, path.parent.name, path.stem)
+    variant, seeds = parts.split(path.stem)
+    names = (path.parent.parent.name, path.parent.name, variant)
     command = "bioprop run {} --tier {} --variant {}".format(*names)
+    command += f" --part {parts.words(seeds)}" if seeds else ""
 
     def fault(what: str, cure: str = "Restore it from version control, or make") -> RecordError:
         return RecordError(f"record {path} {what}. {cure} it anew with: {command} --again")
@@ -196,9 +299,11 @@ def read(path: Path) -> Record:
     if (record.study, record.tier, record.variant) != names:
         raise fault(f"is that of {record.study}/{record.tier}/{record.variant}")
     try:
-        _ = record.settings
+        settings = record.settings
     except ValueError as error:
         raise fault(f"has settings that bioprop no longer knows ({error})", "Make") from None
+    if seeds and seeds != parts.span(settings):
+        raise fault(f"holds the seeds {parts.words(parts.span(settings))}")
     return record
 
 

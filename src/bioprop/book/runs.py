@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import filelock
 import torch
 
 from bioprop import paths
-from bioprop.book import provenance
-from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make
-from bioprop.studies import Study
-from bioprop.studies.journal import Journal, fingerprint
+from bioprop.book import parts, provenance
+from bioprop.book.parts import Seeds
+from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
+from bioprop.studies import Settings, Study
+from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.tasks.images import load
 
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
@@ -40,40 +42,82 @@ def run(
     variant: str,
     changes: dict[str, Any] | None = None,
     *,
+    seeds: Seeds | None = None,
     store: Store | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     every: float = 10.0,
+    deadline: float = math.inf,
 ) -> Record:
-    """Train one variant of a study and keep its record.
+    """Train one variant of a study, or the part of it with some ``seeds``, and keep its record.
 
     An interrupted run goes on from its last checkpoint; one is saved at most every ``every``
-    seconds. Raises ``ValueError`` for unknown names or values and a device that is not here,
-    ``RecordError`` when another process is at the same run or the disk refuses, and
-    ``CheckpointError`` for a damaged checkpoint.
+    seconds, and before the ``deadline``, a time of ``time.time()``. Raises ``ValueError`` for
+    unknown names or values and a device that is not here, ``RecordError`` when another process is
+    at the same run, other files have these seeds or the disk refuses, ``CheckpointError`` for a
+    damaged checkpoint, and ``OutOfTime`` where the deadline comes first.
     """
     changes = changes or {}
-    settings = study.configure(tier, variant, **changes)
+    settings = configure(study, tier, variant, changes, seeds)
     _present(settings.device)
     store = store or store_for(tier, changes)
-    if store is RECORDED and provenance.commit().endswith("+"):
-        raise RecordError(
-            "src has changes that are not committed, so nobody could find the code of this record. "
-            "Commit them first, or change a setting to keep the run among your own"
-        )
+    if store is RECORDED:
+        committed()
     threads = threads or study.threads
-    target = store.path(study.name, tier, variant)
-    checkpoint = _scratch(".pt", target, settings, threads, torch.__version__, provenance.code())
+    target = store.path(study.name, tier, variant, seeds)
+    checkpoint = _checkpoint(target, settings, threads)
     with _alone(target), _threads(threads):
-        journal = Journal(checkpoint, progress, every)
+        _new_seeds(store, study, tier, variant, settings, target)
+        journal = Journal(checkpoint, progress, every, deadline)
         study.run(settings, journal)
         record = make(study, tier, variant, settings, journal)
         facts = {"data": journal.data} if journal.data else {}
         record.provenance = provenance.describe(journal.seconds, settings.device, **facts)
-        store.save(record)
+        _new_seeds(store, study, tier, variant, settings, target)
+        store.save(record, part=seeds is not None)
         for leftover in (checkpoint, checkpoint.with_suffix(".partial")):
             leftover.unlink(missing_ok=True)
     return record.sealed()
+
+
+def configure(
+    study: Study, tier: str, variant: str, changes: dict[str, Any], seeds: Seeds | None = None
+) -> Settings:
+    """Return the settings of a run, or of a part of it; raises ``ValueError`` for other seeds."""
+    settings = study.configure(tier, variant, **changes)
+    if seeds is None:
+        return settings
+    if other := [seed for seed in seeds if seed not in settings.seeds]:
+        raise ValueError(
+            f"seed {other[0]} is none of {study.name}/{tier}/{variant}: its seeds are "
+            f"{parts.words(parts.span(settings))}"
+        )
+    return study.configure(
+        tier, variant, **{**changes, "first_seed": seeds[0], "members": len(seeds)}
+    )
+
+
+def committed() -> None:
+    """Raise ``RecordError`` where the code of a published record could not be found again."""
+    if provenance.commit().endswith("+"):
+        raise RecordError(
+            "src has changes that are not committed, so nobody could find the code of this record. "
+            "Commit them first, or change a setting to keep the run among your own"
+        )
+
+
+def unfinished(study: Study, tier: str, variant: str, store: Store) -> dict[Seeds | None, float]:
+    """Return the seeds of interrupted runs that can go on, None for a whole, and their seconds."""
+    found: dict[Seeds | None, float] = {}
+    for path in (paths.CACHE / "checkpoints").glob(f"{study.name}-{variant}*.pt"):
+        stem = path.stem.removeprefix(f"{study.name}-").rpartition("-")[0]
+        name, seeds = parts.split(stem)
+        with suppress(ValueError):  # seeds that the tier no longer has
+            settings = configure(study, tier, variant, {}, seeds)
+            target = store.path(study.name, tier, variant, seeds)
+            if name == variant and path == _checkpoint(target, settings, study.threads):
+                found[seeds] = spent(path)
+    return found
 
 
 def verify(record: Record, study: Study, *, threads: int | None = None) -> list[str]:
@@ -114,6 +158,22 @@ def _present(device: str) -> None:
             f"device {device!r} is not here: torch finds {torch.cuda.device_count()} CUDA devices; "
             "use --device cpu"
         )
+
+
+def _new_seeds(
+    store: Store, study: Study, tier: str, variant: str, settings: Settings, target: Path
+) -> None:
+    """Refuse to make members again that another file has: nobody could join the two."""
+    for path in store.files(study.name, tier, variant):
+        if path != target and (common := set(read(path).seeds) & set(settings.seeds)):
+            raise RecordError(
+                f"seed {min(common)} is in {path} already. Make only what is missing, with "
+                "--part, or remove that file"
+            )
+
+
+def _checkpoint(target: Path, settings: Settings, threads: int) -> Path:
+    return _scratch(".pt", target, settings, threads, torch.__version__, provenance.code())
 
 
 def _scratch(ending: str, target: Path, *determines: Any) -> Path:

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import math
 import os
+import pickle
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,11 +26,17 @@ class CheckpointError(Exception):
     """A checkpoint that no run can go on from; the message names it and says what to do."""
 
 
+class OutOfTime(Exception):
+    """A run that stopped at its last checkpoint before a deadline; it can go on from there."""
+
+
 class Journal:
     """Collects one row for each member and mark, and saves checkpoints.
 
     ``checkpoint`` is the file to go on from, or None; it is replaced atomically, at most every
-    ``every`` seconds. ``progress(done, total)`` is told of each mark.
+    ``every`` seconds. ``progress(done, total)`` is told of each mark. ``deadline`` is a time of
+    ``time.time()``: at the last mark that comes before it a checkpoint is saved, and the run stops
+    with ``OutOfTime``.
     """
 
     def __init__(
@@ -36,8 +44,10 @@ class Journal:
         checkpoint: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         every: float = 10.0,
+        deadline: float = math.inf,
     ):
         self.checkpoint, self.progress, self.every = checkpoint, progress, every
+        self.deadline = deadline
         self.rows: list[tuple[int, dict[str, list[float]]]] = []
         self.labels: dict[str, Sequence[Any]] = {}
         self.data: dict[str, str] = {}
@@ -70,15 +80,21 @@ class Journal:
         done = self._resume(training)
         saved = time.monotonic()
         ordered = sorted({int(mark) // batch * batch for mark in marks})  # whole batches only
-        for mark in ordered:
+        for place, mark in enumerate(ordered):
             if mark > done:
+                before, begun = training.step * batch, time.time()
                 training.until(mark // batch)
                 yield mark
                 if self.progress:
                     self.progress(mark, ordered[-1])
-                if self.checkpoint and time.monotonic() - saved >= self.every:
+                pace = (time.time() - begun) / (mark - before) if mark > before else 0.0
+                way = [after - mark for after in ordered[place + 1 : place + 2]]
+                stop = any(time.time() + pace * examples > self.deadline for examples in way)
+                if self.checkpoint and (stop or time.monotonic() - saved >= self.every):
                     self._save(training, mark)
                     saved = time.monotonic()
+                if stop:
+                    raise OutOfTime(f"stopped after {mark} of {ordered[-1]} examples")
         network = training.network
         biases = [bias for bias in network.biases if bias is not None]
         self.fingerprint = fingerprint([*network.weights, *biases])
@@ -125,6 +141,15 @@ class Journal:
         training.load_state_dict(state["training"])
         self.rows, self._before = state["rows"], state["seconds"]
         return state["mark"]
+
+
+def spent(checkpoint: Path) -> float:
+    """Return the seconds of a run that a checkpoint holds; 0 where there is none that is sound."""
+    try:
+        state = torch.load(io.BytesIO(checkpoint.read_bytes()[SEAL:]), weights_only=True)
+        return float(state["seconds"])
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
+        return 0.0
 
 
 def _seal(content: bytes) -> bytes:

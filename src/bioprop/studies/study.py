@@ -215,7 +215,9 @@ class Study:
 
     ``tiers`` and ``variants`` map a name to changes of the settings. Those of a tier go before
     those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
-    variant and writes what it measures into the journal.
+    variant and writes what it measures into the journal. ``cost`` maps a tier to the seconds that
+    one seed of its slowest variant took once, on the study's threads, for plans made before any
+    is recorded.
     """
 
     name: str
@@ -230,6 +232,7 @@ class Study:
     population: str = "networks"  # what the members of its records are
     kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
+    cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for tier in self.tiers:

@@ -1,0 +1,59 @@
+"""How long a run will take: as its like took when it was recorded, or as far as can be told."""
+
+from dataclasses import dataclass
+
+from bioprop.book import runs
+from bioprop.book.records import RECORDED, RecordError, Store
+from bioprop.studies import Study
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds for the members of one seed, and until its first checkpoint; and how that is known.
+
+    A block of seeds trained side by side is taken to need as many times that.
+    """
+
+    seconds: float
+    checkpoint: float
+    how: str
+
+
+def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> Estimate:
+    """Estimate a run from what is recorded of it, else from what its study says, else otherwise.
+
+    Otherwise is: from the study's other variants, and where there are none, from a smoke run, which
+    is made for it.
+    """
+    if store.has(study.name, tier, variant):
+        return _recorded(study, tier, variant, store, "as recorded")
+    settings = study.configure(tier, variant)
+    if tier in study.cost:
+        marks = getattr(settings, "marks", 1)
+        cost = study.cost[tier]
+        return Estimate(cost, cost / marks, "as its study says")
+    like = [other for other in study.variants if store.has(study.name, tier, other)]
+    if like:
+        found = [_recorded(study, tier, other, store, "as other variants") for other in like]
+        return max(found, key=lambda each: each.seconds)
+    return _smoke(study, tier, variant)
+
+
+def _recorded(study: Study, tier: str, variant: str, store: Store, how: str) -> Estimate:
+    record = store.load(study.name, tier, variant)
+    seconds = record.provenance["seconds"] / len(record.seeds)
+    return Estimate(seconds, seconds / max(1, len(record.marks) - 1), how)
+
+
+def _smoke(study: Study, tier: str, variant: str) -> Estimate:
+    """Take the time of a smoke run as many times as there are more examples."""
+    store = runs.store_for("smoke", {})
+    try:
+        smoke = _recorded(study, "smoke", variant, store, "as a smoke run, by examples")
+    except RecordError:  # none is there, or one of an older version
+        runs.run(study, "smoke", variant, store=store)
+        smoke = _recorded(study, "smoke", variant, store, "as a smoke run, by examples")
+    few, many = (study.configure(each, variant) for each in ("smoke", tier))
+    times = getattr(many, "examples", 1) / getattr(few, "examples", 1)
+    marks = getattr(many, "marks", 1)
+    return Estimate(smoke.seconds * times, smoke.seconds * times / marks, smoke.how)

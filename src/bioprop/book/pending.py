@@ -1,0 +1,240 @@
+"""What the published tiers still lack, and working it off, part by part."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioprop import studies
+from bioprop.book import parts, provenance, runs
+from bioprop.book.claims import FEWEST, judgeable
+from bioprop.book.costs import duration
+from bioprop.book.engines import Engine
+from bioprop.book.estimates import estimate
+from bioprop.book.parts import Seeds
+from bioprop.book.progress import progress
+from bioprop.book.records import RECORDED, Record, RecordError, Store
+from bioprop.studies import Study
+from bioprop.studies.journal import OutOfTime
+
+PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two
+TRIES = 3  # times that a part is begun whose process dies
+
+
+@dataclass(frozen=True)
+class Work:
+    """One part that is to be made, or a whole (``seeds`` is None), and what is known of its time.
+
+    ``seconds`` is what it will take from now, ``checkpoint`` the time until it can be interrupted
+    without loss. ``begun`` says whether it goes on from a checkpoint, ``early`` whether it has
+    one of the first seeds, without which no claim can be judged.
+    """
+
+    study: Study
+    tier: str
+    variant: str
+    seeds: Seeds | None
+    seconds: float
+    checkpoint: float
+    how: str
+    begun: bool = False
+    early: bool = False
+
+    @property
+    def name(self) -> str:
+        """The work in a word: study, tier, variant, seeds."""
+        which = f", seeds {parts.words(self.seeds)}" if self.seeds else ""
+        return f"{self.study.name}/{self.tier}/{self.variant}{which}"
+
+
+def plan(todo: Sequence[Study], store: Store = RECORDED) -> list[Work]:
+    """Return the work that is left at the tiers ``reduced`` and ``paper``, in order.
+
+    What was interrupted goes first. Then comes what lets claims be judged, the first seeds of each
+    variant, most claims for the least time; then the rest, likewise. A tier that can be judged
+    makes lesser tiers needless.
+    """
+    ranked = []
+    for study in todo:
+        settled = any(judgeable(study, tier, store) for tier in runs.PUBLISHED)
+        for tier in _tiers(study, store):
+            works = _works(study, tier, store)
+            for early in (True, False):
+                group = [work for work in works if work.early == early]
+                price = sum(work.seconds for work in group) / max(len(study.claims), 1e-9)
+                late = settled or not early
+                ranked += [((not work.begun, late, price), work) for work in group]
+            settled = settled or bool(works)  # it will be, by this tier
+    return [work for _, work in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _tiers(study: Study, store: Store) -> list[str]:
+    """Return the published tiers that are worth having, from the least evidence to the most."""
+    tiers = [tier for tier in runs.PUBLISHED if tier in study.tiers]
+    best = [place for place, tier in enumerate(tiers) if judgeable(study, tier, store)]
+    return tiers[best[-1] :] if best else tiers
+
+
+def _works(study: Study, tier: str, store: Store) -> list[Work]:
+    """Return what a tier lacks, the first seeds of all variants before the next."""
+    found = [_parts(study, tier, variant, store) for variant in study.variants]
+    most = max(map(len, found))
+    return [works[k] for k in range(most) for works in found if k < len(works)]
+
+
+def _parts(study: Study, tier: str, variant: str, store: Store) -> list[Work]:
+    """Return what a variant lacks, cut into parts; those that were begun stay as they are."""
+    missing = store.missing(study, tier, variant)
+    if not missing:
+        return []
+    declared = study.configure(tier, variant).seeds
+    there = len(declared) - len(missing)
+    begun = {
+        seeds: seconds
+        for seeds, seconds in runs.unfinished(study, tier, variant, store).items()
+        if missing.issuperset(seeds or declared)
+    }
+    for seeds in begun:
+        missing -= set(seeds or declared)
+    cost = estimate(study, tier, variant, store)
+    size = max(1, int(PART / max(cost.seconds * study.threads, 1e-9)))
+    works = []
+    for seeds in [*begun, *parts.blocks(missing, size)]:
+        members = len(seeds or declared)
+        works.append(
+            Work(
+                study,
+                tier,
+                variant,
+                None if seeds == parts.span(study.configure(tier, variant)) else seeds,
+                max(members * cost.seconds - begun.get(seeds, 0.0), cost.checkpoint * members),
+                cost.checkpoint * members,
+                cost.how,
+                begun=seeds in begun,
+                early=there < FEWEST,
+            )
+        )
+        there += members
+    return works
+
+
+def make(
+    study: str,
+    tier: str,
+    variant: str,
+    seeds: Seeds | None,
+    folder: Path | None,
+    deadline: float,
+    code: str,
+    shows: bool,
+) -> Record | None:
+    """Make one part, wherever this is called; None where it stopped at the deadline.
+
+    ``folder`` is that of the store, None the published one. The code has to be that of who asks.
+    """
+    if provenance.code() != code:
+        raise RecordError("this worker has another version of bioprop; install the same one")
+    which = f" {parts.words(seeds)}" if seeds else ""
+    try:
+        return runs.run(
+            studies.get(study),
+            tier,
+            variant,
+            seeds=seeds,
+            store=Store(folder) if folder else RECORDED,
+            progress=progress(f"{study}: {variant}{which}") if shows else None,
+            deadline=deadline,
+        )
+    except OutOfTime:
+        return None
+
+
+class Shift:
+    """Works off a plan for some hours, as many parts at a time as there are workers.
+
+    At the end of its time what runs stops at a checkpoint, and what could not reach one is not
+    begun: it is in ``left`` then. ``failed`` says what went wrong; the rest is made all the same.
+    """
+
+    def __init__(
+        self,
+        works: Sequence[Work],
+        engine: Engine,
+        store: Store = RECORDED,
+        hours: float = math.inf,
+        told: Callable[[str], None] = print,
+    ):
+        self.waiting, self.engine, self.store, self.told = list(works), engine, store, told
+        self.left: list[Work] = []
+        self.failed: list[str] = []
+        self._flying: dict[Future[Record | None], Work] = {}
+        self._deaths: Counter[str] = Counter()
+        self._all, self._begun = list(works), time.time()
+        self._deadline, self._code = self._begun + hours * 3600, provenance.code()
+
+    def work(self) -> None:
+        """Make what is waiting; raises ``RecordError`` where nothing may be recorded now."""
+        if self.store is RECORDED:
+            runs.committed()
+        try:
+            while self.waiting or self._flying:
+                self._begin()
+                for future in wait(self._flying, return_when=FIRST_COMPLETED).done:
+                    self._end(self._flying.pop(future), future)
+        finally:
+            self.engine.close()
+
+    def _begin(self) -> None:
+        """Hand out what can reach a checkpoint in the time left."""
+        while self.waiting and len(self._flying) < self.engine.workers:
+            work = self.waiting.pop(0)
+            if time.time() + work.checkpoint > self._deadline:
+                self.left.append(work)
+                continue
+            folder = None if self.store is RECORDED else self.store.folder
+            words = (work.study.name, work.tier, work.variant, work.seeds, folder)
+            how = (self._deadline, self._code, self.engine.shows)
+            self._flying[self.engine.submit(make, *words, *how)] = work
+
+    def _end(self, work: Work, future: Future[Record | None]) -> None:
+        """Keep what was made; try again where a process died."""
+        try:
+            record = future.result()
+            if record:
+                self._keep(record, work)
+        except BrokenExecutor:
+            self._deaths[work.name] += 1
+            if self._deaths[work.name] < TRIES:
+                self.told(f"{work.name}: its process died; another goes on")
+                self.waiting.insert(0, work)
+            else:
+                self.failed.append(f"{work.name}: its process died {TRIES} times")
+        except Exception as error:  # whatever went wrong there, the rest can be made
+            self.failed.append(f"{work.name}: {type(error).__name__}: {error}")
+            self.told(f"failed: {self.failed[-1]}")
+        else:
+            self.left += [] if record else [work]
+            self.told(self._line(work, record))
+
+    def _keep(self, record: Record, work: Work) -> None:
+        """Save what was made on a machine that does not share this folder."""
+        path = self.store.path(work.study.name, work.tier, work.variant, work.seeds)
+        if not path.exists():
+            self.store.save(record, part=work.seeds is not None)
+
+    def _line(self, work: Work, record: Record | None) -> str:
+        """Say what ended, and how long the rest will take at the pace so far."""
+        if record is None:
+            return f"{work.name}: stopped at a checkpoint"
+        rest = [*self.waiting, *self._flying.values()]
+        share = [sum(each.seconds for each in some) for some in (self._all, rest)]
+        passed = time.time() - self._begun
+        told = f"{work.name}: {record.members} {work.study.population}"
+        told += f" in {duration(record.provenance['seconds'])}"
+        done = f"{len(self._all) - len(rest)} of {len(self._all)} parts"
+        if rest:
+            done += f", about {duration(passed * share[1] / (share[0] - share[1]))} left"
+        return f"{told}; {done}"
