@@ -1,0 +1,113 @@
+"""Direct feedback alignment for networks of blocks: the error itself teaches each block.
+
+Each block passes its output on cut off from the graph, so no signal is carried from block to block
+and the first layer of a block has no use for one. At the end all outputs meet in one function,
+whose backward pass sends the slope of the loss at the network's output to every block at once: an
+ordinary ``loss.backward()`` trains the model.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from bioprop.learning import Dense, Streams
+
+
+class Direct(nn.Module):
+    """The feedback weights from the output of a model to its blocks.
+
+    Block ``l`` has ``B`` of shape ``(unit_output, channel)``, drawn from U(-s, s) with ``s = 1 /
+    sqrt(channel)``: block ``l + 1`` of the stream ``feedback``, as for hidden layer ``l`` of a
+    population. Every pixel of a channel gets the same signal, ``e B / pixels``: what it would get
+    under backpropagation if the mean of each channel were read out linearly. As a module this is
+    the identity, so it does no harm in a sequence.
+    """
+
+    def __init__(self, blocks: Mapping[str, int], outputs: int, seed: int):
+        super().__init__()
+        self.names, self.seen = tuple(blocks), []  # type: tuple[str, ...], list[Tensor]
+        self.feedback = nn.ParameterList(
+            nn.Parameter(_drawn(channel, outputs, seed, index), requires_grad=False)
+            for index, channel in enumerate(blocks.values(), start=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x``."""
+        return x
+
+    def begin(self, model: nn.Module, inputs: Any) -> None:
+        """Forget the blocks of an earlier batch."""
+        self.seen.clear()
+
+    def cut(self, block: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
+        """Note the output of a block, and pass it on without its history."""
+        if not torch.is_grad_enabled() or not output.requires_grad:
+            return None
+        self.seen.append(output)
+        return output.detach()
+
+    def end(self, model: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
+        """Tie the outputs of all blocks to that of the model."""
+        seen = list(self.seen)
+        self.seen.clear()
+        if not seen:
+            return None
+        if len(seen) != len(self.names):
+            raise RuntimeError(
+                f"{len(seen)} outputs of blocks were met where the blocks are "
+                f"{', '.join(self.names)}: each must be used once"
+            )
+        for name, h, B in zip(self.names, seen, self.feedback, strict=True):
+            if output.ndim != 2 or h.ndim not in (2, 4) or h.shape[1] != B.shape[1]:
+                raise RuntimeError(
+                    f"block {name!r} gave {tuple(h.shape)} and the model {tuple(output.shape)}; "
+                    f"needed are (batch, {B.shape[1]}[, height, width]) and (batch, unit)"
+                )
+        return _Send.apply(output, *self.feedback, *seen)
+
+
+class _Send(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(y: Tensor, *rest: Tensor) -> Tensor:
+        return y.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        count = len(inputs) // 2
+        ctx.save_for_backward(*inputs[1 : 1 + count])
+        ctx.shapes = [h.shape for h in inputs[1 + count :]]
+
+    @staticmethod
+    def backward(ctx: Any, e: Tensor) -> Any:
+        signals = [
+            signal(e, B, shape) for B, shape in zip(ctx.saved_tensors, ctx.shapes, strict=True)
+        ]
+        return e, *[None] * len(signals), *signals
+
+
+def signal(e: Tensor, B: Tensor, shape: torch.Size) -> Tensor:
+    """Return what a block whose output has ``shape`` is taught by the error ``e``."""
+    delta = e @ B.to(e.dtype)
+    if len(shape) == 2:
+        return delta
+    return (delta / (shape[2] * shape[3]))[:, :, None, None].expand(shape)
+
+
+def teach_directly(model: nn.Module, blocks: Mapping[str, int], outputs: int, seed: int) -> None:
+    """Let the error teach the blocks of a model; the first layer's weights say which type."""
+    direct = Direct(blocks, outputs, seed).to(next(model.parameters()))
+    for name in blocks:
+        model.get_submodule(name).register_forward_hook(direct.cut)
+    model.register_forward_pre_hook(direct.begin)
+    model.register_forward_hook(direct.end)
+    model.add_module("direct_feedback", direct)
+
+
+def _drawn(channel: int, outputs: int, seed: int, index: int) -> Tensor:
+    path = Dense(channel, outputs)
+    return Streams((seed,)).uniform("feedback", path.feedback_shape, path.sign_scale, index)[0]
