@@ -10,14 +10,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-
-from bioprop.learning import Training
 
 SEAL = 32  # a checkpoint starts with the SHA-256 of the rest
 
@@ -28,6 +26,39 @@ class CheckpointError(Exception):
 
 class OutOfTime(Exception):
     """A run that stopped at its last checkpoint before a deadline; it can go on from there."""
+
+
+class Trained(Protocol):
+    """What a training shows of its network: the tensors that learning changed."""
+
+    @property
+    def weights(self) -> Sequence[Tensor]:
+        """Those of the layers."""
+
+    @property
+    def biases(self) -> Sequence[Tensor | None]:
+        """Those of the units, where they have any."""
+
+
+class Trainable(Protocol):
+    """A training that a journal can follow: a population, or deep networks one by one."""
+
+    @property
+    def step(self) -> int:
+        """How many batches it has seen."""
+
+    @property
+    def network(self) -> Trained:
+        """What it has learnt."""
+
+    def until(self, step: int) -> None:
+        """Go on until it has seen ``step`` batches."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
 
 
 class Journal:
@@ -53,6 +84,8 @@ class Journal:
         self.data: dict[str, str] = {}
         self.fingerprint = ""
         self._started, self._before = time.perf_counter(), 0.0
+        self._saved = time.monotonic()  # when the last checkpoint was
+        self._leg = time.time(), 0  # when progress was last told, and of how many examples
 
     @property
     def seconds(self) -> float:
@@ -72,32 +105,57 @@ class Journal:
         lists = {name: torch.as_tensor(v).double().tolist() for name, v in quantities.items()}
         self.rows.append((int(examples), lists))
 
-    def follow(self, training: Training, marks: Iterable[int], batch: int = 1) -> Iterator[int]:
+    def follow(
+        self,
+        training: Trainable,
+        marks: Iterable[int],
+        batch: int = 1,
+        stride: int | None = None,
+    ) -> Iterator[int]:
         """Train to each mark (in examples) and yield it; the caller measures and writes.
 
-        A run that was interrupted goes on after its last checkpoint, with the same result.
+        A run that was interrupted goes on after its last checkpoint, with the same result. Where
+        the way from mark to mark is long, ``stride`` is the number of batches after which progress
+        is told, and a checkpoint saved if it is due.
         """
         done = self._resume(training)
-        saved = time.monotonic()
+        self._saved = time.monotonic()
+        self._leg = time.time(), training.step * batch
         ordered = sorted({int(mark) // batch * batch for mark in marks})  # whole batches only
         for place, mark in enumerate(ordered):
             if mark > done:
-                before, begun = training.step * batch, time.time()
+                while stride and training.step + stride < mark // batch:
+                    training.until(training.step + stride)
+                    seen = training.step * batch
+                    self._told(training, done, seen, min(seen + stride * batch, mark), ordered[-1])
                 training.until(mark // batch)
                 yield mark
-                if self.progress:
-                    self.progress(mark, ordered[-1])
-                pace = (time.time() - begun) / (mark - before) if mark > before else 0.0
-                way = [after - mark for after in ordered[place + 1 : place + 2]]
-                stop = any(time.time() + pace * examples > self.deadline for examples in way)
-                if self.checkpoint and (stop or time.monotonic() - saved >= self.every):
-                    self._save(training, mark)
-                    saved = time.monotonic()
-                if stop:
-                    raise OutOfTime(f"stopped after {mark} of {ordered[-1]} examples")
+                done = mark
+                following = ordered[place + 1] if mark < ordered[-1] else mark
+                near = min(mark + stride * batch, following) if stride else following
+                self._told(training, done, mark, near, ordered[-1])
         network = training.network
         biases = [bias for bias in network.biases if bias is not None]
         self.fingerprint = fingerprint([*network.weights, *biases])
+
+    def _told(
+        self, training: Trainable, mark: int, examples: int, following: int, total: int
+    ) -> None:
+        """Tell of progress, and save a checkpoint if one is due; the last row is that of ``mark``.
+
+        Where the ``following`` example would be reached after the deadline, save and stop.
+        """
+        if self.progress:
+            self.progress(examples, total)
+        (begun, before), now = self._leg, time.time()
+        pace = (now - begun) / (examples - before) if examples > before else 0.0
+        self._leg = now, examples
+        stop = following > examples and now + pace * (following - examples) > self.deadline
+        if self.checkpoint and (stop or time.monotonic() - self._saved >= self.every):
+            self._save(training, mark)
+            self._saved = time.monotonic()
+        if stop:
+            raise OutOfTime(f"stopped after {examples} of {total} examples")
 
     def table(self) -> pd.DataFrame:
         """Return the tidy table: member, labels, examples, and each quantity."""
@@ -108,7 +166,7 @@ class Journal:
             frames.append(pd.DataFrame(frame))
         return pd.concat(frames, ignore_index=True)
 
-    def _save(self, training: Training, mark: int) -> None:
+    def _save(self, training: Trainable, mark: int) -> None:
         assert self.checkpoint is not None
         partial = self.checkpoint.with_suffix(".partial")  # one writer: what is there is left over
         state = {"training": training.state_dict(), "rows": self.rows, "mark": mark}
@@ -127,7 +185,7 @@ class Journal:
             with suppress(OSError):
                 partial.unlink()
 
-    def _resume(self, training: Training) -> int:
+    def _resume(self, training: Trainable) -> int:
         if self.checkpoint is None or not self.checkpoint.exists():
             return -1
         content = self.checkpoint.read_bytes()

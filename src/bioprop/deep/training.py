@@ -1,0 +1,236 @@
+"""The training loop for deep networks: any model, any rule.
+
+PyTorch itself is the engine: autocast, its SGD, and a module's own ``state_dict``. A framework on
+top of it would bring data loaders, which images that lie on the device as bytes do not need, and
+checkpoints of its own, which a run here keeps in its journal.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bioprop.deep.recipes import Recipe
+
+Batches = Callable[[int], tuple[Tensor, Tensor]]
+WATCH = 20  # steps between two looks at whether the loss is still a number
+
+
+class OutOfMemory(ValueError):
+    """A batch that does not fit into memory; the message says which one to try."""
+
+
+class Weights(NamedTuple):
+    """What a network has learnt."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+
+
+class Training:
+    """A model in training: its weights, those of its optimiser, a count of steps.
+
+    ``batches(step)`` returns images ``(batch, channel, row, column)`` and classes ``(batch,)``, and
+    ``each_epoch`` is how many make an epoch: with both functions of the step alone, an interrupted
+    run goes on with the same bits. ``autocast`` is the dtype that products are made in, or None.
+    ``named`` says what the training is, such as its rule; a state that was saved by a training of
+    another name is refused. A training whose loss is no number any more stops learning.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        recipe: Recipe,
+        each_epoch: int,
+        *,
+        autocast: torch.dtype | None = None,
+        named: Mapping[str, Any] | None = None,
+    ):
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.batches, self.recipe, self.each_epoch = batches, recipe, each_epoch
+        self.autocast, self.named = autocast, {**(named or {}), "recipe": repr(recipe)}
+        self.step, self.diverged = 0, False
+        groups = list(_groups(model, recipe))
+        self.optimiser = torch.optim.SGD(
+            groups, recipe.rate, recipe.momentum, weight_decay=recipe.decay
+        )
+        self._rates = [group["lr"] for group in self.optimiser.param_groups]
+        self._loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self._losses = 0
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return next(self.model.parameters()).device
+
+    @property
+    def network(self) -> Weights:
+        """What was learnt, to tell two runs apart by."""
+        return Weights([p.detach() for p in self.model.parameters()], [])
+
+    def until(self, step: int) -> None:
+        """Learn from batches until ``step`` of them have been seen since the start."""
+        self.model.train()
+        with self._memory():
+            while self.step < step and not self.diverged:
+                self._learn()
+        self.step = step
+
+    def _learn(self) -> None:
+        images, classes = self.batches(self.step)
+        with self.products():
+            loss = F.cross_entropy(self.model(images), classes)
+        self.optimiser.zero_grad()
+        loss.backward()
+        if self.recipe.manhattan:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.sign_()
+        factor = self.recipe.factor(self.step, self.each_epoch)
+        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        self.optimiser.step()
+        self._loss += loss.detach()
+        self._losses += 1
+        self.step += 1
+        if self.step % WATCH == 0 or self.step == self.recipe.epochs * self.each_epoch:
+            self.diverged = not bool(self._loss.isfinite())
+
+    def loss(self) -> Tensor:
+        """Return the mean loss of the batches since this was last asked; NaN where there were none.
+
+        NaN too for a training that has diverged.
+        """
+        mean = self._loss / self._losses if self._losses else self._loss * torch.nan
+        self._loss, self._losses = torch.zeros_like(self._loss), 0
+        return mean * torch.nan if self.diverged else mean
+
+    @torch.no_grad()
+    def errors(
+        self, images: Iterator[tuple[Tensor, Tensor]], best: Sequence[int] = (1, 5)
+    ) -> list[Tensor]:
+        """Return in per cent how often the class is not among the ``best`` so many outputs.
+
+        A number for each of ``best``. NaN for a training that has diverged.
+        """
+        self.model.eval()
+        wrong, seen = torch.zeros(len(best), dtype=torch.float64, device=self.device), 0
+        with self._memory():
+            for x, classes in images:
+                with self.products():
+                    y = self.model(x)
+                first = y.topk(min(max(best), y.shape[1])).indices == classes[:, None]
+                wrong += torch.stack([(~first[:, :n].any(1)).sum() for n in best])
+                seen += len(x)
+        return list(wrong * (torch.nan if self.diverged else 100 / seen))
+
+    def products(self) -> torch.autocast:
+        """Return the context in which products are made in the training's precision."""
+        return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that learning changes, and what the training is."""
+        slots = [self.optimiser.state[p].get("momentum_buffer") for p in self._parameters()]
+        return {
+            "named": self.named,
+            "step": self.step,
+            "diverged": self.diverged,
+            "model": {name: t.clone() for name, t in self.model.state_dict().items()},
+            "momentum": [None if slot is None else slot.clone() for slot in slots],
+            "loss": self._loss.clone(),
+            "losses": self._losses,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved ``state_dict``; the result is the same bit for bit.
+
+        Raises ``ValueError`` where it is the state of another training; nothing is changed then.
+        """
+        if apart := [k for k in self.named if state["named"].get(k) != self.named[k]]:
+            said = "; ".join(
+                f"{name} was {state['named'].get(name)!r} and is {self.named[name]!r}"
+                for name in apart
+            )
+            raise ValueError(f"the saved state is that of another training: {said}")
+        own = {name: tuple(t.shape) for name, t in self.model.state_dict().items()}
+        saved = {name: tuple(t.shape) for name, t in state["model"].items()}
+        if own != saved:
+            odd = sorted(own.items() ^ saved.items())[:4]
+            raise ValueError(f"the saved state is that of another model: {odd} differ")
+        self.model.load_state_dict(state["model"])
+        for parameter, slot in zip(self._parameters(), state["momentum"], strict=True):
+            if slot is None:
+                self.optimiser.state.pop(parameter, None)
+            else:
+                kept = torch.empty_like(parameter).copy_(slot)
+                self.optimiser.state[parameter] = {"momentum_buffer": kept}
+        self.step, self.diverged = state["step"], state["diverged"]
+        self._loss, self._losses = state["loss"].to(self.device), state["losses"]
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [p for group in self.optimiser.param_groups for p in group["params"]]
+
+    @contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Turn the many ways to be out of memory into one error that helps."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            if not known and "can't allocate memory" not in str(error):  # as a CPU says it
+                raise
+            batch = self.recipe.batch
+            smaller = f"try batch = {batch // 2}" if batch > 1 else "nothing smaller is left to try"
+            raise OutOfMemory(
+                f"a batch of {batch} images does not fit into the memory of {self.device}: "
+                f"{smaller}, and with it a rate in proportion"
+            ) from error
+
+
+class Members:
+    """Trainings of several seeds, one after another in short turns, as one for a journal."""
+
+    def __init__(self, trainings: Sequence[Training]):
+        self.trainings = list(trainings)
+
+    @property
+    def step(self) -> int:
+        """How many batches each training has seen."""
+        return self.trainings[0].step
+
+    @property
+    def network(self) -> Weights:
+        """What all of them have learnt."""
+        return Weights([t for each in self.trainings for t in each.network.weights], [])
+
+    def until(self, step: int) -> None:
+        """Let each training learn until it has seen ``step`` batches."""
+        for training in self.trainings:
+            training.until(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of all, in order."""
+        return {"members": [training.state_dict() for training in self.trainings]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved ``state_dict`` of as many trainings."""
+        if (count := len(state["members"])) != len(self.trainings):
+            raise ValueError(f"the saved state has {count} members, not {len(self.trainings)}")
+        for training, saved in zip(self.trainings, state["members"], strict=True):
+            training.load_state_dict(saved)
+
+
+def _groups(model: nn.Module, recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Yield the parameters that share a rate: those of the last layer may have their own."""
+    if recipe.last_rate is None:
+        yield {"params": [p for p in model.parameters() if p.requires_grad], "lr": recipe.rate}
+        return
+    layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    last = set(layers[-1].parameters())
+    learning = [p for p in model.parameters() if p.requires_grad]
+    yield {"params": [p for p in learning if p not in last], "lr": recipe.rate}
+    yield {"params": [p for p in learning if p in last], "lr": recipe.last_rate}
