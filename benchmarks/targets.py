@@ -1,4 +1,4 @@
-"""What does target propagation cost beside backpropagation by autograd, and many settings beside one?
+"""What target propagation costs beside backpropagation by autograd, and many settings beside one.
 
 A 784-5x256-10 tanh network with softmax and cross-entropy, as on MNIST in Bartunov et al. 2018.
 Autograd is PyTorch's own: nn.Linear, loss.backward(), torch.optim.Adam, on the same batches from

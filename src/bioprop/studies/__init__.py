@@ -1,6 +1,7 @@
 """One file for each result of a paper; ``STUDIES`` is the table of them all."""
 
 from bioprop.choose import choose
+from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
 from bioprop.studies.bartunov2018.targets_mnist_local import STUDY as _targets_mnist_local
@@ -48,6 +49,7 @@ STUDIES = {
         _johnson_lindenstrauss,
         _spiking,
         _targets_explained,
+        _targets_defect,
         _targets_sdtp,
         _targets_sdtp_full,
         _targets_mnist_rates,

@@ -52,6 +52,7 @@ LOOKS = {
     "dfa": Look("direct feedback alignment", COLOURS[0], "-."),
     "tp": Look("vanilla target propagation", COLOURS[5], (0, (3, 1, 1, 1))),
     "dtp": Look("DTP", COLOURS[3], "-"),
+    "dtp-left-out": Look("DTP, two updates left out", COLOURS[5], "--"),
     "sdtp": Look("SDTP", COLOURS[1], "-."),
     "ao-sdtp": Look("AO-SDTP", COLOURS[9], "--"),
     "dtp-alternating": Look("DTP, alternating", COLOURS[3], "-"),

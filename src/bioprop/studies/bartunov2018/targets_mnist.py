@@ -101,12 +101,16 @@ def ordering(
     )
 
 
-def table_claims(prefix: str, column: str, words: str, methods: Sequence[str]) -> list[Claim]:
-    """Return the claims that both columns of Table 1 on MNIST have in common."""
+def table_claims(
+    prefix: str, column: str, words: str, methods: Sequence[str], second: str
+) -> list[Claim]:
+    """Return the claims that both columns of Table 1 on MNIST have in common.
+
+    ``second`` is the method that comes next to backpropagation in the paper.
+    """
     figure = f"{prefix}-table"
     others = [name for name in methods if name not in ("bp", "bp-convnet")]
     key = partial("{}-{}-test".format, column)
-    best_other = min(others, key=lambda name: reported.value("bartunov2018", key(name)))
     above = Region(low=0.0)
     level = "a method is above another where the interval of the difference lies above zero"
     return [
@@ -115,7 +119,7 @@ def table_claims(prefix: str, column: str, words: str, methods: Sequence[str]) -
             f"{prefix}-bp-best",
             f"Backpropagation is the best of the nine ({words}).",
             lambda runs: next_best(runs, others),
-            f"{key(best_other)} - {key('bp')}",
+            f"{key(second)} - {key('bp')}",
             figure,
             above,
             level + "; the best of the others is the one with the lowest mean",
@@ -171,7 +175,7 @@ def table_claims(prefix: str, column: str, words: str, methods: Sequence[str]) -
 
 FULLY = "fully connected"
 CLAIMS = [
-    *table_claims("targets-mnist", "mnist-fc", FULLY, list(METHODS)),
+    *table_claims("targets-mnist", "mnist-fc", FULLY, list(METHODS), "dtp-alternating"),
     *(
         ordering(
             f"targets-mnist-{name}-alternating",

@@ -55,7 +55,7 @@ def gains(name: str) -> Claim:
 
 
 CLAIMS = [
-    *table_claims("targets-local", "mnist-lc", LOCALLY, list(VARIANTS)),
+    *table_claims("targets-local", "mnist-lc", LOCALLY, list(VARIANTS), "fa"),
     *(gains(name) for name in METHODS),
     ordering(
         "targets-local-convnet",

@@ -1,0 +1,190 @@
+"""Bartunov et al. 2018: settings as printed, networks of Table 3, and what is measured."""
+
+import numpy as np
+import pytest
+import torch
+
+from bioprop import studies
+from bioprop.studies import reported
+from bioprop.studies.bartunov2018 import tables, targets_sdtp
+from bioprop.studies.bartunov2018.methods import (
+    METHODS,
+    MethodSettings,
+    beside,
+    prepare,
+    present,
+)
+from bioprop.studies.bartunov2018.tables import PAPER
+from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
+from bioprop.studies.bartunov2018.targets_mnist import chosen, lowest
+from bioprop.studies.bartunov2018.targets_mnist_table5 import TABLE_5
+from bioprop.studies.journal import Journal
+from bioprop.studies.signals import gauss_newton, jacobians, steepest
+
+SMALL = {"images": "digits", "hidden": (12, 12), "held_out": 200, "batch": 50, "members": 3}
+NAMES = {
+    "rate": "forward-rate",
+    "beta1": "forward-beta1",
+    "beta2": "forward-beta2",
+    "eps": "forward-eps",
+    "inverse_rate": "inverse-rate",
+    "inverse_beta1": "inverse-beta1",
+    "inverse_beta2": "inverse-beta2",
+    "inverse_eps": "inverse-eps",
+    "alpha": "alpha",
+    "sigma": "sigma",
+}
+
+
+@pytest.mark.parametrize("name", TABLE_5)
+def test_the_printed_settings_are_those_of_table_5(name: str) -> None:
+    rows = reported.table("bartunov2018")["value"]
+    printed = {
+        mine: float(rows[key])
+        for mine, word in NAMES.items()
+        if (key := f"table5-mnist-fc-{name}-{word}") in rows.index
+    }
+    assert dict(TABLE_5[name]) == printed
+
+
+@pytest.mark.parametrize("study", ["targets-mnist", "targets-mnist-local"])
+def test_every_cell_of_table_1_has_a_claim(study: str) -> None:
+    column = "mnist-lc" if "local" in study else "mnist-fc"
+    cells = {key for key in reported.table("bartunov2018").index if key.startswith(column)}
+    claimed = {claim.reported for claim in studies.get(study).claims}
+    assert {cell for cell in cells if cell.endswith("-test")} <= claimed
+
+
+@pytest.mark.parametrize(
+    "study, variant, sizes",
+    [
+        ("targets-mnist", "bp", [(784, 256), *[(256, 256)] * 4, (256, 10)]),
+        (
+            "targets-mnist-local",
+            "fa",
+            [(196, 9, 32), (49, 288, 64), (3136, 1024), (1024, 10)],
+        ),
+        (
+            "targets-mnist-local",
+            "bp-convnet",
+            [(32, 1, 3, 3), (64, 32, 3, 3), (3136, 1024), (1024, 10)],
+        ),
+    ],
+)
+def test_the_networks_are_those_of_table_3(
+    study: str, variant: str, sizes: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bioprop.studies.bartunov2018 import methods
+    from bioprop.tasks.images import Images
+
+    blank = torch.zeros(6000, 784, dtype=torch.uint8), torch.zeros(6000, dtype=torch.uint8)
+    mnist = Images(*blank, *blank, (1, 28, 28))
+    monkeypatch.setattr(methods, "load", lambda name, held_out=0: mnist.held_out(held_out))
+    settings = studies.get(study).configure("reduced", variant, members=1)
+    training, _ = prepare(settings, settings.streams())
+    assert [layer.weight_shape for layer in training.network.layers] == sizes
+    assert training.network.activations[-1] == "softmax"
+
+
+def run(name: str, **changes: object) -> tuple[MethodSettings, Journal]:
+    settings = MethodSettings(**{**METHODS[name], **SMALL, "epochs": 2, **changes})
+    journal = Journal()
+    studies.get("targets-mnist").run(settings, journal)
+    return settings, journal
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_marks_are_forward_epochs_whatever_the_schedule(name: str) -> None:
+    settings, journal = run(name)
+    assert [mark for mark, _ in journal.rows] == [k * settings.each_epoch for k in range(3)]
+    errors = journal.table()
+    assert {"error", "validation", "training", "angle-1", "angle-2"} <= set(errors)
+
+
+def test_backpropagation_is_at_no_angle_to_itself() -> None:
+    _, journal = run("bp")
+    assert journal.table()[["angle-1", "angle-2"]].to_numpy() == pytest.approx(0, abs=1e-3)
+
+
+def test_a_tiny_step_is_its_own_limit_and_the_whole_one_is_not() -> None:
+    for step, low, high in ((1e-3, 0, 0.5), (1.0, 1.0, 90)):
+        settings = MethodSettings(
+            **{**METHODS["sdtp-parallel"], **SMALL, "step": step, "reads": "output"},
+            precision="float64",
+        )
+        training, task = prepare(settings, settings.streams())
+        training.until(40)
+        found = beside(training, present(training.network, *task.test()), limits=True)
+        assert low <= float(found["limit-1"].mean()) < high
+
+
+def test_gauss_newton_and_steepest_descent_from_the_slopes_of_the_output() -> None:
+    settings = MethodSettings(**{**METHODS["bp"], **SMALL}, precision="float64")
+    training, task = prepare(settings, settings.streams())
+    x, labels = task.test()
+    trial = present(training.network, x[:5], labels[:5])
+    J = jacobians(training.network, trial)
+    W = training.network.weights[-1]
+    torch.testing.assert_close(J[-1], W.mT.unsqueeze(1).expand_as(J[-1]))
+    torch.testing.assert_close(steepest(J[-1], trial.error), trial.error @ W.mT)
+    newton = gauss_newton(J[0], trial.error)
+    moved = torch.einsum("meou,meu->meo", J[0], newton)
+    torch.testing.assert_close(moved, trial.error)  # J has full rank: the step undoes the error
+
+
+def test_the_epoch_is_chosen_on_held_out_images_and_a_lost_member_has_none() -> None:
+    settings, journal = run("bp", epochs=3)
+    table = journal.table()
+
+    class Run:
+        pass
+
+    found = Run()
+    found.settings, found.table = settings, table  # type: ignore[attr-defined]
+    wide = table.pivot(index="examples", columns="member", values="validation")
+    error = table.pivot(index="examples", columns="member", values="error")
+    expected = [error[m][wide[m].idxmin()] for m in wide]
+    assert chosen(found) == pytest.approx(expected)  # type: ignore[arg-type]
+    assert (lowest(found) <= chosen(found)).all()  # type: ignore[arg-type]
+    table.loc[(table["member"] == 1) & (table["examples"] > 0), ["error", "validation"]] = np.nan
+    assert np.isnan(chosen(found)).tolist() == [False, True, False]  # type: ignore[arg-type]
+    assert np.isnan(lowest(found)).tolist() == [False, True, False]  # type: ignore[arg-type]
+
+
+def test_networks_that_are_switched_learn_as_the_others_until_half_way() -> None:
+    study = studies.get("targets-sdtp")
+    tables = {}
+    for variant in ("steady", "switched"):
+        settings = study.configure("smoke", variant, epochs=4, precision="float64")
+        journal = Journal()
+        targets_sdtp.run(settings, journal)
+        tables[variant] = journal.table().pivot(
+            index="examples", columns="member", values="angle-1"
+        )
+    same = (tables["steady"] == tables["switched"]).all(axis=1).tolist()
+    assert same == [True, True, True, False, False]
+
+
+def test_table_5_is_compared_with_table_4_number_by_number() -> None:
+    printed = tables.printed()
+    assert len(printed) == sum(key.startswith("table5") for key in reported.table(PAPER).index)
+    assert tables.allowed("forward-rate", 1e-4) and not tables.allowed("forward-rate", 3.01e-4)
+    assert tables.allowed("inverse-beta2", 0.999) and not tables.allowed("inverse-beta2", 0.95)
+    counted = tables.outside()
+    assert (counted["printed"].sum(), counted["outside"].min()) == (len(printed), 0)
+    assert (
+        counted.loc["mnist fc", "outside"]
+        == (~printed["allowed"])[printed["network"] == "mnist fc"].sum()
+    )
+
+
+def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -> None:
+    settings = studies.get("targets-defect").configure("smoke", "dtp-left-out")
+    training, _ = prepare(settings, settings.streams())
+    training.optimiser = sparing(training.optimiser, **LEFT_OUT)
+    before = [W.clone() for W in training.network.weights]
+    training.until(3)
+    same = [torch.equal(a, b) for a, b in zip(before, training.network.weights, strict=True)]
+    assert [index for index, still in enumerate(same) if still] == [5]
+    biases = training.network.biases
+    assert [i for i, b in enumerate(biases) if b is not None and not b.any()] == [4]
