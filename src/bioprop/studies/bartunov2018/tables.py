@@ -10,10 +10,6 @@ PAPER = "bartunov2018"
 # From the settings of Table 5 to those of Table 4: the range of a number, or a list of values.
 RANGES = {"forward-rate": "rate", "inverse-rate": "rate", "alpha": "alpha", "sigma": "sigma"}
 LISTS = {
-    f"{part}-{name}": name
-    for part in ("forward", "inverse")
-    for name in ("beta1", "beta2", "eps")
-}
     f"{part}-{name}": name for part in ("forward", "inverse") for name in ("beta1", "beta2", "eps")
 }
 
