@@ -75,16 +75,20 @@ class _Feedback(Function):
         )
 
     @staticmethod
-    def kept(ctx: Any) -> tuple[Tensor, Tensor]:
-        """Return the layer's input and ``B``, in the precision of the input."""
+    def kept(ctx: Any) -> tuple[Tensor, Tensor, float]:
+        """Return the layer's input, ``B`` in the same precision, and a factor it still lacks.
+
+        One size for all signs is cheaper to multiply into the signal than into the weights.
+        """
         if ctx.kind != "weights" and _twice():
             raise RuntimeError(
                 "a signal through feedback weights is no gradient and cannot be differentiated; "
                 "leave out create_graph=True"
             )
         x, W, M = ctx.saved_tensors
-        M = ctx.number if M is None else M.to(x.dtype)
-        return x, feedback_weights(ctx.kind, W, M)
+        if ctx.kind == "signs" and M is None:
+            return x, torch.sign(W), ctx.number
+        return x, feedback_weights(ctx.kind, W, None if M is None else M.to(x.dtype)), 1.0
 
 
 class _Linear(_Feedback):
@@ -94,13 +98,12 @@ class _Linear(_Feedback):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        x, B = _Feedback.kept(ctx)
-        signal = g.reshape(-1, g.shape[-1])
-        below = (signal @ B).view(x.shape) if ctx.needs_input_grad[0] else None
-        taught = ctx.needs_input_grad[1]
-        change = signal.mT @ x.reshape(-1, x.shape[-1]) if taught else None
-        bias = signal.sum(0) if ctx.biases else None
-        return below, change, bias, change if ctx.needs_input_grad[3] else None, None
+        x, B, gain = _Feedback.kept(ctx)
+        rows, (below, taught) = g.reshape(-1, g.shape[-1]), ctx.needs_input_grad[:2]
+        signal = _times((rows @ B).view(x.shape), gain) if below else None
+        change = rows.mT @ x.reshape(-1, x.shape[-1]) if taught else None
+        bias = rows.sum(0) if ctx.biases else None
+        return signal, change, bias, change if ctx.needs_input_grad[3] else None, None
 
 
 class _Convolution(_Feedback):
@@ -115,25 +118,29 @@ class _Convolution(_Feedback):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        x, B = _Feedback.kept(ctx)
+        x, B, gain = _Feedback.kept(ctx)
         geometry, (below, taught) = ctx.geometry, ctx.needs_input_grad[:2]
-        if small_maps.pays(x, B, geometry):
-            signal = small_maps.input_gradient(g, B, x.shape, geometry) if below else None
-            change = small_maps.weight_gradient(g, x, B.shape, geometry) if taught else None
-            bias = g.sum((0, 2, 3)) if ctx.biases else None
-        else:
-            signal, change, bias = torch.ops.aten.convolution_backward(
-                g,
-                x,
-                B,
-                [ctx.biases] if ctx.biases else None,
-                *geometry[:3],
-                False,
-                [0, 0],
-                geometry.groups,
-                [below, taught, bool(ctx.biases)],
+        signal = change = None
+        if below and small_maps.pays(x, B, geometry):
+            signal = small_maps.input_gradient(g, B, x.shape, geometry)
+        if taught and small_maps.pays(x, B, geometry, small_maps.GRADIENT_SIDE):
+            change = small_maps.weight_gradient(g, x, B.shape, geometry)
+        rest = [below and signal is None, taught and change is None, bool(ctx.biases)]
+        if any(rest):
+            biases = [ctx.biases] if ctx.biases else None
+            made = torch.ops.aten.convolution_backward(
+                g, x, B, biases, *geometry[:3], False, [0, 0], geometry.groups, rest
             )
+            signal = made[0] if rest[0] else signal
+            change = made[1] if rest[1] else change
+        bias = made[2] if ctx.biases else None
+        if signal is not None:
+            signal = _times(signal, gain)
         return signal, change, bias, change if ctx.needs_input_grad[3] else None, None, None
+
+
+def _times(signal: Tensor, gain: float) -> Tensor:
+    return signal if gain == 1.0 else signal.mul_(gain)
 
 
 def _twice() -> bool:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from bioprop.deep import small_maps
 from bioprop.deep.functions import convolve, feedback_weights, linear
 from bioprop.deep.rules import RULES, Rule, redraw, sign_scale
-from bioprop.deep.small_maps import Geometry
+from bioprop.deep.small_maps import GRADIENT_SIDE, Geometry
 
 
 class Layer(nn.Module):
@@ -56,7 +56,7 @@ class Layer(nn.Module):
         """Return the kind of the feedback weights, and what they are made with now."""
         rule = RULES[self.rule]
         if not rule.redrawn:
-            return rule.kind, self.scale if self.feedback is None else self.feedback
+            return rule.kind, self.scale if rule.start is None else self.feedback
         even = isinstance(self, nn.Linear)
         W, batch = self.weight.detach(), self.batches
         return rule.kind, redraw(W, batch, self.seed, self.index, self.scale, even)
@@ -127,7 +127,7 @@ class Conv2d(Layer, nn.Conv2d):
         x, padding = self._padded(x)
         geometry = Geometry(self.stride, padding, self.dilation, self.groups)  # type: ignore[arg-type]
         x, W, b = _cast(x, self.weight, self.bias)
-        if self.rule in ("bp", "dfa") and not small_maps.pays(x, W, geometry):
+        if self.rule in ("bp", "dfa") and not small_maps.pays(x, W, geometry, GRADIENT_SIDE):
             return F.conv2d(x, W, b, *geometry)
         _not_transformed()
         return convolve(x, W, b, geometry, *self._next())
