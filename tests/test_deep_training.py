@@ -172,7 +172,7 @@ def test_a_training_goes_on_with_the_same_bits(autocast: torch.dtype | None) -> 
     second.load_state_dict(torch.load(saved, weights_only=True))
     assert second.step == 9
     second.until(20)
-    assert bits(second) == bits(whole) and torch.equal(second.loss(), whole.loss())
+    assert bits(second) == bits(whole)
 
 
 def test_members_are_as_each_of_them_alone() -> None:
@@ -232,13 +232,17 @@ print(journalled(Path(sys.argv[1]), progress), flush=True)
 """
 
 
+def error(trained: Training) -> Tensor:
+    return trained.errors(task().test())[0]
+
+
 def journalled(checkpoint: Path, progress: Any = None) -> str:
     """Train in a journal that saves after every third batch; return what identifies the end."""
     journal = Journal(checkpoint, progress, every=0.0)
     journal.label(seed=(1, 2))
     both = Members([training(1), training(2)])
     for examples in journal.follow(both, [0, 1400, 2800], 100, stride=3):
-        journal.write(examples, loss=torch.stack([each.loss() for each in both.trainings]))
+        journal.write(examples, error=torch.stack([error(each) for each in both.trainings]))
     return journal.fingerprint + str(journal.rows)
 
 
@@ -263,7 +267,6 @@ def test_a_training_that_diverges_says_so_and_stops_learning() -> None:
     trained = training(recipe=dataclasses.replace(SHORT, rate=1e30, epochs=20))
     trained.until(41)
     assert trained.diverged and trained.step == 41
-    assert trained.loss().isnan()
     assert all(error.isnan() for error in trained.errors(task().test()))
     again = training(recipe=dataclasses.replace(SHORT, rate=1e30, epochs=20))
     again.load_state_dict(trained.state_dict())

@@ -59,8 +59,7 @@ class Training:
             groups, recipe.rate, recipe.momentum, weight_decay=recipe.decay
         )
         self._rates = [group["lr"] for group in self.optimiser.param_groups]
-        self._loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        self._losses = 0
+        self._finite = torch.ones((), dtype=torch.bool, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -94,20 +93,10 @@ class Training:
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self.optimiser.step()
-        self._loss += loss.detach()
-        self._losses += 1
+        self._finite &= loss.detach().isfinite()
         self.step += 1
         if self.step % WATCH == 0 or self.step == self.recipe.epochs * self.each_epoch:
-            self.diverged = not bool(self._loss.isfinite())
-
-    def loss(self) -> Tensor:
-        """Return the mean loss of the batches since this was last asked; NaN where there were none.
-
-        NaN too for a training that has diverged.
-        """
-        mean = self._loss / self._losses if self._losses else self._loss * torch.nan
-        self._loss, self._losses = torch.zeros_like(self._loss), 0
-        return mean * torch.nan if self.diverged else mean
+            self.diverged = not bool(self._finite)
 
     @torch.no_grad()
     def errors(
@@ -141,8 +130,7 @@ class Training:
             "diverged": self.diverged,
             "model": {name: t.clone() for name, t in self.model.state_dict().items()},
             "momentum": [None if slot is None else slot.clone() for slot in slots],
-            "loss": self._loss.clone(),
-            "losses": self._losses,
+            "finite": self._finite.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -169,7 +157,7 @@ class Training:
                 kept = torch.empty_like(parameter).copy_(slot)
                 self.optimiser.state[parameter] = {"momentum_buffer": kept}
         self.step, self.diverged = state["step"], state["diverged"]
-        self._loss, self._losses = state["loss"].to(self.device), state["losses"]
+        self._finite = state["finite"].to(self.device)
 
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]

@@ -27,6 +27,8 @@ from bioprop.studies.questions.alignment_needed import STUDY as _alignment_neede
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
+from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
+from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
 
 STUDIES = {
     study.name: study
@@ -56,6 +58,8 @@ STUDIES = {
         _targets_mnist,
         _targets_mnist_table5,
         _targets_mnist_local,
+        _signs_rates,
+        _signs_tiny,
     )
 }
 

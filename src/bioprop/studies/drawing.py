@@ -33,6 +33,9 @@ class Look:
 LOOKS = {
     "bp": Look("backpropagation", "0.15", "-"),
     "fa": Look("feedback alignment", COLOURS[2], "--"),
+    "ss": Look("sign-symmetry", COLOURS[3], "-."),
+    "ss-fixed": Look("sign-symmetry, sizes drawn once", COLOURS[4], (0, (5, 2))),
+    "ss-redrawn": Look("sign-symmetry, sizes drawn for each batch", COLOURS[5], (0, (3, 1, 1, 1))),
     "np": Look("node perturbation", COLOURS[1], "-."),
     "shallow": Look("shallow", COLOURS[0], ":"),
     "fa-sparse": Look("feedback alignment, half removed", COLOURS[5], (0, (3, 1, 1, 1))),

@@ -1,0 +1,1 @@
+"""Xiao, Chen, Liao, Poggio 2018: one file for each result."""

@@ -1,0 +1,191 @@
+"""What the studies of sign-symmetry share: ResNet-18 on images, and what is measured of it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+import torch
+from matplotlib.axes import Axes
+
+from bioprop.choose import choose
+from bioprop.deep import RULES, convert, resnet18
+from bioprop.deep.recipes import Recipe, recipe
+from bioprop.deep.signals import (
+    agreement,
+    beside_backprop,
+    converted,
+    signal_angle,
+    weight_angle,
+)
+from bioprop.deep.training import Members, Training
+from bioprop.studies import drawing
+from bioprop.studies.journal import Journal
+from bioprop.studies.study import (
+    STRICT,
+    Count,
+    Precision,
+    Run,
+    Runs,
+    Seed,
+    Settings,
+    rows_at,
+)
+from bioprop.tasks.augmentation import Augmentation
+from bioprop.tasks.images import load
+from bioprop.tasks.photographs import Photographs
+
+DeepRule = Annotated[
+    str, pydantic.AfterValidator(lambda name: choose("learning rule", name, RULES))
+]
+GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
+STRIDE = 20  # batches between two chances to save a checkpoint
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class DeepSettings(Settings):
+    """Settings of a ResNet-18 that learns images, and where each value comes from."""
+
+    rule: DeepRule  # abstract: backpropagation, sign-symmetry, feedback alignment
+    last: Literal["rule", "bp"] = "rule"  # ours: the rule in the last layer too; the paper has both
+    images: str = "tiny-imagenet"  # ours: the paper has ImageNet; digits are for quick runs
+    every: Count = 1  # ours: all classes; 4 keeps every fourth
+    held_out: Seed = 0  # ours: training images that stand in for the test images, to choose by
+    width: Count = 32  # ours: half of ResNet-18's 64 channels
+    stem: Literal["imagenet", "small"] = "imagenet"  # official code
+    recipe: str = "short"  # ours: SGD, momentum 0.9, weight decay 5e-4, a ramp up and down
+    epochs: Count = 20  # ours: 90 in the official code
+    batch: Count = 128  # ours: 256 in the official code
+    pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
+    flips: str = "horizontal"  # official code
+    probe: Count = 256  # ours: training images on which signals are measured
+    precision: Precision = "bfloat16"  # ours: products alone, four times as fast
+    members: Count = 3  # ours: the paper seems to have had one network for each curve
+
+    def plan(self, rate: float) -> Recipe:
+        """Return the recipe with the changes of these settings."""
+        return dataclasses.replace(
+            recipe(self.recipe),
+            rate=rate,
+            epochs=self.epochs,
+            batch=self.batch,
+            pad=self.pad,
+            flips=self.flips,
+        )
+
+
+def train(settings: DeepSettings, seed: int, rate: float) -> Training:
+    """Return one network, ready to be trained; ``batches`` of it is its :class:`Photographs`."""
+    plan = settings.plan(rate)
+    images = load(settings.images, settings.held_out, settings.every)
+    augmentation = Augmentation(plan.pad, plan.flips)
+    task = Photographs(images, seed, plan.batch, augmentation, settings.dtype, settings.device)
+    model = resnet18(images.classes, settings.width, settings.stem, seed)
+    convert(model, settings.rule, last=settings.last, seed=seed)
+    named = {"rule": settings.rule, "last": settings.last, "seed": seed, "images": settings.images}
+    return Training(
+        model.to(settings.device, settings.dtype),
+        task,
+        plan,
+        task.each_epoch,
+        autocast=settings.compute,
+        named=named,
+    )
+
+
+def follow(
+    settings: DeepSettings, journal: Journal, points: Sequence[tuple[int, float]], signals: bool
+) -> None:
+    """Train a network for each (seed, rate), and measure after each epoch.
+
+    Errors on the test images in per cent; with ``signals`` also, for rules that differ from
+    backpropagation, what each layer is taught.
+    """
+    journal.learns_from(settings.images, load(settings.images).parts)
+    networks = Members([train(settings, seed, rate) for seed, rate in points])
+    epoch = networks.trainings[0].each_epoch * settings.batch
+    marks = range(0, settings.epochs * epoch + 1, epoch)
+    for examples in journal.follow(networks, marks, settings.batch, STRIDE):
+        rows = [measured(each, settings, signals) for each in networks.trainings]
+        together = {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+        journal.write(examples, **together)
+
+
+def measured(training: Training, settings: DeepSettings, signals: bool) -> dict[str, float]:
+    """Return the errors of a network, and of each layer three numbers, keyed ``angle <layer>``."""
+    task = training.batches
+    assert isinstance(task, Photographs)
+    top1, top5 = training.errors(task.test())
+    found = {"error": float(top1), "top5": float(top5)}
+    if not signals or settings.rule == "bp":
+        return found
+    layers = dict(converted(training.model))
+    for name, pair in beside_backprop(training.model, *task.probe(settings.probe)).items():
+        found[f"angle {name}"] = float(signal_angle(*pair))
+        found[f"agreement {name}"] = float(agreement(*pair))
+        found[f"weights {name}"] = float(weight_angle(layers[name]))
+    return found
+
+
+def by_layer(run: Run, quantity: str, percent: float = 100.0) -> pd.DataFrame:
+    """Return a quantity with a row for each seed and a column for each layer, the lowest first."""
+    columns = [name for name in run.table if str(name).startswith(f"{quantity} ")]
+    frame = rows_at(run, percent).set_index("seed")[columns]
+    return frame.rename(columns=lambda name: str(name).removeprefix(f"{quantity} "))
+
+
+def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
+    """Return by how many points of top-1 error a variant ends above another, seed by seed."""
+    a, b = (rows_at(runs[name]).set_index("seed")["error"] for name in (variant, reference))
+    both = a.index.intersection(b.index)
+    return (a[both] - b[both]).to_numpy(float)
+
+
+def apart(runs: Runs, variant: str, reference: str) -> pd.DataFrame:
+    """Return the angle of a variant's signal minus another's at the end, by seed and layer."""
+    a, b = (by_layer(runs[name], "angle") for name in (variant, reference))
+    both = a.index.intersection(b.index)
+    return a.loc[both] - b.loc[both]
+
+
+def turned(run: Run) -> pd.DataFrame:
+    """Return the angle of the signal at the end minus that at the start, by seed and layer."""
+    return by_layer(run, "angle") - by_layer(run, "angle", 0)
+
+
+def highest_third(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of the last third of the layers."""
+    return frame.iloc[:, len(frame.columns) * 2 // 3 :]
+
+
+def error_band(axes: Axes, run: Run, quantity: str, name: str) -> pd.DataFrame:
+    """Draw an error against epochs, mean and 95 % interval over networks."""
+    look = drawing.LOOKS[name]
+    epochs = run.table.assign(epoch=epochs_of(run))
+    values = epochs.pivot(index="epoch", columns="member", values=quantity)
+    options = {"color": look.colour, "linestyle": look.line, "label": look.name}
+    drawn = drawing.shaded(axes, values, **options)
+    return pd.DataFrame({"rule": name, "quantity": quantity} | drawn)
+
+
+def epochs_of(run: Run) -> pd.Series:
+    """Return the epochs seen at each row of a run."""
+    examples = run.table["examples"]
+    return (examples * run.settings.epochs / examples.max()).round().astype(int)
+
+
+def layer_lines(axes: Axes, run: Run, quantity: str, percents: Sequence[float]) -> pd.DataFrame:
+    """Draw a quantity against the layer, a line for each percentage of the run, dark to light."""
+    frames = []
+    for percent, colour in zip(percents, drawing.shades(len(percents)), strict=True):
+        values = by_layer(run, quantity, percent)
+        epoch = round(percent / 100 * run.settings.epochs)
+        places = pd.RangeIndex(1, len(values.columns) + 1, name="layer")
+        options = {"color": colour, "label": f"epoch {epoch}", "marker": "."}
+        drawn = drawing.shaded(axes, values.T.set_axis(places), **options)
+        frame = pd.DataFrame({"quantity": quantity, "epoch": epoch, "name": values.columns} | drawn)
+        frames.append(frame)
+    axes.set(xlabel="layer, from the image up")
+    return pd.concat(frames)
