@@ -60,7 +60,6 @@ class DeepSettings(Settings):
     batch: Count = 128  # ours: 256 in the official code
     pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
     flips: str = "horizontal"  # official code
-    probe: Count = 256  # ours: training images on which signals are measured
     precision: Precision = "bfloat16"  # ours: products alone, four times as fast
     members: Count = 3  # ours: the paper seems to have had one network for each curve
 
@@ -96,33 +95,36 @@ def train(settings: DeepSettings, seed: int, rate: float) -> Training:
 
 
 def follow(
-    settings: DeepSettings, journal: Journal, points: Sequence[tuple[int, float]], signals: bool
+    settings: DeepSettings,
+    journal: Journal,
+    points: Sequence[tuple[int, float]],
+    probe: int | None = None,
 ) -> None:
     """Train a network for each (seed, rate), and measure after each epoch.
 
-    Errors on the test images in per cent; with ``signals`` also, for rules that differ from
-    backpropagation, what each layer is taught.
+    Errors on the test images in per cent; on the first ``probe`` training images also, for rules
+    that differ from backpropagation, what each layer is taught.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
     networks = Members([train(settings, seed, rate) for seed, rate in points])
     epoch = networks.trainings[0].each_epoch * settings.batch
     marks = range(0, settings.epochs * epoch + 1, epoch)
     for examples in journal.follow(networks, marks, settings.batch, STRIDE):
-        rows = [measured(each, settings, signals) for each in networks.trainings]
+        rows = [measured(each, settings, probe) for each in networks.trainings]
         together = {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
         journal.write(examples, **together)
 
 
-def measured(training: Training, settings: DeepSettings, signals: bool) -> dict[str, float]:
+def measured(training: Training, settings: DeepSettings, probe: int | None) -> dict[str, float]:
     """Return the errors of a network, and of each layer three numbers, keyed ``angle <layer>``."""
     task = training.batches
     assert isinstance(task, Photographs)
     top1, top5 = training.errors(task.test())
     found = {"error": float(top1), "top5": float(top5)}
-    if not signals or settings.rule == "bp":
+    if probe is None or settings.rule == "bp":
         return found
     layers = dict(converted(training.model))
-    for name, pair in beside_backprop(training.model, *task.probe(settings.probe)).items():
+    for name, pair in beside_backprop(training.model, *task.probe(probe)).items():
         found[f"angle {name}"] = float(signal_angle(*pair))
         found[f"agreement {name}"] = float(agreement(*pair))
         found[f"weights {name}"] = float(weight_angle(layers[name]))

@@ -46,7 +46,7 @@ def run(settings: RateSearch, journal: Journal) -> None:
     """Train a network at each rate, in turns."""
     points = [(seed, rate) for rate in settings.rates for seed in settings.seeds]
     journal.label(seed=[seed for seed, _ in points], rate=[rate for _, rate in points])
-    follow(settings, journal, points, signals=False)
+    follow(settings, journal, points)
 
 
 def means(run: Run) -> pd.Series:

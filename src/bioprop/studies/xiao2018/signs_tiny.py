@@ -15,6 +15,7 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
     Claim,
+    Count,
     Figure,
     Positive,
     Region,
@@ -45,12 +46,14 @@ class SignsSettings(DeepSettings):
     """Settings of the comparison of rules on photographs."""
 
     rate: Positive = 0.1  # ours: the best of the study signs-rates for each rule
+    probe: Count = 256  # ours: training images on which signals are measured
 
 
 def run(settings: SignsSettings, journal: Journal) -> None:
     """Train one rule, its networks in turns."""
     journal.label(seed=settings.seeds)
-    follow(settings, journal, [(seed, settings.rate) for seed in settings.seeds], signals=True)
+    points = [(seed, settings.rate) for seed in settings.seeds]
+    follow(settings, journal, points, settings.probe)
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
