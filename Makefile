@@ -46,5 +46,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV), a few minutes; again only when a requirement changes"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@[ -t 1 ] || quiet=--quiet; \
-	 $(VENV)/bin/python -m pip install $$quiet -c constraints.txt -e '.[book,test]'
+	 $(VENV)/bin/python -m pip install $$quiet -c constraints.txt -e '.[book,cluster,test]'
 	@touch $@

@@ -1,0 +1,348 @@
+"""Pending runs are planned, made in parts, stopped in time and gone on with, wherever they run."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from helpers import copy_root, python
+
+from bioprop import paths, studies
+from bioprop.book import engines, estimates, pending, runs
+from bioprop.book.engines import Here, Processes
+from bioprop.book.records import RECORDED, RecordError, Store
+from bioprop.learning import Training
+from bioprop.studies import Study
+from bioprop.studies import journal as journals
+
+LINEAR, TOY = studies.get("linear-task"), studies.get("toy-network")
+# As the toy network, with a published tier of five members that takes a second.
+TINY = Study(
+    **{**vars(TOY), "tiers": {**TOY.tiers, "paper": {"members": 5, "examples": 400, "marks": 20}}}
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny study in the place of its namesake, and a cache of one's own."""
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setitem(studies.STUDIES, "toy-network", TINY)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+def names(works: list[pending.Work]) -> list[str]:
+    return [work.name for work in works]
+
+
+def shift(store: Store, engine: Any = None, **how: Any) -> Any:
+    """Plan what is missing and work it off; return the shift, with what it told."""
+    said: list[str] = []
+    made = pending.Shift(
+        pending.plan([TINY], store), engine or Here(), store, told=said.append, **how
+    )
+    made.work()
+    made.said = said
+    return made
+
+
+# Plans
+
+
+def costing(seconds: float, monkeypatch: pytest.MonkeyPatch, **others: float) -> None:
+    """Make members cost so many seconds, those of some studies others; 10 checkpoints in each."""
+
+    def cost(study: Study, *_: Any) -> estimates.Estimate:
+        took = others.get(study.name.replace("-", "_"), seconds)
+        return estimates.Estimate(took, took / 10, "for a test")
+
+    monkeypatch.setattr(pending, "estimate", cost)
+
+
+def test_cheap_variants_are_made_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    costing(1.0, monkeypatch)
+    works = pending.plan([TOY], store)
+    assert names(works) == [f"toy-network/paper/{v}" for v in ("small", "anywhere", "backprop")]
+    assert all(work.seeds is None and work.seconds == 40.0 for work in works)
+
+
+def test_a_part_is_at_most_forty_minutes_of_two_cores(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costing(600.0, monkeypatch)
+    works = pending.plan([TOY], store)
+    assert {work.seconds for work in works} == {4800.0} and len(works) == 3 * 5
+    two = Study(**{**vars(TOY), "threads": 2})
+    assert {work.seconds for work in pending.plan([two], store)} == {2400.0}
+    costing(3000.0, monkeypatch)
+    assert {len(work.seeds or ()) for work in pending.plan([two], store)} == {1}
+
+
+def test_first_seeds_come_first_and_most_claims_for_the_least_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costing(1600.0, monkeypatch)  # three seeds in a part
+    works = names(pending.plan([TOY, LINEAR], store))
+    first = [f"linear-task/paper/{v}, seeds 100-102" for v in LINEAR.variants]
+    assert works[:4] == first, "it has more claims"
+    assert works[4:7] == [f"toy-network/paper/{v}, seeds 0-2" for v in TOY.variants]
+    costing(1600.0, monkeypatch, toy_network=1.0)
+    assert names(pending.plan([TOY, LINEAR], store))[0].startswith("toy-network")
+
+
+def test_a_tier_that_can_be_judged_makes_lesser_ones_needless(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costing(1.0, monkeypatch)
+    both = Study(**{**vars(TINY), "tiers": {**TINY.tiers, "reduced": {"members": 4}}})
+    tiers = {work.tier for work in pending.plan([both], store)}
+    assert tiers == {"reduced", "paper"}
+    assert [work.tier for work in pending.plan([both], store)][:3] == ["reduced"] * 3
+    for variant in TINY.variants:
+        runs.run(TINY, "paper", variant, seeds=range(3), store=store)
+    assert names(pending.plan([both], store)) == [
+        f"toy-network/paper/{variant}, seeds 3-4" for variant in TINY.variants
+    ]
+
+
+def test_nothing_of_this_repository_is_asked_for_that_is_there() -> None:
+    whole = [s for s in studies.STUDIES.values() if s is not TINY and RECORDED.shared(s, "paper")]
+    assert whole and pending.plan(whole) == []
+
+
+# Estimates
+
+
+def test_an_estimate_comes_from_the_record_or_the_study_or_other_variants_or_a_smoke_run(
+    store: Store,
+) -> None:
+    def how(study: Study, variant: str) -> tuple[float, str]:
+        found = estimates.estimate(study, "paper", variant, store)
+        return found.seconds, found.how
+
+    priced = Study(**{**vars(TINY), "cost": {"paper": 7.0}})
+    smoke = runs.store_for("smoke", {})
+    seconds, said = how(TINY, "small")
+    took = smoke.load("toy-network", "smoke", "small").provenance["seconds"]
+    assert said == "as a smoke run, by examples"
+    assert seconds == pytest.approx(took / 3 * 400 / 200)
+    assert how(priced, "small") == (7.0, "as its study says")
+    record = runs.run(TINY, "paper", "small", seeds=range(2), store=store)
+    each = record.provenance["seconds"] / 2
+    assert how(priced, "small") == (each, "as recorded")
+    assert how(priced, "anywhere") == (7.0, "as its study says")
+    assert how(TINY, "anywhere") == (each, "as other variants")
+
+
+# Time
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that runs a second for each mark of a run, for runs and plans alike."""
+    clock = SimpleNamespace(now=0.0)
+    clock.time = clock.monotonic = clock.perf_counter = lambda: clock.now
+    until = Training.until
+
+    def slow(training: Training, step: int) -> None:
+        clock.now += 1.0 if step else 0.0
+        until(training, step)
+
+    monkeypatch.setattr(Training, "until", slow)
+    for module in (journals, pending):
+        monkeypatch.setattr(module, "time", clock)
+    costing(4.0, monkeypatch)  # five members: 20 marks, and a checkpoint after two
+    return clock
+
+
+def test_two_calls_end_what_one_longer_call_ends(
+    clock: SimpleNamespace, store: Store, tmp_path: Path
+) -> None:
+    once, twice = Store(tmp_path / "once"), store
+    assert shift(once).left == []
+    assert clock.now == 60.0
+    first = shift(twice, hours=32 / 3600)
+    assert clock.now == 60.0 + 32.0, "it stops when its time is over"
+    assert first.said[-1] == "toy-network/paper/anywhere: stopped at a checkpoint"
+    assert len(list(twice)) == 1 and len(first.left) == 2
+    second = shift(twice, hours=32 / 3600)
+    assert second.said[0].startswith("toy-network/paper/anywhere: 5 networks in 20 s; 1 of 2 parts")
+    assert clock.now == 60.0 + 60.0, "nothing was trained twice"
+    assert second.left == [] and pending.plan([TINY], twice) == []
+    for one, other in zip(once, twice, strict=True):
+        kept = [json.loads(path.read_text()) for path in (one, other)]
+        assert kept[0]["values"] == kept[1]["values"]
+        assert kept[0]["fingerprint"] == kept[1]["fingerprint"]
+        assert kept[0]["provenance"]["seconds"] == kept[1]["provenance"]["seconds"] == 20.0
+
+
+def test_what_cannot_reach_a_checkpoint_is_not_begun(clock: SimpleNamespace, store: Store) -> None:
+    idle = shift(store, hours=1.9 / 3600)
+    assert clock.now == 0.0 and idle.said == [] and len(idle.left) == 3
+    assert shift(store, hours=2.1 / 3600).said == [
+        "toy-network/paper/small: stopped at a checkpoint"
+    ]
+    assert clock.now == 2.0
+
+
+def test_a_run_that_was_begun_is_gone_on_with_first_whatever_its_seeds(
+    clock: SimpleNamespace, store: Store
+) -> None:
+    with pytest.raises(journals.OutOfTime):
+        runs.run(TINY, "paper", "backprop", seeds=range(2, 4), store=store, deadline=5.0)
+    works = pending.plan([TINY], store)
+    assert [(work.name, work.seconds) for work in works[:1]] == [
+        ("toy-network/paper/backprop, seeds 2-3", 8.0 - 5.0)
+    ]
+    assert [w.name for w in works if w.variant == "backprop"][1:] == [
+        "toy-network/paper/backprop, seeds 0-1",
+        "toy-network/paper/backprop, seeds 4-4",
+    ]
+    shift(store)
+    assert store.missing(TINY, "paper", "backprop") == set()
+
+
+# Failures
+
+
+class Breaking(Here):
+    """Loses the first calls, as when their process dies."""
+
+    def __init__(self, times: int):
+        self.times = times
+
+    def submit(self, function: Callable[..., Any], *words: Any) -> Future[Any]:
+        self.times -= 1
+        if self.times < 0:
+            return super().submit(function, *words)
+        future: Future[Any] = Future()
+        future.set_exception(BrokenExecutor())
+        return future
+
+
+def test_a_part_whose_process_dies_is_made_by_another(store: Store) -> None:
+    made = shift(store, Breaking(2))
+    assert made.said[:2] == ["toy-network/paper/small: its process died; another goes on"] * 2
+    assert made.failed == [] and len(list(store)) == 3
+
+
+def test_a_part_that_takes_its_process_with_it_is_given_up_and_the_rest_is_made(
+    store: Store,
+) -> None:
+    made = shift(store, Breaking(3))
+    assert made.failed == ["toy-network/paper/small: its process died 3 times"]
+    assert len(list(store)) == 2
+
+
+def test_a_part_that_fails_is_named_and_the_rest_is_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = TINY.run
+
+    def fail(settings: Any, journal: Any) -> None:
+        if settings.rule == "bp":
+            raise RuntimeError("no luck")
+        run(settings, journal)
+
+    monkeypatch.setitem(studies.STUDIES, "toy-network", Study(**{**vars(TINY), "run": fail}))
+    made = shift(store)
+    assert made.failed == ["toy-network/paper/backprop: RuntimeError: no luck"]
+    assert len(list(store)) == 2
+
+
+def test_a_worker_with_another_version_makes_nothing(store: Store) -> None:
+    with pytest.raises(RecordError, match="another version of bioprop"):
+        pending.make("toy-network", "paper", "small", None, store.folder, 1e12, "other", False)
+
+
+def test_processes_are_made_anew_where_one_died() -> None:
+    pool = Processes(1)
+    try:
+        with pytest.raises(BrokenExecutor):
+            pool.submit(os._exit, 1).result(timeout=60)
+        assert pool.submit(len, "abc").result(timeout=60) == 3
+    finally:
+        pool.close()
+
+
+def test_a_scheduler_that_does_not_answer_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no Dask scheduler answers at 'nowhere'"):
+        engines.engine(scheduler="nowhere")
+
+
+# A cluster
+
+# Makes training slow enough to be interrupted, and saves each checkpoint.
+SLOW = """
+import time
+from bioprop.book import runs
+from bioprop.learning import Training
+
+def until(self, step, until=Training.until):
+    time.sleep(0.02)
+    until(self, step)
+
+Training.until = until
+runs.run.__kwdefaults__["every"] = 0.0
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the repository's records in which two of the linear task are missing."""
+    root = copy_root(tmp_path / "root")
+    for variant in ("bp", "fa"):
+        (root / "data" / "runs" / "linear-task" / "paper" / f"{variant}.json").unlink()
+    return root
+
+
+def dask(root: Path, *words: str) -> subprocess.Popen[bytes]:
+    """Start a scheduler or a worker."""
+    command = [str(Path(sys.executable).with_name("dask")), *words]
+    quiet = subprocess.DEVNULL
+    own = {"BIOPROP_ROOT": str(root), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, **own}
+    return subprocess.Popen(command, cwd=root, env=env, stdout=quiet, stderr=quiet)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_loses_its_part_only_and_another_makes_it(
+    root: Path, tmp_path: Path
+) -> None:
+    file, slow = tmp_path / "scheduler.json", tmp_path / "slow.py"
+    slow.write_text(SLOW)
+    words = ["--no-dashboard", "--scheduler-file", str(file)]
+    worker = ["worker", *words, "--no-nanny", "--nthreads", "1", "--preload", str(slow)]
+    started = [dask(root, "scheduler", *words, "--host", "127.0.0.1", "--port", "0")]
+    started += [dask(root, *worker, "--name", name) for name in "ab"]
+    try:
+        while not file.exists():
+            time.sleep(0.05)
+        line = ["run", "linear-task", "--pending", "--scheduler"]
+        line += [json.loads(file.read_text())["address"]]
+        with python(f"from bioprop.cli import main\nmain({line!r})", root) as process:
+            while len(list((root / "data" / "cache" / "checkpoints").glob("*.pt"))) < 2:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.02)
+            started[1].kill()
+            said, complaint = process.communicate(timeout=60)
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+    assert process.returncode == 0, said + complaint
+    assert "2 parts, about" in said and "2 of 2 parts" in said
+    store = Store(root / "data" / "runs")
+    for variant in ("bp", "fa"):
+        record = store.load("linear-task", "paper", variant)
+        assert runs.verify(record, LINEAR) == [], "it went on from the checkpoint of the other"
