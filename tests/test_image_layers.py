@@ -66,7 +66,9 @@ def by_torch(layer: Any, h: Tensor, W: Tensor, b: Tensor) -> Tensor:
     a = [
         torch.einsum(
             "mbi,mio->mbo",
-            images[..., row * sh : row * sh + kh, column * sw : column * sw + kw].flatten(2),
+            images[..., row * sh : row * sh + kh, column * sw : column * sw + kw]
+            .movedim(2, -1)
+            .flatten(2),
             W[:, row * wide + column],
         )
         for row in range(high)
@@ -219,8 +221,8 @@ def test_a_locally_connected_layer_with_shared_weights_is_the_convolution(
     W = local.tied(kernel)
     same([local.forward(h, W)], [shared.forward(h, kernel)], **close)
     same([local.back(delta, local.transpose(W))], [shared.back(delta, kernel)], **close)
-    summed = local.gradient(h, delta).sum(1).mT.reshape(kernel.shape)
-    same([summed], [shared.gradient(h, delta)], **close)
+    summed = local.gradient(h, delta).sum(1).mT.unflatten(2, (*local.window, IMAGE[0]))
+    same([summed.movedim(4, 2)], [shared.gradient(h, delta)], **close)
 
 
 def module(**settings: Any) -> LocallyConnected2d:
@@ -239,7 +241,8 @@ def test_the_module_equals_conv2d_when_its_weights_are_tied() -> None:
     mine = torch.autograd.grad(ours(x), [x, ours.weight, ours.bias], signal)
     other = torch.autograd.grad(theirs(x), [x, theirs.weight, theirs.bias], signal)
     same(mine[:1], other[:1], **close)
-    same([mine[1].sum(0).T.reshape(4, 2, 3, 3), mine[2].sum((1, 2))], other[1:], **close)
+    kernel = mine[1].sum(0).T.unflatten(1, (3, 3, 2)).movedim(3, 1)
+    same([kernel, mine[2].sum((1, 2))], other[1:], **close)
 
 
 def test_the_module_has_the_gradients_of_the_layer() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn import grad
 
+from bioprop.learning.layers.arguments import one_or_two, whole
 from bioprop.learning.layers.products import add_
 from bioprop.learning.layers.windows import Pair, Windowed, pair
 
@@ -28,14 +29,16 @@ class Convolution(Windowed):
     axes = "channel_out, channel_in / groups, kernel height, kernel width"
 
     def __post_init__(self) -> None:
+        self._take("dilation", one_or_two("a dilation", self.dilation))
+        self._take("groups", whole("the number of groups", self.groups))
         if min(self.dilated) < 1:
             raise ValueError(f"a dilation is 1 or more, or a pair of such, not {self.dilation}")
+        super().__post_init__()
         if self.groups < 1 or self.image[0] % self.groups or self.channels % self.groups:
             raise ValueError(
                 f"{self.groups} groups cannot share {self.image[0]} channels below and "
                 f"{self.channels} above; both must be multiples of the groups"
             )
-        super().__post_init__()
 
     @property
     def dilated(self) -> tuple[int, int]:  # type: ignore[override]

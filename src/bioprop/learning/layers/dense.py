@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioprop.learning.layers.products import add_outer_, outer, product
+from bioprop.learning.layers.arguments import precision, whole
+from bioprop.learning.layers.products import add_outer_, outer, product, rounds_itself
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,9 @@ class Dense:
 
     Weights ``W`` have shape ``(member, unit_in, unit_out)`` and feedback weights ``B`` have shape
     ``(member, unit_out, unit_in)``: the transpose of the first is one value of the second.
-    ``compute`` names a dtype to which the factors and the result of each product are rounded
-    (``bfloat16``); the sum within a product, the weights and all else keep their own precision.
+    ``compute`` names a dtype to which the factors of each product are rounded (``bfloat16``), and
+    where the processor does not round by itself the result too; the sum within a product, the
+    weights and all else keep their own precision. See :mod:`~bioprop.learning.layers.products`.
     """
 
     inputs: int
@@ -26,6 +28,10 @@ class Dense:
     uses = 1
 
     def __post_init__(self) -> None:
+        for name in ("inputs", "outputs"):
+            units = whole(f"the number of {name}", getattr(self, name))
+            object.__setattr__(self, name, units)
+        precision(self.compute)
         if self.inputs < 1 or self.outputs < 1:
             raise ValueError(
                 f"a dense layer needs at least one unit on each side, not {self.inputs} and "
@@ -102,4 +108,6 @@ class Dense:
 
     def rounded(self, W: Tensor) -> Tensor:
         """Return weights as the products use them."""
-        return W if self.compute is None else W.to(self.compute)
+        if self.compute is None or rounds_itself(self.compute, W):
+            return W
+        return W.to(self.compute)

@@ -1,12 +1,26 @@
-"""Locally connected layers: the geometry of a convolution, weights of its own at every place."""
+"""Locally connected layers: the geometry of a convolution, weights of its own at every place.
 
+No patches are cut. Images lie channels-last with their padding around them: under one row of the
+kernel the inputs of a place are then a run of memory, and those of all examples, and of a row of
+places, strided views of it. A product for each row of places and each row of the kernel, summed in
+place, is the layer; the same views give the weight gradient and take what is carried back.
+"""
+
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from bioprop.learning.layers.products import add_outer_, outer, product
+from bioprop.learning.layers.products import add_outer_
 from bioprop.learning.layers.windows import Windowed
+from bioprop.learning.members import spread
+
+EXACT = (torch.float32, torch.float64)  # types in which parts of a product may be summed
+NARROW = 16  # inputs under a row of the kernel below which a row of places is cut: measured
+
+Visit = tuple[tuple[int, ...], slice, Tensor]
 
 
 @dataclass(frozen=True)
@@ -15,8 +29,12 @@ class LocallyConnected(Windowed):
 
     Weights ``W`` have shape ``(member, position, patch, channel_out)`` and feedback weights ``B``
     have shape ``(member, position, channel_out, patch)``; a patch lists the inputs under the
-    kernel, ``(channel_in, kernel height, kernel width)``. Members and positions are one batch of
-    small matrix products. See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
+    kernel, ``(kernel height, kernel width, channel_in)``. One member has ``positions * kernel
+    height * kernel width * channel_in * channel_out`` weights, and each of the three products
+    takes as many multiplications for each example. Beside what it returns, a product keeps a copy
+    of the padded images and one of the images above; with ``compute``, or a kernel whose rows hold
+    fewer than ``NARROW`` inputs, also the patches of one row of places.
+    See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
     axes = "position, patch, channel_out"
@@ -49,16 +67,32 @@ class LocallyConnected(Windowed):
 
     def forward(self, h: Tensor, W: Tensor) -> Tensor:
         """Return ``patch W`` at every place."""
-        return self._join(product(self._patches(h), W.flatten(0, 1), self.compute), h.shape[1])
+        W = self._visits(self.rounded(W))
+        sums = W.new_empty(*W.shape[:3], h.shape[1], self.channels)
+        for place, part, patches in self._patches(self._framed(h, W.dtype)):
+            sums[place].baddbmm_(patches, W[place][:, part], beta=float(part.start > 0))
+        above = sums.permute(*self._order_back(len(h)), 3, 4).permute(0, 3, 4, 1, 2)
+        return h.new_empty(above.shape).copy_(above).flatten(2)
 
     def back(self, delta: Tensor, B: Tensor) -> Tensor:
         """Return ``delta B`` at every place, summed where patches overlap."""
-        members, batch = delta.shape[:2]
-        patches = product(self._split(delta), B.flatten(0, 1), self.compute)
-        patches = patches.view(members, self.positions, batch, self.fan_in).permute(0, 2, 3, 1)
-        columns = patches.reshape(members * batch, self.fan_in, self.positions)
-        images = F.fold(columns, self.padded, self.window, stride=self.strides)
-        return self._crop(images).reshape(members, batch, self.inputs)
+        B, signals = (
+            self._visits(self.rounded(B)),
+            self._signals(delta, self.compute or delta.dtype),
+        )
+        exact = torch.promote_types(delta.dtype, torch.float32)
+        images = delta.new_zeros(*self._frame(delta), dtype=exact)
+        apart = self._apart(len(delta))
+        for place, part, inputs in self._rows(images):
+            if B.dtype != exact and part.start == 0:
+                patches = torch.bmm(signals[place], B[place])
+            for some in (slice(first, None, apart) for first in range(min(apart, len(inputs)))):
+                if B.dtype != exact:
+                    inputs[some].add_(patches[some, :, part])
+                else:
+                    inputs[some].baddbmm_(signals[place][some], B[place][some, :, part])
+        below = self._inner(images).permute(0, 1, 4, 2, 3)
+        return delta.new_empty(below.shape).copy_(below).flatten(2)
 
     def transpose(self, W: Tensor) -> Tensor:
         """Return the feedback weights of backpropagation, ``W^T`` at every place."""
@@ -66,23 +100,22 @@ class LocallyConnected(Windowed):
 
     def turn(self, B: Tensor, R: Tensor) -> Tensor:
         """Turn the channels below by ``R`` ``(member, channel_in, channel_in)``."""
-        channel, place = self.image[0], self.window[0] * self.window[1]
-        rows = B.reshape(len(B), -1, channel, place).mT @ R.unsqueeze(1)
-        return rows.mT.reshape(B.shape)
+        return (B.reshape(len(B), -1, self.features) @ R).view(B.shape)
 
     def gradient(self, h: Tensor, delta: Tensor) -> Tensor:
         """Return ``patch^T delta`` at every place, summed over the batch."""
-        change = outer(self._patches(h), self._split(delta), self.compute).to(h.dtype)
-        return change.view(len(h), *self.weight_shape)
+        change = h.new_empty(len(h), *self.weight_shape)
+        self._accumulate(change, h, delta, 0.0)
+        return change
 
     def add_gradient_(
         self, W: Tensor, h: Tensor, delta: Tensor, keep: float | Tensor = 1.0
     ) -> None:
         """Set ``W`` to ``keep W + patch^T delta`` in place, in one pass where precision allows."""
         if isinstance(keep, Tensor):
-            keep = keep.flatten().repeat_interleave(self.positions)
-        flat = W.view(-1, *W.shape[2:])
-        add_outer_(flat, self._patches(h), self._split(delta), keep, self.compute)
+            W.mul_(spread(keep, W.ndim))
+            keep = 1.0
+        self._accumulate(W, h, delta, keep)
 
     def spread_bias(self, bias: Tensor) -> Tensor:
         """Return one bias for each unit: the biases themselves."""
@@ -94,23 +127,85 @@ class LocallyConnected(Windowed):
 
     def tied(self, kernel: Tensor) -> Tensor:
         """Return weights that are a convolution's ``(member, channel_out, channel_in, kh, kw)``."""
-        patch = kernel.flatten(2).mT.unsqueeze(1)
+        patch = kernel.permute(0, 3, 4, 2, 1).flatten(1, 3).unsqueeze(1)
         return patch.expand(-1, self.positions, -1, -1).contiguous()
 
-    def _patches(self, h: Tensor) -> Tensor:
-        """Cut activities into patches, ``(member * position, batch, patch)``."""
-        images = self._pad(h.reshape(*h.shape[:2], *self.image))
-        (kh, kw), (sh, sw) = self.window, self.strides
-        windows = images.unfold(3, kh, sh).unfold(4, kw, sw).permute(0, 3, 4, 1, 2, 5, 6)
-        return windows.reshape(-1, h.shape[1], self.fan_in)
+    def _accumulate(self, W: Tensor, h: Tensor, delta: Tensor, keep: float) -> None:
+        """Set ``W`` to ``keep W + patch^T delta``; where ``keep`` is 0 ``W`` is not read."""
+        W, signals = self._visits(W), self._signals(delta, W.dtype)
+        for place, part, patches in self._patches(self._framed(h, W.dtype)):
+            add_outer_(W[place][:, part], patches, signals[place], keep, self.compute)
 
-    def _split(self, units: Tensor) -> Tensor:
-        """Rearrange units to ``(member * position, batch, channel_out)``."""
-        members, batch = units.shape[:2]
-        split = units.reshape(members, batch, self.channels, self.positions)
-        return split.permute(0, 3, 1, 2).reshape(-1, batch, self.channels)
+    # Of the axes member, row of places and place in the row, two are visited one by one and the
+    # third is the batch of a product: the members where they are more than the places in a row.
 
-    def _join(self, split: Tensor, batch: int) -> Tensor:
-        """Rearrange ``(member * position, batch, channel_out)`` to units, channels first."""
-        places = split.view(-1, self.positions, batch, self.channels)
-        return places.permute(0, 2, 3, 1).reshape(-1, batch, self.outputs)
+    def _order(self, members: int) -> tuple[int, int, int]:
+        return (1, 2, 0) if members > self.places[1] else (0, 1, 2)
+
+    def _order_back(self, members: int) -> tuple[int, int, int]:
+        return (2, 0, 1) if members > self.places[1] else (0, 1, 2)
+
+    def _apart(self, members: int) -> int:
+        """Return how many matrices of a batch lie between two that share no input."""
+        return 1 if members > self.places[1] else -(-self.window[1] // self.strides[1])
+
+    def _visits(self, W: Tensor) -> Tensor:
+        """View weights, or their transpose, as ``(visit, visit, matrix, row, column)``."""
+        return W.unflatten(1, self.places).permute(*self._order(len(W)), 3, 4)
+
+    def _signals(self, delta: Tensor, dtype: torch.dtype) -> Tensor:
+        """Lay signals out as ``(visit, visit, matrix, batch, channel_out)``."""
+        last = delta.to(dtype).unflatten(2, (self.channels, self.positions)).mT.contiguous()
+        places = last.unflatten(2, self.places).permute(0, 2, 3, 1, 4)
+        return places.permute(*self._order(len(delta)), 3, 4)
+
+    def _frame(self, units: Tensor) -> tuple[int, ...]:
+        """Return the shape of padded images, channels last."""
+        return (*units.shape[:2], *self.padded, self.image[0])
+
+    def _inner(self, images: Tensor) -> Tensor:
+        """View padded images without their padding."""
+        top, _, left, _ = self.pads
+        return images[:, :, top : top + self.image[1], left : left + self.image[2]]
+
+    def _framed(self, h: Tensor, dtype: torch.dtype) -> Tensor:
+        """Lay activities out as padded images ``(member, batch, row, column, channel)``."""
+        make = h.new_zeros if any(self.pads) else h.new_empty
+        images = make(self._frame(h), dtype=dtype)
+        self._inner(images).copy_(h.unflatten(2, self.image).permute(0, 1, 3, 4, 2))
+        return images
+
+    def _windows(self, images: Tensor) -> Tensor:
+        """View images as ``(visit, visit, matrix, kernel row, batch, inputs under that row)``."""
+        members, batch, high, wide, channels = images.shape
+        (down, right), (kh, kw) = self.strides, self.window
+        row = wide * channels
+        windows = images.as_strided(
+            (members, *self.places, kh, batch, kw * channels),
+            (batch * high * row, down * row, right * channels, row, high * row, 1),
+        )
+        return windows.permute(*self._order(members), 3, 4, 5)
+
+    def _rows(self, images: Tensor) -> Iterator[Visit]:
+        """Yield each visit, the part of a patch in each row of the kernel, and the inputs there.
+
+        The inputs are a view ``(matrix, batch, part of patch)``.
+        """
+        windows = self._windows(images)
+        rows, size = windows.shape[3], windows.shape[5]
+        for place in itertools.product(*map(range, windows.shape[:2])):
+            for row in range(rows):
+                yield place, slice(row * size, (row + 1) * size), windows[place][:, row]
+
+    def _patches(self, images: Tensor) -> Iterator[Visit]:
+        """Yield as ``_rows`` does, but whole patches where the parts should not be summed.
+
+        A type shorter than float32 would round each sum, and a narrow product wastes its time.
+        """
+        windows = self._windows(images)
+        rows, size = windows.shape[3], windows.shape[5]
+        if size >= NARROW and self.compute is None and images.dtype in EXACT:
+            yield from self._rows(images)
+            return
+        for place in itertools.product(*map(range, windows.shape[:2])):
+            yield place, slice(0, rows * size), windows[place].transpose(1, 2).flatten(2)

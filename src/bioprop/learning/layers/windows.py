@@ -1,10 +1,13 @@
 """What convolutions and locally connected layers share: an image, and a kernel that visits it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from bioprop.learning.layers.arguments import one_or_two, precision, whole, wholes
 
 Pair = int | tuple[int, int]
 Padding = int | str | tuple[int, int] | tuple[int, int, int, int]
@@ -32,6 +35,12 @@ class Windowed:
     dilated = (1, 1)
 
     def __post_init__(self) -> None:
+        self._take("image", wholes("an image", self.image))
+        self._take("channels", whole("the number of channels", self.channels))
+        self._take("kernel", one_or_two("a kernel", self.kernel))
+        self._take("stride", one_or_two("a stride", self.stride))
+        self._take("padding", _padding(self.padding))
+        self._take("compute", precision(self.compute))
         if len(self.image) != 3 or min(*self.image, self.channels) < 1:
             raise ValueError(
                 f"an image needs at least one channel, row and column, not {self.image} with "
@@ -67,15 +76,11 @@ class Windowed:
         """Rows and columns of zeros at the top, bottom, left and right."""
         if self.padding == "same":
             return (*self._same(0), *self._same(1))
-        numbers = (self.padding,) * 2 if isinstance(self.padding, int) else self.padding
-        if isinstance(numbers, str) or len(numbers) not in (2, 4) or min(numbers) < 0:
-            raise ValueError(
-                f"padding {self.padding!r}; allowed: 'same', a number of 0 or more, two (height, "
-                "width) or four (top, bottom, left, right)"
-            )
-        if len(numbers) == 2:
-            return (numbers[0], numbers[0], numbers[1], numbers[1])
-        return numbers
+        if isinstance(self.padding, int):
+            return (self.padding,) * 4
+        each = 4 // len(self.padding)  # a pair stands for both sides of each axis
+        top, bottom, left, right = (int(n) for n in self.padding for _ in range(each))
+        return (top, bottom, left, right)
 
     def _same(self, axis: int) -> tuple[int, int]:
         size, stride, reach = self.image[1 + axis], self.strides[axis], self.reach[axis]
@@ -128,6 +133,10 @@ class Windowed:
         """Return weights as the products use them."""
         return W if self.compute is None else W.to(self.compute)
 
+    def _take(self, name: str, value: Any) -> None:
+        """Replace an argument by the same in Python's own numbers."""
+        object.__setattr__(self, name, value)
+
     def _pad(self, images: Tensor) -> Tensor:
         """Put zeros around images ``(..., height, width)``."""
         top, bottom, left, right = self.pads
@@ -137,6 +146,22 @@ class Windowed:
         """Take padding off again."""
         top, _, left, _ = self.pads
         return images[..., top : top + self.image[1], left : left + self.image[2]]
+
+
+def _padding(given: Any) -> Padding:
+    """Return padding in Python's own numbers; raise ``ValueError`` where it is none."""
+    if isinstance(given, str) and given == "same":
+        return given
+    try:
+        numbers = wholes("padding", given)
+    except ValueError:
+        numbers = (whole("padding", given),) if hasattr(given, "__index__") else ()
+    if len(numbers) not in (1, 2, 4) or min(numbers) < 0:
+        raise ValueError(
+            f"padding {given!r}; allowed: 'same', a number of 0 or more, two (height, width) or "
+            "four (top, bottom, left, right)"
+        )
+    return numbers[0] if len(numbers) == 1 else numbers  # type: ignore[return-value]
 
 
 def pair(given: Pair) -> tuple[int, int]:
