@@ -101,16 +101,16 @@ def adam(
     def update(network: Network, state: Any, trial: Trial, deltas: Deltas) -> None:
         rows = []
         for index, layer, h, delta in taught(network, trial, deltas):
-            mean, W, bias = delta / delta.shape[1], network.weights[index], network.biases[index]
+            W, bias = network.weights[index], network.biases[index]
             if isinstance(decay, Tensor) or decay != 0:
                 W.mul_(spread(1.0 - decay, W.ndim))
             averages = [state[name]["weights"][index] for name in state]
-            rows.append([W, laid_as(W, layer.gradient(h, mean)), *averages])
+            rows.append([W, laid_as(W, layer.gradient(h, delta)), *averages])
             if bias is not None:
                 averages = [state[name]["biases"][index] for name in state]
-                rows.append([bias, layer.bias_gradient(mean).contiguous(), *averages])
+                rows.append([bias, layer.bias_gradient(delta).contiguous(), *averages])
         if rows:
-            pytorch_step(rows, values)
+            pytorch_step(rows, values, trial.target.shape[1])
         for index, *_ in taught(network, trial, deltas):
             mask_(network, index)
 
@@ -129,15 +129,19 @@ def settings_of(numbers: dict[str, Number]) -> list[Settings]:
     return [dict(zip(lists, each, strict=True)) for each in zip(*lists.values(), strict=True)]
 
 
-def pytorch_step(rows: list[list[Tensor]], values: list[Settings]) -> None:
-    """Take PyTorch's step: in each row a parameter, its gradient, both means, and the count."""
+def pytorch_step(rows: list[list[Tensor]], values: list[Settings], batch: int) -> None:
+    """Take PyTorch's step: in each row a parameter, its gradient, both means, and the count.
+
+    It divides the gradients, sums over the batch, as it reads them.
+    """
+    scale = torch.tensor(float(batch), device=rows[0][0].device)
     for member, settings in enumerate(values):
         each = rows if len(values) == 1 else [[tensor[member] for tensor in row] for row in rows]
         p, gradient, m, v, count = map(list, zip(*each, strict=True))
         pytorch_adam(
             p, gradient, m, v, [], count, fused=True, amsgrad=False, maximize=False,
             weight_decay=0.0, lr=settings["lr"], beta1=settings["beta1"], beta2=settings["beta2"],
-            eps=settings["eps"],
+            eps=settings["eps"], grad_scale=scale,
         )  # fmt: skip
 
 

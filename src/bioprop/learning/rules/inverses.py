@@ -155,12 +155,15 @@ def learn(network: Network, state: dict[str, Any], trial: Trial, how: Learning) 
 
 
 def noised(activities: list[Tensor], sigma: Number, streams: Streams, step: int) -> list[Tensor]:
-    """Return activities with noise from N(0, sigma^2) on them, other noise in each step."""
+    """Return activities with noise from N(0, sigma^2) on them, other noise in each step.
+
+    One draw serves all layers: drawing costs as much as a product, and each inverse has a loss of
+    its own, to which the noise is fresh.
+    """
     if not isinstance(sigma, Tensor) and sigma == 0:
         return activities
-    sizes = [h[0].numel() for h in activities]
-    drawn = streams.swift_normal("noise", (sum(sizes),), step).split(sizes, 1)
-    pairs = [(h, xi.unflatten(1, h.shape[1:])) for h, xi in zip(activities, drawn, strict=True)]
+    drawn = streams.swift_normal("noise", (max(h[0].numel() for h in activities),), step)
+    pairs = [(h, drawn[:, : h[0].numel()].unflatten(1, h.shape[1:])) for h in activities]
     if isinstance(sigma, Tensor):
         return [torch.addcmul(h, xi, sigma) for h, xi in pairs]
     return [torch.add(h, xi, alpha=sigma) for h, xi in pairs]
