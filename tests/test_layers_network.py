@@ -10,6 +10,7 @@ from conftest import KINDS
 from torch import Tensor
 
 from bioprop.learning import Convolution, Dense, LocallyConnected, Network, Streams
+from bioprop.learning.layers.products import rounding
 
 MEMBERS = 3
 UNIT_ROUNDOFF = 2.0**-8  # of bfloat16, which keeps 8 binary digits
@@ -215,6 +216,51 @@ def test_a_bfloat16_product_of_images_differs_by_the_rounding_of_bfloat16(
     # Overlapping patches are summed after rounding, so a signal carried back is rounded more often.
     size = product(kind, exact, h.abs(), W.abs(), delta.abs())
     assert ((ours - theirs).abs() <= 1.01 * 3 * UNIT_ROUNDOFF * size).all()
+
+
+@pytest.mark.parametrize("batch", [2, 32, 600])  # by hand where tiny, where large, and between
+@pytest.mark.parametrize("kind", ["forward", "back", "gradient", "add_gradient_"])
+def test_a_bfloat16_product_rounds_its_factors_on_every_processor(kind: str, batch: int) -> None:
+    streams = Streams((0, 1), torch.float32)
+    size = (40, 20) if batch > 2 else (8, 4)
+    h, delta = streams.normal("data", (batch, size[0])), streams.normal("noise", (batch, size[1]))
+    W = streams.normal("weights", size)
+    ours = product(kind, Dense(*size, torch.bfloat16), h, W, delta)
+    h, delta, factor = (t.bfloat16().double() for t in (h, delta, W))
+    kept = W.double() if kind == "add_gradient_" else factor
+    theirs = product(kind, Dense(*size), h, kept, delta)
+    bound = product(kind, Dense(*size), h.abs(), kept.abs(), delta.abs()) + W.abs().max()
+    assert ((ours - theirs).abs() <= UNIT_ROUNDOFF * theirs.abs() + 1e-5 * bound).all()
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5, torch.tensor([0.5, 2.0]).view(2, 1, 1)], ids=str)
+def test_a_bfloat16_gradient_is_added_to_weights_however_they_lie(keep: float | Tensor) -> None:
+    streams = Streams((0, 1), torch.float32)
+    layer = Dense(60, 50, torch.bfloat16)
+    h, delta = streams.normal("data", (32, 60)), streams.normal("noise", (32, 50))
+    W = streams.normal("weights", (60, 50))
+    expected = keep * W + layer.gradient(h, delta)
+    apart = torch.zeros(2, 60, 100)[..., ::2]
+    for lies in (W.clone(), W.mT.contiguous().mT, apart.copy_(W)):
+        layer.add_gradient_(lies, h, delta, keep)
+        torch.testing.assert_close(
+            lies, expected, rtol=0, atol=UNIT_ROUNDOFF * expected.abs().max()
+        )
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.mkldnn, "matmul"), reason="an older PyTorch")
+@pytest.mark.parametrize("setting", ["none", "ieee", "tf32"])
+def test_rounding_leaves_the_settings_of_pytorch_as_they_were(setting: str) -> None:
+    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = setting
+        with pytest.raises(ZeroDivisionError), rounding():
+            assert matmul.fp32_precision == "bf16"
+            _ = 1 / 0
+        assert matmul.fp32_precision == setting
+    finally:
+        matmul.fp32_precision = before
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.5])

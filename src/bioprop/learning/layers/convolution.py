@@ -112,7 +112,7 @@ class Convolution(Windowed):
 
     def bias_gradient(self, delta: Tensor) -> Tensor:
         """Return the signals summed over the batch and all places, ``(member, 1, channel)``."""
-        return delta.reshape(*delta.shape[:2], self.channels, -1).sum((1, 3)).unsqueeze(1)
+        return delta.unflatten(2, (self.channels, -1)).sum((1, 3)).unsqueeze(1)
 
     def _gradient(self, h: Tensor, delta: Tensor) -> Tensor:
         members = len(h)
@@ -141,10 +141,11 @@ class Convolution(Windowed):
 
     def _images(self, units: Tensor, image: tuple[int, int, int]) -> Tensor:
         """Turn units into images ``(batch, member * channel, height, width)``, padded by need."""
-        images = self.rounded(units).transpose(0, 1).reshape(units.shape[1], -1, *image[1:])
+        shape = (units.shape[1], len(units) * image[0], *image[1:])
+        images = self.rounded(units).transpose(0, 1).reshape(shape)
         return self._pad(images) if image is self.image and not self._even else images
 
     def _units(self, images: Tensor, like: Tensor) -> Tensor:
         """Turn images into units ``(member, batch, unit)`` of the type of ``like``."""
-        members, batch = like.shape[:2]
-        return images.reshape(batch, members, -1).transpose(0, 1).to(like.dtype)
+        shape = (len(like), -1)
+        return images.flatten(1).unflatten(1, shape).transpose(0, 1).to(like.dtype)
