@@ -27,6 +27,7 @@ from bioprop.studies.questions.alignment_needed import STUDY as _alignment_neede
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
+from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
 
@@ -58,6 +59,7 @@ STUDIES = {
         _targets_mnist,
         _targets_mnist_table5,
         _targets_mnist_local,
+        _signs_digits,
         _signs_rates,
         _signs_tiny,
     )
