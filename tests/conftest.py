@@ -51,6 +51,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "np": {"sigma": 0.1},  # large: the difference of two losses, over sigma^2, loses few digits
     "rotated": {"degrees": 40.0},
     "rotated-fixed": {"degrees": 40.0},
+    "generec": {"gain": 0.02},  # small: linear units settle for small gains alone
+    "chl": {"gain": 0.02},
 }
 
 

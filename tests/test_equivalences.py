@@ -28,6 +28,7 @@ from bioprop.learning import (
     sgd,
 )
 from bioprop.learning.rules import carry_back, transposes
+from bioprop.learning.rules.contrastive import phases
 
 STREAMS = Streams(SEEDS)
 STEPS = 50
@@ -303,6 +304,39 @@ def test_every_rotated_signal_of_images_stands_at_its_angle_to_backprops(
         same([angle(ours, backprop), ours.norm(dim=2)], [expected, backprop.norm(dim=2)], **close)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("output", "loss"), [PAIRS[0], *PAIRS[4:]])
+@pytest.mark.parametrize("name", ["generec", "chl"])
+def test_two_phases_with_little_feedback_are_backprop(
+    population: Any, name: str, output: str, loss: str, kind: str
+) -> None:
+    # Xie & Seung 2003. Where loss and output match: what is clamped is the output, not its input.
+    network = population(STREAMS, output=output, loss=loss, kind=kind)
+    x, target = presentation(network)
+    steps = []
+    for each, options in (("bp", {}), (name, {"gain": 1e-3})):
+        trial = network.present(x, target)
+        weights, biases = steps_of(network, trial, signals(each, network, trial, **options))
+        steps.append([*weights, *biases])
+        network = population(STREAMS, output=output, loss=loss, kind=kind)
+    same(steps[1], steps[0], rtol=0.0, atol=0.01 * max(float(s.abs().max()) for s in steps[0]))
+
+
+@pytest.mark.parametrize("name", ["generec", "chl"])
+def test_phases_have_settled_and_feedback_is_what_comes_down(population: Any, name: str) -> None:
+    network = population(STREAMS)
+    B = rule(name, bound=0.5).init(network, STREAMS)
+    trial = network.present(*presentation(network))
+    for h, top in zip(phases(network, B, trial, 0.1, 50), (None, trial.target), strict=True):
+        for layer in (1, 2):
+            below = torch.einsum("mbi,mio->mbo", h[layer - 1], network.weights[layer - 1])
+            above = 0.1 * torch.einsum("mbo,moi->mbi", h[layer + 1], B[layer - 1])
+            same([h[layer]], [torch.tanh(below + network.biases[layer - 1] + above)], **close)
+        same([h[3]], [network.propagate(2, h[2]) if top is None else top], **close)
+    with pytest.raises(ValueError, match="1 sweep or more, not in 0"):
+        phases(network, B, trial, 0.1, 0)
+
+
 @pytest.mark.parametrize("sizes", [(3, 4, 2), (3, 4, 4, 2)])
 def test_the_mean_of_node_perturbation_is_backprop(population: Any, sizes: tuple[int, ...]) -> None:
     network = population(STREAMS, sizes)
@@ -384,6 +418,8 @@ VARIED: dict[str, tuple[str, tuple[float, ...]]] = {
     "dtp": ("sigma", (0.05, 0.1, 0.3)),
     "sdtp": ("step", (0.1, 0.3, 1.0)),
     "ao-sdtp": ("gain", (0.1, 0.5, 1.0)),
+    "generec": ("gain", (0.05, 0.1, 0.2)),
+    "chl": ("gain", (0.05, 0.1, 0.2)),
 }
 
 

@@ -40,7 +40,8 @@ def test_a_signal_has_the_shape_of_the_activity_it_teaches(
     assert len(deltas) == 3
     for delta, h in zip(deltas, trial.activities[1:], strict=True):
         assert delta is None or delta.shape == h.shape
-    assert torch.equal(deltas[-1], trial.error)  # no rule teaches the output otherwise
+    if case[0] not in ("generec", "chl"):
+        assert torch.equal(deltas[-1], trial.error)  # no other rule teaches the output otherwise
 
 
 def test_learning_lowers_the_error_of_every_member(training: Any, case: tuple[str, str]) -> None:
@@ -57,8 +58,8 @@ def test_learning_lowers_the_error_of_every_member(training: Any, case: tuple[st
 
 
 def test_a_single_layer_is_taught_by_the_error_whatever_the_rule(training: Any, name: str) -> None:
-    if name.endswith("tp"):
-        return  # target propagation needs a hidden layer; test_targets.py sees it refused
+    if name.endswith("tp") or name == "chl":
+        return  # needs a hidden layer, as test_targets.py sees; has two products, so other bits
     made, backprop = (training(each, sizes=(5, 3)) for each in (name, "bp"))
     for each in (made, backprop):
         each.until(3)

@@ -16,6 +16,7 @@ from bioprop.learning import Dense, Layer, Streams, Training, adam, rule, sgd
 from bioprop.learning.layers import Transposed
 from bioprop.learning.layers.transposed import glorot, inverse_layer
 from bioprop.learning.rules.inverses import LINEAR, LOSSES, noised, reconstruction
+from bioprop.learning.rules.steps import gauss_newton_gaps, weight_gradients
 from bioprop.tasks.classify import layered_network
 
 NAMES = ("tp", "dtp", "sdtp", "ao-sdtp")
@@ -213,6 +214,31 @@ def test_with_pseudoinverses_the_gaps_of_a_linear_network_are_gauss_newton_steps
     for layer, gap in enumerate(teaching.gaps(network, state, trial), start=1):
         J = functools.reduce(torch.matmul, network.weights[layer:])
         same([gap], [trial.error @ torch.linalg.pinv(J)], **close)
+    same(teaching.gaps(network, state, trial), gauss_newton_gaps(network, trial), **close)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gauss_newton_steps_equal_those_of_autograds_jacobian(population: Any, kind: str) -> None:
+    network = population(STREAMS, kind=kind, **SOFTMAX)
+    trial = network.present(*presentation(network))
+    ours = gauss_newton_gaps(network, trial)
+    for place, gap in enumerate(ours, start=1):
+        h = trial.activities[place].clone().requires_grad_()
+        above = h
+        for index in range(place, 2):
+            above = network.propagate(index, above)
+        logits = network.net_input(2, above).sum(1)  # of all examples: no other's h matters
+        rows = [torch.autograd.grad(z.sum(), h, retain_graph=True)[0] for z in logits.unbind(1)]
+        J = torch.stack(rows, 2)
+        same([gap], [(torch.linalg.pinv(J) @ trial.error.unsqueeze(-1)).squeeze(-1)], **close)
+
+
+def test_weight_gradients_are_what_the_optimiser_takes(population: Any) -> None:
+    network, teaching, state, trial = made("sdtp", population)
+    deltas = teaching.teach(network, state, trial)
+    flat = [4 * gradient for gradient in weight_gradients(network, trial, deltas)]
+    same(flat, [change.flatten(1) for change in steps_of(network, trial, deltas)[0]], **close)
+    assert weight_gradients(network, trial, [None] * 3) == [None] * 3
 
 
 # Relations of the variants

@@ -81,11 +81,15 @@ class Network:
 
     def propagate(self, index: int, h: Tensor, W: Tensor | None = None) -> Tensor:
         """Return the activity of layer ``index`` above the activity ``h`` below it."""
+        return self.functions[index].function_(self.net_input(index, h, W))
+
+    def net_input(self, index: int, h: Tensor, W: Tensor | None = None) -> Tensor:
+        """Return the input of the units of layer ``index``, in memory of its own."""
         layer, bias = self.layers[index], self.biases[index]
         a = layer.forward(h, self.weights[index] if W is None else W)
         if bias is not None:
             a.add_(layer.spread_bias(bias))
-        return self.functions[index].function_(a)  # a is this layer's own
+        return a
 
     def present(self, x: Tensor, target: Tensor, step: int = 0) -> Trial:
         """Run a batch forward and compare the output with ``target``."""

@@ -63,7 +63,7 @@ def _heavy_ball(rate: Number, keep: Number, momentum: Number) -> Optimiser:
 
     def update(network: Network, v: Averages, trial: Trial, deltas: Deltas) -> None:
         for index, layer, h, delta in taught(network, trial, deltas):
-            mean, bias = delta / delta.shape[1], network.biases[index]
+            mean, bias = delta / trial.target.shape[1], network.biases[index]
             v_W, v_b = v["weights"][index], v["biases"][index]
             assert v_W is not None
             layer.add_gradient_(v_W, h, mean, momentum)

@@ -66,6 +66,17 @@ LOOKS = {
     "ao-sdtp-parallel": Look("AO-SDTP, parallel", COLOURS[9], ":"),
     "bp-convnet": Look("backpropagation, ConvNet", "0.55", "--"),
     "pbp": Look("pseudobackprop", COLOURS[4], (0, (5, 1, 1, 1, 1, 1))),
+    "bp-convolution": Look("backpropagation, shared weights", "0.55", (0, (6, 2))),
+    "dfa": Look("direct feedback alignment", COLOURS[9], (0, (4, 1.5, 1, 1.5))),
+    "tp": Look("target propagation", COLOURS[7], (0, (1, 1))),
+    "dtp": Look("difference target propagation", COLOURS[3], (0, (7, 1.5))),
+    "dtp-parallel": Look("DTP, parallel", COLOURS[3], (0, (1.5, 1.5))),
+    "sdtp": Look("simplified DTP", COLOURS[0], (0, (7, 1.5, 1.5, 1.5))),
+    "sdtp-parallel": Look("simplified DTP, parallel", COLOURS[0], (0, (1, 2))),
+    "ao-sdtp": Look("auxiliary-output SDTP", COLOURS[1], (0, (7, 1.5, 1, 1, 1, 1.5))),
+    "ao-sdtp-parallel": Look("auxiliary-output SDTP, parallel", COLOURS[1], (0, (2, 1, 1, 1))),
+    "generec": Look("generalized recirculation", COLOURS[4], (0, (3, 1, 3, 3))),
+    "chl": Look("contrastive Hebbian learning", COLOURS[5], (0, (5, 2, 2, 2))),
 }
 
 

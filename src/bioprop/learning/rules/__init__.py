@@ -17,6 +17,7 @@ from bioprop.choose import choose
 from bioprop.learning.network import Deltas
 from bioprop.learning.rules.alignment import direct_feedback_alignment, feedback_alignment, shallow
 from bioprop.learning.rules.base import Matrices, Rule, carry_back, nothing, transposes
+from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_recirculation
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
 from bioprop.learning.rules.rotation import isoclinic, rotated_alignment, rotated_backprop
@@ -68,6 +69,8 @@ RULES: dict[str, Callable[..., Rule]] = {
     "dtp": difference_target_propagation,
     "sdtp": simplified_difference_target_propagation,
     "ao-sdtp": auxiliary_output_target_propagation,
+    "generec": generalized_recirculation,
+    "chl": contrastive_hebbian,
 }
 
 

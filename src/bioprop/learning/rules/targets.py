@@ -37,10 +37,7 @@ def output(network: Network, h: Tensor) -> Tensor:
 
 def logits(network: Network, h: Tensor) -> Tensor:
     """Return the inputs of the output units, less their mean over units."""
-    layer, bias = network.layers[-1], network.biases[-1]
-    a = layer.forward(h, network.weights[-1])
-    if bias is not None:
-        a.add_(layer.spread_bias(bias))
+    a = network.net_input(len(network.layers) - 1, h)
     return a.sub_(a.mean(-1, keepdim=True))
 
 
