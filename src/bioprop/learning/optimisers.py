@@ -94,6 +94,8 @@ def adam(
 
     rate, decay = spread(rate, 3), spread(decay, 3)
 
+    rate, decay = spread(rate, 3), spread(decay, 3)
+
     def init(network: Network) -> dict[str, Averages]:
         counts = zeros(network, lambda p: p.new_zeros(len(values), dtype=torch.float32))
         return {"m": zeros(network), "v": zeros(network), "updates": counts}
