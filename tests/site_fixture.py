@@ -24,7 +24,22 @@ import pytest
 
 SOURCES = Path(__file__).parent.parent
 PAGES = ("_config.yml", "_toc.yml", "_static", "vendor", "references.bib")
-SMALL = "# Small\n\n```{scorecard}\n```\n\n```{costs}\n```\n\n```{result-figure} toy-flow\n```\n"
+SMALL = """# Small
+
+A fourth layer: {effect}`depth-fa-deeper`.
+
+```{scorecard}
+```
+
+```{costs}
+```
+
+```{amplifying}
+```
+
+```{result-figure} toy-flow
+```
+"""
 TOC = "format: jb-book\nroot: index\nchapters:\n  - file: chapters/one/tiny\n"
 
 
@@ -75,7 +90,7 @@ def build(root: Path) -> Built:
 
 def copy_book(root: Path) -> None:
     """Lay out all that the book is built from."""
-    _copy(root, *PAGES, "chapters", "data/runs")
+    _copy(root, *PAGES, "chapters", "data/runs", "data/twins")
     for page in SOURCES.glob("*.md"):
         _copy(root, page.name)
 

@@ -31,10 +31,17 @@ RECORDED_FIGURES = {
     if claims.best_tier(study, RECORDED)
     for figure in study.figures
 }
+NUMBERS = {
+    f"{figure.id} {name}"
+    for study in STUDIES.values()
+    for figure in study.figures
+    for name in figure.numbers
+}
 PUBLISHED = Path(__file__).with_name("published_ids.txt")
 # What a chapter may name, and where the names come from.
 NAMES = {
-    r"\{(?:recorded|reported|verdict)\}`([^`]*)`": CLAIMS,
+    r"\{(?:recorded|reported|verdict|effect)\}`([^`]*)`": CLAIMS,
+    r"\{number\}`([^`]*)`": NUMBERS,
     r"\{result-figure\}\s*(.*)": RECORDED_FIGURES,
     r"\{settings\}\s*(.*)": set(STUDIES),
     r"\{reexecute\}\s*(.*)": set(CHAPTERS),

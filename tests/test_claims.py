@@ -1,6 +1,7 @@
 """Verdicts follow from the members' measurements and from nothing else."""
 
 import io
+import re
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from bioprop.book import claims
 from bioprop.book.claims import Judgement, Verdict, criterion, judge, judge_all, reported_value
 from bioprop.book.records import RECORDED, Record, Store
 from bioprop.studies import Claim, Region, Study, drawing, reported, within
+from bioprop.studies.study import Effect
 
 LINEAR = studies.get("linear-task")  # its paper reports fig1d-shallow-98 = -0.3
 EVERY = [(study, claim) for study in studies.STUDIES.values() for claim in study.claims]
@@ -150,6 +152,7 @@ def test_networks_that_do_not_get_to_the_threshold_are_not_said_to_diverge() -> 
         ("fig1d-shallow-98", -0.3),
         ("fig1d-fa-10 - fig1d-bp-10", -0.8),
         ("fig1d-bp-10 - fig1d-fa-10", 0.8),
+        ("-log10 fa-t-test-p", 12.045757),
     ],
 )
 def test_a_reported_number_is_a_value_or_a_difference_of_two(
@@ -159,7 +162,7 @@ def test_a_reported_number_is_a_value_or_a_difference_of_two(
     assert found == (number if number is None else pytest.approx(number))
 
 
-@pytest.mark.parametrize("key", ["fig1d-fb-10", "fig1d-fa-10 - fig1d-fb-10", ""])
+@pytest.mark.parametrize("key", ["fig1d-fb-10", "fig1d-fa-10 - fig1d-fb-10", "-log10 p", ""])
 def test_an_unknown_reported_number_is_named(key: str) -> None:
     with pytest.raises(KeyError, match=r"lillicrap2014 has no reported value .* in data"):
         judge(LINEAR, claim([0.0] * 3, reported=key), RUNS, "paper")
@@ -210,6 +213,27 @@ def test_a_claim_is_not_attempted_by_a_run_that_it_is_not_about() -> None:
 def test_one_number_for_all_is_shown_alone() -> None:
     one = claim(statistic=True, decimals=1)
     assert Judgement(one, "partly", "", None, 3.0, (3.0, 3.0), 20).measured == "3.0"
+
+
+def test_a_test_is_shown_with_the_size_and_direction_of_what_it_is_about() -> None:
+    size = Effect(lambda _: members(-0.3, -0.1), "m, tall minus small")
+    one = claim([3.0] * 3, statistic=True, effect=size)
+    judged = judge(LINEAR, one, RUNS, "paper")
+    assert judged.effect == "−0.20 [−0.30,\u00a0−0.10] m, tall minus small"
+    assert claims.with_effect("3.0", judged.effect) == f"3.0<br>*{judged.effect}*"
+    assert claims.with_effect("3.0", None) == "3.0"
+    assert judge(LINEAR, one, None, "").effect is None, "nothing was measured"
+
+
+@pytest.mark.parametrize("name", ["bp", "fa"])
+def test_the_rows_about_depth_show_the_paper_s_p_and_how_much_a_layer_changes(name: str) -> None:
+    judged = {j.claim.id: j for j in claims.recorded(studies.get("depth"))[2]}
+    row = judged[f"depth-{name}-deeper"]
+    p = reported.value("lillicrap2014", f"{name}-t-test-p")
+    assert row.paper == f"{-np.log10(p):.1f}"
+    assert row.effect is not None
+    mean, low, high = map(float, re.findall(r"[-\d.]+", row.effect.replace("−", "-"))[:3])
+    assert low < mean < high < 0, "deeper is better, whatever the test is sure of"
 
 
 def test_a_number_that_was_read_off_a_figure_is_marked() -> None:
@@ -279,7 +303,10 @@ def test_a_claim_says_what_where_and_how_it_is_judged(study: Study, claim: Claim
         (low, high), (lower, higher) = claim.holds.placed(number), claim.partly.placed(number)
         assert lower <= low and high <= higher, "partly is the wider region"
     if claim.reported:
-        assert claim.reported.split(" - ")[0] in reported.table(study.paper).index
+        assert (
+            claim.reported.removeprefix("-log10 ").split(" - ")[0]
+            in reported.table(study.paper).index
+        )
 
 
 def test_a_claim_about_a_figure_that_does_not_exist_is_refused_at_declaration() -> None:
@@ -335,3 +362,15 @@ def test_networks_that_diverge_after_they_have_learnt_are_not_judged_by_that(nam
     broken = {v: lost(record, list(range(record.members))) for v, record in runs.items()}
     judged = {j.claim.id: j.verdict for j in claims.judge_all(study, broken, tier or "")}
     assert judged[name] == "cannot be judged"
+
+
+PUBLISHED = Path(__file__).with_name("published_verdicts.txt")
+
+
+def test_no_published_verdict_has_moved() -> None:
+    lines = [line for line in PUBLISHED.read_text().splitlines() if not line.startswith("#")]
+    published = dict(line.split(": ") for line in lines)
+    now = {j.claim.id: j.verdict for s in studies.STUDIES.values() for j in claims.recorded(s)[2]}
+    moved = {id: (verdict, now.get(id)) for id, verdict in published.items() if now[id] != verdict}
+    assert not moved, f"published, and cited perhaps, and now otherwise: {moved}"
+    assert now.keys() == published.keys(), f"new claims: add them to {PUBLISHED.name}"

@@ -310,7 +310,7 @@ def test_verify_fails_where_a_record_was_sealed_anew_with_other_values(
     edit(kept, values=values)
     said = bioprop("verify toy-network")
     assert said.code == FAILED
-    assert "toy-network/paper/small: w differs by up to" in said.out
+    assert "toy-network/paper/small: w differs by 0.5 (member 0, after" in said.out
     assert said.out.count(": agrees") == 2, "the others are verified as well"
 
 

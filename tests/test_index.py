@@ -91,11 +91,12 @@ def test_claims_are_those_of_the_studies_with_the_verdicts_of_the_records(built:
             found = [entry[key] for key in ("verdict", "why", "reported", "recorded")]
             interval = entry["interval"] and tuple(entry["interval"])
             found += [interval, entry["members"], entry["counted"], entry["tier"]]
-            assert tuple(found) == astuple(judged)[1:-1]
+            assert tuple(found) == astuple(judged)[1:9]
             assert entry["origin"] == judged.claim.origin
             assert entry["study"] == study.name and entry["paper"] == study.paper
             assert entry["text"]["recorded"] == judged.measured
             assert entry["text"]["paper"] == judged.paper
+            assert entry["effect"] == judged.effect
 
 
 def test_live_numbers_are_those_of_this_build(built: Built) -> None:

@@ -18,6 +18,7 @@ from helpers import python
 
 from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
+from bioprop.book.closeness import ROUNDING
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences
 from bioprop.learning import Training
 from bioprop.studies import journal as journals
@@ -33,6 +34,7 @@ LINEAR = studies.get("linear-task")
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own for each test, so that no checkpoint or lock outlives it."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "TWINS", tmp_path / "twins")
     return tmp_path / "cache"
 
 
@@ -367,13 +369,13 @@ def moved(record: Record, by: float, **provenance: Any) -> Record:
 
 def test_a_record_agrees_bit_for_bit_on_its_own_thread_count(record: Record) -> None:
     assert runs.exact(record)
-    assert runs.verify(record, LINEAR) == []
+    assert str(runs.verify(record, LINEAR)) == "agrees bit for bit"
 
 
 def test_a_record_agrees_within_the_tolerance_on_another_thread_count(record: Record) -> None:
     before = torch.get_num_threads()
     assert not runs.exact(record, threads=2)
-    assert runs.verify(record, LINEAR, threads=2) == []
+    assert not runs.verify(record, LINEAR, threads=2).faults
     assert torch.get_num_threads() == before
 
 
@@ -381,36 +383,38 @@ ELSEWHERE: dict[str, tuple[int | None, dict[str, Any]]] = {
     "here": (None, {}),
     "another thread count": (1, {"threads": 2}),
     "another machine": (None, {"machine": "abacus"}),
+    "another instruction set": (None, {"arithmetic": {"instructions": "abacus"}}),
+    "a machine that was not described": (None, {"arithmetic": None}),
     "another device": (None, {"device": "slide rule"}),
     "another torch": (None, {"packages": {"numpy": "0", "torch": "0"}}),
 }
 
 
 @pytest.mark.parametrize("place", ELSEWHERE)
-@pytest.mark.parametrize("by", [1e-6, 1e-3])
+@pytest.mark.parametrize("by", [1e-8, 1e-3])
 def test_a_record_sealed_anew_with_other_values_is_noticed(
     place: str, by: float, record: Record
 ) -> None:
     threads, provenance = ELSEWHERE[place]
     edited = moved(record, by, **provenance)
-    noticed = runs.verify(edited, LINEAR, threads=threads)
-    if place == "here" or by > runs.TOLERANCE["float64"]:
-        assert [words.split(" by ")[0] for words in noticed] == ["angle differs"]
+    found = runs.verify(edited, LINEAR, threads=threads)
+    if place == "here" or by == 1e-3:
+        assert [words.split(" by ")[0] for words in found.faults] == ["angle differs"]
     else:
-        assert noticed == []
+        assert not found.faults and "angle differs by 9e-07 (member" in str(found)
 
 
-@pytest.mark.parametrize("precision", runs.TOLERANCE)
+@pytest.mark.parametrize("precision", ROUNDING)
 def test_a_record_of_any_precision_can_be_verified(precision: str, store: Store) -> None:
     record = runs.run(LINEAR, "smoke", "fa", {"precision": precision}, store=store)
     record.provenance["threads"] = 2
-    assert runs.verify(record, LINEAR, threads=1) == []
+    assert not runs.verify(record, LINEAR, threads=1).faults
 
 
 def test_the_smallest_committed_records_can_be_made_again() -> None:
     study = studies.get("toy-network")
     for record in RECORDED.runs(study, "paper").values():
-        assert runs.verify(record, study) == []
+        assert not runs.verify(record, study).faults
 
 
 def test_a_record_names_the_images_it_learnt_from_and_other_images_are_noticed_at_once(
@@ -419,15 +423,52 @@ def test_a_record_names_the_images_it_learnt_from_and_other_images_are_noticed_a
     study = studies.get("mnist")
     record = runs.run(study, "smoke", "shallow", store=store)
     assert list(record.provenance["data"]) == ["digits"]
-    assert runs.verify(record, study) == []
+    assert not runs.verify(record, study).faults
     record.provenance["data"]["digits"] = "0" * 64
 
     def never(settings: Any, journal: Journal) -> None:
         raise AssertionError("trained on other images")
 
-    assert runs.verify(record, dataclasses.replace(study, run=never)) == [
+    assert runs.verify(record, dataclasses.replace(study, run=never)).faults == [
         "the data set digits is not the one the record was made from"
     ]
+
+
+SETTINGS = {
+    "MKL_CBWR": True,
+    "ONEDNN_MAX_CPU_ISA": True,
+    "ATEN_CPU_CAPABILITY": True,
+    "OPENBLAS_CORETYPE": True,
+    "NPY_DISABLE_CPU_FEATURES": True,
+    "ONEDNN_VERBOSE": False,
+    "OPENBLAS_NUM_THREADS": False,
+    "HOME": False,
+}
+
+
+@pytest.mark.parametrize("variable", SETTINGS)
+def test_a_setting_that_changes_the_bits_makes_another_machine(
+    variable: str, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "COMPATIBLE")
+    assert (variable in provenance.arithmetic()["settings"]) == SETTINGS[variable]
+    assert runs.exact(record) != SETTINGS[variable]
+
+
+def test_the_precision_of_products_is_a_setting_too(record: Record) -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert not runs.exact(record)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert runs.exact(record)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the system tells")
+def test_the_processor_is_named_with_its_instructions() -> None:
+    known = provenance.arithmetic()
+    assert known["model"] and known["instructions"] and known["capability"]
 
 
 # Diverging

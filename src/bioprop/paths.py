@@ -7,6 +7,7 @@ ROOT = Path(os.environ.get("BIOPROP_ROOT") or Path(__file__).parents[2]).resolve
 CHAPTERS = ROOT / "chapters"
 REPORTED = ROOT / "data" / "reported"  # what the papers report
 RUNS = ROOT / "data" / "runs"  # what this project measured, committed
+TWINS = ROOT / "data" / "twins"  # how far a last bit carries each recorded run, committed
 COSTS = ROOT / "data" / "costs.json"  # measured minutes of each chapter
 CACHE = ROOT / "data" / "cache"  # data sets, checkpoints, readers' own runs: ignored by git
 BUILD = ROOT / "_build"

@@ -1,6 +1,7 @@
 """Judging claims: five verdicts, computed from the members' measurements."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ from bioprop.studies import STUDIES, TIERS, Claim, Region, Study, reported
 from bioprop.studies.drawing import interval
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
+LOG = "-log10 "  # of a reported p value
 FEWEST = 3  # members below which no interval is worth the name
 
 
@@ -34,6 +36,7 @@ class Judgement:
     wanted: int = 0  # how many members there are once no seed is missing
     tier: str | None = None
     digitised: bool = False
+    effect: str | None = None  # beside the number of a test, in words
 
     @property
     def measured(self) -> str:
@@ -66,17 +69,29 @@ class Judgement:
 
 def number(claim: Claim, value: float | None) -> str:
     """Round for a reader; a minus sign is a minus sign, no zero is negative, None is a dash."""
-    if value is None:
-        return "–"
-    return f"{round(value, claim.decimals) + 0.0:.{claim.decimals}f}".replace("-", "−")
+    return "–" if value is None else _shown(value, claim.decimals)
+
+
+def _shown(value: float, decimals: int) -> str:
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+
+
+def with_effect(recorded: str, effect: str | None) -> str:
+    """Put the effect beneath the number of a test, in a cell of a table."""
+    return f"{recorded}<br>*{effect}*" if effect else recorded
 
 
 def reported_value(study: Study, claim: Claim) -> float | None:
-    """Return the paper's number for a claim: one key, or the difference ``a - b`` of two."""
+    """Return the paper's number for a claim, in its unit: ``a``, ``a - b`` or ``-log10 a``."""
     if claim.reported is None:
         return None
-    first, *rest = (reported.value(study.paper, key) for key in claim.reported.split(" - "))
-    return first - sum(rest)
+    first, *rest = (reported.value(study.paper, key) for key in _keys(claim))
+    return -math.log10(first) if claim.reported.startswith(LOG) else first - sum(rest)
+
+
+def _keys(claim: Claim) -> list[str]:
+    """Return the keys of ``data/reported`` that a claim's number is made of."""
+    return [] if claim.reported is None else claim.reported.removeprefix(LOG).split(" - ")
 
 
 def recorded(study: Study) -> tuple[str | None, Mapping[str, Record], list[Judgement]]:
@@ -100,9 +115,20 @@ def criterion(study: Study, claim: Claim) -> str:
 def judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: str) -> Judgement:
     """Judge one claim from the records of its study; no records mean that it is not attempted."""
     judged = _judge(study, claim, runs, tier)
-    keys = claim.reported.split(" - ") if claim.reported else []
-    read_off = any(reported.digitised(study.paper, key) for key in keys)
-    return dataclasses.replace(judged, digitised=read_off)
+    read_off = any(reported.digitised(study.paper, key) for key in _keys(claim))
+    effect = _effect(claim, runs) if runs and judged.mean is not None else None
+    return dataclasses.replace(judged, digitised=read_off, effect=effect)
+
+
+def _effect(claim: Claim, runs: Mapping[str, Record]) -> str | None:
+    """Say how large that is which a claim's test is about: mean, interval, unit."""
+    if claim.effect is None:
+        return None
+    mean, low, high = (
+        _shown(float(value), claim.effect.decimals)
+        for value in interval(np.asarray(claim.effect.measure(runs), dtype=float))
+    )
+    return f"{mean} [{low},\u00a0{high}] {claim.effect.unit}"
 
 
 def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: str) -> Judgement:

@@ -6,7 +6,10 @@
 ``{settings} study``    the settings of a study, with their place in the paper
 ``{reexecute} chapter`` how to run a chapter again, and what it costs
 ``{costs}``             measured minutes of all chapters
+``{amplifying}``        the recorded runs that amplify their last bit
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
+``{effect}`claim` ``    the size of what a claim's test is about
+``{number}`figure name` ``  a number that a figure gives to the text
 """
 
 import gc
@@ -24,8 +27,10 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bioprop import paths, studies
-from bioprop.book import chapters, index
+from bioprop.book import chapters, index, twins
+from bioprop.book.claims import with_effect
 from bioprop.book.costs import Costs
+from bioprop.book.records import RECORDED
 from bioprop.book.settings_table import rows as settings_rows
 from bioprop.choose import choose
 
@@ -92,7 +97,7 @@ class ResultFigure(Result):
         lines = [
             f"- {_badge(c.verdict)} {c.statement} <details><summary>Criterion</summary>"
             f"{html.escape(c.criterion)}. Here: {c.text['recorded']} ({html.escape(c.unit)}); "
-            f"{c.why}.</details>"
+            f"{c.why}{f'. Effect: {c.effect}' if c.effect else ''}.</details>"
             for c in verdicts
         ]
         return [figure, *self.parse("\n".join(lines))]
@@ -144,7 +149,8 @@ class Scorecard(Result):
             f"| {self._statement(c)} "
             f"*({_escape(c.place)}; {_escape(c.unit)}; "
             f"{c.members} {c.counted})* "
-            f"| {_badge(c.verdict)} | {c.text['paper']} | {c.text['recorded']} | {c.text['live']} |"
+            f"| {_badge(c.verdict)} | {c.text['paper']} "
+            f"| {with_effect(c.text['recorded'], c.effect)} | {c.text['live']} |"
             for c in claims
         ]
 
@@ -219,6 +225,14 @@ class CostTable(Result):
         return self.parse(table if costs.seconds else "Nothing has been measured yet.")
 
 
+class Amplifying(Result):
+    """Show which recorded runs amplify their last bit, by how much, and from when on."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return a sentence and a table, from the twins that are kept."""
+        return self.parse(twins.described(RECORDED))
+
+
 def _page(chapter: str) -> str:
     """Return the name that Sphinx gives to a chapter's page."""
     return chapters.find(chapter).relative_to(paths.ROOT).with_suffix("").as_posix()
@@ -248,6 +262,20 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "\\<")
 
 
+def _figure_number(
+    name: str, raw: str, text: str, line: int, inliner: Inliner, *_: Any, **__: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Show a number of a figure, both given by name: ``linear-rates behind``."""
+    id, key = text.partition(" ")[::2]
+    known = compiled(str(inliner.document.settings.env.srcdir))
+    figures = {entry.id: entry.numbers for entry in known.figures}
+    try:
+        numbers = figures[choose("recorded figure", id, figures)]
+        return [nodes.Text(numbers[choose("number", key, numbers, f"figure {id!r}")])], []
+    except ValueError as error:
+        return [], [inliner.reporter.error(str(error), line=line)]
+
+
 def _role(show: Callable[[index.ClaimEntry], nodes.Node]) -> Callable[..., Any]:
     def role(
         name: str, raw: str, text: str, line: int, inliner: Inliner, *_: Any, **__: Any
@@ -273,10 +301,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "settings": SettingsTable,
         "reexecute": Reexecute,
         "costs": CostTable,
+        "amplifying": Amplifying,
     }
     for name, directive in kinds.items():
         app.add_directive(name, directive)
     app.add_role("recorded", _role(lambda c: nodes.Text(c.text["recorded"])))
     app.add_role("reported", _role(lambda c: nodes.Text(c.text["paper"])))
+    app.add_role("effect", _role(lambda c: nodes.Text(c.effect or "–")))
+    app.add_role("number", _figure_number)
     app.add_role("verdict", _role(lambda c: nodes.raw("", _badge(c.verdict), format="html")))
     return {"parallel_read_safe": True, "version": "1"}

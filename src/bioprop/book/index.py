@@ -38,6 +38,9 @@ class ClaimEntry(Strict):
     criterion: str = pydantic.Field(description="what counts as reproduced, fixed before the run")
     recorded: float | None = pydantic.Field(description="mean over members of the recorded run")
     interval: tuple[float, float] | None = pydantic.Field(description="95 % interval of the mean")
+    effect: str | None = pydantic.Field(
+        default=None, description="size and direction of what a test is about"
+    )
     members: int
     counted: str = pydantic.Field(description="what these are: networks, seeds, ...")
     tier: str | None = pydantic.Field(description="tier of the recorded run")
@@ -61,6 +64,9 @@ class FigureEntry(Strict):
     study: str
     tier: str
     made: str = pydantic.Field(description="how the figure was made, in a line")
+    numbers: dict[str, str] = pydantic.Field(
+        default={}, description="numbers that the text takes from what is drawn"
+    )
 
 
 class StudyEntry(Strict):
@@ -142,6 +148,7 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
         criterion=claims.criterion(study, claim),
         recorded=judged.mean,
         interval=judged.interval,
+        effect=judged.effect,
         members=judged.members,
         counted=judged.counted,
         tier=judged.tier,
@@ -179,8 +186,14 @@ def _figure(
         study=study.name,
         tier=tier,
         made=made,
+        numbers={name: _number(measure(runs)) for name, measure in figure.numbers.items()},
         **{key: entry[key] for key in ("id", "title", "alt", "caption", "place")},
     )
+
+
+def _number(value: float) -> str:
+    """Write a count as it is and any other number with two decimals; a minus is a minus sign."""
+    return (f"{value}" if isinstance(value, int) else f"{value:.2f}").replace("-", "−")
 
 
 def _counted(counts: Iterable[int], word: str) -> str:

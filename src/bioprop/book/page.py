@@ -56,9 +56,8 @@ class Page:
             statement = f"{judged.claim.statement} *({judged.claim.place}; {judged.claim.unit})*"
             kind = judged.verdict.replace(" ", "-")
             badge = f'<span class="verdict-{kind}">{judged.verdict}</span>'
-            rows.append(
-                f"| {statement} | {badge} | {judged.paper} | {judged.measured} | {now.measured} |"
-            )
+            numbers = (claims.with_effect(each.measured, each.effect) for each in (judged, now))
+            rows.append(f"| {statement} | {badge} | {judged.paper} | {' | '.join(numbers)} |")
         return Markdown("\n".join(rows))
 
 

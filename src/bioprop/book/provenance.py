@@ -3,7 +3,9 @@
 import datetime
 import hashlib
 import importlib.metadata
+import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,14 @@ import torch
 
 from bioprop import paths
 
+MODEL = ("vendor_id", "cpu family", "model", "stepping", "CPU implementer", "CPU part")
+PRODUCTS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
+LIBRARIES = re.compile(r"(?:Intel\(R\) (?:oneAPI )?Math Kernel Library|Intel\(R\) MKL-DNN) .*")
+# Variables that choose other instructions or another order, not how many threads, or how loud.
+DECIDES = re.compile(
+    r"(?:(?:MKL|ONEDNN|DNNL|OPENBLAS|BLIS|NPY|ATEN|KMP|CUBLAS)_|NVIDIA_TF32|TORCH_ALLOW_TF32)"
+    r"(?!.*(?:NUM_THREADS|VERBOSE|AFFINITY|BLOCKTIME|WARNINGS|DUMP))"
+)
 PACKAGES = ("bioprop", "numpy", "scipy", "torch")
 
 
@@ -22,6 +32,7 @@ def describe(seconds: float, device: str, **more: Any) -> dict[str, Any]:
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": f"{processor()}, {platform.system()}",
+        "arithmetic": arithmetic(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 2),
@@ -53,13 +64,37 @@ def processor() -> str:
 
     The model matters: libraries add in an order that they choose by it.
     """
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = _cpuinfo().get("model name")
     kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    return ", ".join([*names[:1], kind])
+    return ", ".join([*filter(None, [name]), kind])
+
+
+def arithmetic() -> dict[str, Any]:
+    """Return what decides the bits of a sum beside the versions of packages and the threads.
+
+    That is the processor's model as its maker counts it, the instructions it has for products, the
+    set of them that PyTorch and its libraries chose, and settings that change their choice.
+    """
+    info = _cpuinfo()
+    flags = info.get("flags", info.get("Features", "")).split()
+    return {
+        "model": ", ".join(f"{key} {info[key]}" for key in MODEL if key in info),
+        "instructions": " ".join(sorted(f for f in flags if f.startswith(PRODUCTS))),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "libraries": [m[0].strip() for m in LIBRARIES.finditer(torch.__config__.show())],
+        "matmul precision": torch.get_float32_matmul_precision(),
+        "settings": {key: os.environ[key] for key in sorted(os.environ) if DECIDES.match(key)},
+    }
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return what Linux tells of the first processor; nothing elsewhere."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _git(*words: str) -> str:

@@ -12,7 +12,8 @@ import filelock
 import torch
 
 from bioprop import paths
-from bioprop.book import parts, provenance
+from bioprop.book import parts, provenance, twins
+from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
 from bioprop.studies import Settings, Study
@@ -20,10 +21,6 @@ from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.tasks.images import load
 
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
-
-# How far a recorded value may move on another machine or thread count, relative to the largest
-# value of its quantity: sums are then taken in another order.
-TOLERANCE = {"float64": 1e-5, "float32": 1e-2, "bfloat16": 1e-1}
 
 Progress = Callable[[int, int], None]
 
@@ -120,33 +117,41 @@ def unfinished(study: Study, tier: str, variant: str, store: Store) -> dict[Seed
     return found
 
 
-def verify(record: Record, study: Study, *, threads: int | None = None) -> list[str]:
-    """Run a record again and return how the new run differs; empty when it agrees.
+def verify(
+    record: Record, study: Study, *, threads: int | None = None, twin: bool = False
+) -> Verification:
+    """Run a record again and say how the new run differs.
 
-    ``threads`` is the record's own if left out. Every bit must agree where ``exact`` says so;
-    elsewhere values may differ by ``TOLERANCE``. On other images than the record's nothing is run.
+    ``threads`` is the record's own if left out. Every bit must agree where ``exact`` says so, and
+    elsewhere each value as closely as ``closeness`` has it. On other images than the record's
+    nothing is run. With ``twin`` the twin of the run is measured, if it was not before, and kept.
     """
     settings = record.settings
     _present(settings.device)
     then = record.provenance.get("data", {})
     if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
-        return [f"the data set {name} is not the one the record was made from" for name in changed]
+        words = "the data set {} is not the one the record was made from"
+        return Verification("", [words.format(name) for name in changed])
     with _threads(threads or record.provenance["threads"]):
         journal = Journal()
         study.run(settings, journal)
-    again = make(study, record.tier, record.variant, settings, journal)
-    tolerance = 0.0 if exact(record, threads) else TOLERANCE[settings.precision]
-    return differences(record, again, tolerance)
+        again = make(study, record.tier, record.variant, settings, journal)
+        if twin:
+            twins.of(record, again, study)
+        if exact(record, threads):
+            return Verification("bit for bit", differences(record, again))
+        return compare(record, again, study)
 
 
 def exact(record: Record, threads: int | None = None) -> bool:
     """Say whether a new run must agree with a record in every bit.
 
-    It must with the record's own thread count, kind of machine and versions of torch and NumPy:
-    otherwise sums are taken in another order.
+    It must with the record's own thread count, on the same processor with the same settings of its
+    libraries, and with the same torch and NumPy: otherwise sums are taken in another order. Of a
+    record that does not name all of these, as the oldest do not, closeness is asked.
     """
     then, now = record.provenance, provenance.describe(0.0, record.settings.device)
-    same = all(then[key] == now[key] for key in ("machine", "device"))
+    same = all(then.get(key) == now[key] for key in ("machine", "arithmetic", "device"))
     same &= all(then["packages"][name] == now["packages"][name] for name in ("numpy", "torch"))
     return same and threads in (None, then["threads"])
 

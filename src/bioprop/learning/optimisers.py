@@ -91,10 +91,7 @@ def adam(
     each where any number differs from member to member.
     """
     values = settings_of({"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": eps})
-
-    rate, decay = spread(rate, 3), spread(decay, 3)
-
-    rate, decay = spread(rate, 3), spread(decay, 3)
+    decay = spread(decay, 3)
 
     def init(network: Network) -> dict[str, Averages]:
         counts = zeros(network, lambda p: p.new_zeros(len(values), dtype=torch.float32))

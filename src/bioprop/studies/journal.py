@@ -100,6 +100,9 @@ class Journal:
         """Note a data set that was read from files, by the SHA-256 of what was read."""
         self.data[name] = fingerprint(tensors)
 
+    def begin(self, *tensors: Tensor) -> None:
+        """Note what a run starts from, before its first step; a twin's starts elsewhere."""
+
     def write(self, examples: int, **quantities: Tensor | np.ndarray) -> None:
         """Write what was measured after ``examples`` examples, shape ``(member,)`` each."""
         lists = {name: torch.as_tensor(v).double().tolist() for name, v in quantities.items()}
@@ -118,6 +121,7 @@ class Journal:
         the way from mark to mark is long, ``stride`` is the number of batches after which progress
         is told, and a checkpoint saved if it is due.
         """
+        self.begin(*training.network.weights)
         done = self._resume(training)
         self._saved = time.monotonic()
         self._leg = time.time(), training.step * batch
@@ -208,6 +212,20 @@ def spent(checkpoint: Path) -> float:
         return float(state["seconds"])
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
         return 0.0
+
+
+class Twin(Journal):
+    """The journal of a run that starts one unit in the last place away from where it should.
+
+    How far it then comes from the run itself says what becomes of a last bit: of the order in which
+    a processor takes its sums, for one.
+    """
+
+    def begin(self, *tensors: Tensor) -> None:
+        """Move every number that is not zero up to the next one that there is."""
+        for tensor in tensors:
+            above = torch.nextafter(tensor, torch.full_like(tensor, torch.inf))
+            tensor.copy_(torch.where(tensor == 0, tensor, above))
 
 
 def _seal(content: bytes) -> bytes:

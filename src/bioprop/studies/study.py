@@ -159,14 +159,27 @@ def within_factor(factor: float) -> Region:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """How large that is which a test is about, for a claim whose own number is the test's.
+
+    ``measure`` returns one number for each member; ``unit`` says which, and in which direction.
+    """
+
+    measure: Callable[[Runs], np.ndarray]
+    unit: str
+    decimals: int = 2
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement of a paper, and what would count as reproducing it; fixed before the run.
 
     ``measure`` returns one number for each member, in ``unit``. The claim is reproduced where the
     95 % interval of their mean lies inside ``holds``, partly where it lies inside ``partly``. It
     cannot be judged where a member has no finite number: it diverged, or never got that far.
-    ``reported`` is a key of ``data/reported``, or None where the paper gives no number. Where
-    ``beside`` names another study, ``measure`` finds its recorded runs as ``<study>/<variant>``.
+    ``reported`` is a key of ``data/reported``, the difference ``a - b`` of two or the ``-log10 a``
+    of one, or None where the paper gives no number. Where ``beside`` names another study,
+    ``measure`` finds its recorded runs as ``<study>/<variant>``.
     """
 
     id: str
@@ -184,6 +197,7 @@ class Claim:
     statistic: bool = False  # is it one number for all members, such as that of a test?
     applies: Callable[[Any], bool] = lambda settings: True  # to runs with which settings?
     beside: str | None = None  # another study whose runs are compared with
+    effect: Effect | None = None  # shown beside a statistic: a p value says nothing of size
 
 
 # A claim of this book, which is not in the paper.
@@ -192,7 +206,10 @@ own_claim = functools.partial(Claim, place="ours", origin="ours")
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that can be cited: ``draw`` returns it with the data that were drawn."""
+    """A figure that can be cited: ``draw`` returns it with the data that were drawn.
+
+    ``numbers`` are those that the text of a chapter takes from what is drawn, by name.
+    """
 
     id: str
     title: str
@@ -200,6 +217,7 @@ class Figure:
     caption: str
     place: str
     draw: Callable[[Runs], tuple[matplotlib.figure.Figure, pd.DataFrame]]
+    numbers: Mapping[str, Callable[[Runs], float]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.alt.split()) < 8:

@@ -20,6 +20,7 @@ from bioprop.studies.study import (
     STRICT,
     Claim,
     Count,
+    Effect,
     Figure,
     Positive,
     Precision,
@@ -116,6 +117,14 @@ def deeper_is_better(name: str) -> Callable[[Runs], np.ndarray]:
     return measure
 
 
+def gain(name: str) -> Effect:
+    """Return what a fourth layer changes: the log10 of the error, four layers minus three."""
+    return Effect(
+        measure=lambda runs: np.log10(at(runs[f"{name}-4"], "nse") / at(runs[f"{name}-3"], "nse")),
+        unit="decades of error, four layers minus three (below zero: four do better)",
+    )
+
+
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2d: error against examples on a log axis, the paper's points in the same axes."""
     figure, axes = plt.subplots(figsize=(7, 4.5))
@@ -162,8 +171,10 @@ def uses_depth(name: str, title: str) -> Claim:
         holds=Region(low=3.0),
         reason="p below 0.001; the paper's own values are far smaller",
         figure="depth-nse",
+        reported=f"-log10 {name}-t-test-p",
         decimals=1,
         statistic=True,
+        effect=gain(name),
     )
 
 

@@ -176,6 +176,12 @@ STUDY = Study(
             "when backpropagation reaches the last point of the paper's curve.",
             place="Methods, task 1: rates chosen by search for speed, values not printed",
             draw=draw,
+            numbers={
+                "compared": lambda runs: int(lead_at_equal_rate(runs).count()),
+                "behind": lambda runs: int((lead_at_equal_rate(runs) > 0).sum()),
+                "at the smallest": lambda runs: lead_at_equal_rate(runs).dropna().iloc[0],
+                "at the largest": lambda runs: lead_at_equal_rate(runs).dropna().iloc[-1],
+            },
         )
     ],
 )

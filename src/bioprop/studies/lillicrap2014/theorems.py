@@ -93,6 +93,7 @@ def dynamics(settings: TheoremSettings, journal: Journal) -> None:
     for seed in settings.seeds:
         T = draw_matrix(seed, "teacher", (outputs, inputs), 1.0)
         B = draw_matrix(seed, "feedback", (hidden, outputs), settings.feedback)
+        journal.begin(torch.from_numpy(T), torch.from_numpy(B))
         A, W = flow(T, B, settings)
         E = T - W @ A
         error.append(np.linalg.norm(E, axis=(1, 2)) / np.linalg.norm(T))
@@ -115,6 +116,7 @@ def single_pair(settings: TheoremSettings, journal: Journal) -> None:
         x, target = draws.standard_normal(inputs), draws.standard_normal(outputs)
         B = draw_matrix(seed, "feedback", (hidden, outputs), settings.feedback)
         x /= np.linalg.norm(x)
+        journal.begin(torch.from_numpy(x), torch.from_numpy(target), torch.from_numpy(B))
         A, W = flow(np.outer(target, x), B, settings)
         e = target - np.einsum("toh,thi,i->to", W, A, x)
         random = torch.from_numpy(e @ B.T)[1:]
@@ -141,6 +143,7 @@ def gauss_newton(settings: TheoremSettings, journal: Journal) -> None:
     inputs, hidden, outputs = settings.sizes
     streams = settings.streams()
     network: Network = dense_network(streams, settings.sizes, 1.0)
+    journal.begin(*network.weights)
     x = streams.normal("probe", (settings.examples, inputs))
     target = (streams.normal("teacher", (settings.examples, outputs)) > 0).to(x)
     y = network.forward(x)[-1]

@@ -1,0 +1,167 @@
+"""Verifying: is a number that comes out otherwise elsewhere one that matters, or noise?
+
+On the machine of a record every bit must come out again. Elsewhere sums are taken in another order,
+and a value agrees where it is as close as rounding leaves it, or as close as a run comes to its own
+twin that starts one unit in the last place away. No verdict may move.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bioprop.book import claims, twins
+from bioprop.book.records import Record
+from bioprop.book.twins import NOTHING, Twin, difference
+from bioprop.studies import Study
+
+# How far a value may be off for rounding alone, as a share of it.
+ROUNDING = {"float64": 1e-6, "float32": 1e-5, "bfloat16": 1e-2}
+# How many times as far apart as a run and its twin two machines may be at about the same mark, and
+# a member as it and its own twin, or most of them, ever were: in a search for a rate some blow up.
+TWINS, EVER = 4, 40
+BESIDE = 0.05  # share of the marks, on each side, that are about the same
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far two runs are apart in a quantity, where that is most beside what is allowed.
+
+    ``apart`` and ``allowed`` are in the unit of the quantity; infinite where a network diverged.
+    """
+
+    quantity: str
+    apart: float
+    allowed: float
+    twin: bool  # does what is allowed come from a twin, or from rounding?
+    mark: int
+    member: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is more than is allowed."""
+        return self.apart > self.allowed
+
+    def __str__(self) -> str:
+        what = f"differs by {self.apart:.2g}" if np.isfinite(self.apart) else "is missing in one"
+        what += f" (member {self.member}, after {self.mark} examples)"
+        if not self.allowed < np.inf:
+            return f"{self.quantity} {what}; so it is between a run and its twin"
+        source = f"{TWINS} times what a twin comes to" if self.twin else "rounding"
+        return f"{self.quantity} {what}; allowed {self.allowed:.2g}, {source}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of running a record again: ``faults`` is empty where it agrees."""
+
+    how: str  # it agrees, in words
+    faults: Sequence[str] = ()
+    gaps: Sequence[Gap] = ()
+    claims: str = ""  # what became of them
+
+    def __str__(self) -> str:
+        head = "; ".join(self.faults) or f"agrees {self.how}"
+        rest = [str(gap) for gap in self.gaps if not gap.counts]
+        return "\n    ".join([head, *rest, *filter(None, [self.claims])])
+
+
+def compare(record: Record, again: Record, study: Study) -> Verification:
+    """Compare a record with a new run of which its bits cannot be asked.
+
+    Where rounding does not explain what differs, the twin of the run is measured, if it was not
+    before, and kept.
+    """
+    if misfit := _misfit(record, again):
+        return Verification("", misfit)
+    if record.values == again.values:
+        return Verification("bit for bit, though other machines need not")
+    gaps, how = apart(record, again), "as closely as rounding lets it"
+    if any(gap.counts for gap in gaps):
+        twin = twins.of(record, again, study)
+        gaps, how = apart(record, again, twin), "as closely as its last bit lets it"
+    faults = [str(gap) for gap in gaps if gap.counts]
+    moved, stand = moved_claims(record, again, study)
+    return Verification(how, [*faults, *moved], gaps, stand)
+
+
+def _misfit(record: Record, again: Record) -> list[str]:
+    names = ("configuration", "labels", "marks")
+    found = [f"{name} differ" for name in names if getattr(record, name) != getattr(again, name)]
+    if record.values.keys() != again.values.keys():
+        found.append("other quantities were measured")
+    return found
+
+
+def apart(record: Record, again: Record, twin: Twin | None = None) -> list[Gap]:
+    """Return for each quantity that differs where it does so most, beside what is allowed there."""
+    found = []
+    for quantity in record.values:
+        a, b = (np.array(run.values[quantity], dtype=float) for run in (record, again))
+        gap = difference(a, b)
+        if not gap.any():
+            continue
+        rounding = allowed = _rounding(b, record.settings.precision)
+        if twin is not None:
+            allowed = np.maximum(rounding, _between_twins(record, twin, quantity))
+        excess = np.where(gap == 0, 0.0, gap / np.where(gap < np.inf, allowed, 1.0))
+        excess[np.isinf(allowed)] = 0.0
+        place = np.unravel_index(excess.argmax() if excess.any() else gap.argmax(), gap.shape)
+        sizes = float(gap[place]), float(allowed[place]), bool(allowed[place] > rounding[place])
+        found.append(Gap(quantity, *sizes, record.marks[place[0]], int(place[1])))
+    return found
+
+
+def _rounding(values: np.ndarray, precision: str) -> np.ndarray:
+    """Return what rounding allows, from values ``(mark, member)`` and of the same shape.
+
+    Relative to the value, or to the middle one of its mark: most networks do not blow up.
+    """
+    sizes = np.nan_to_num(np.abs(values))
+    sizes = np.maximum(sizes, np.median(sizes, axis=1, keepdims=True))
+    return np.maximum(ROUNDING[precision] * sizes, NOTHING)
+
+
+def _between_twins(record: Record, twin: Twin, quantity: str) -> np.ndarray:
+    """Return what the twin allows, ``(mark, member)`` or ``(mark, 1)`` where members are others.
+
+    Two machines may come apart somewhat sooner than a run and its twin, or later; but at the first
+    mark nothing has been learnt yet.
+    """
+    bound = twin.at_marks(quantity)
+    reach = max(1, round(BESIDE * len(bound)))
+    windows = [bound[max(0, k - reach) : k + reach + 1] for k in range(len(bound))]
+    near = TWINS * np.array([bound[0], *(window.max() for window in windows[1:])])[:, None]
+    if twin.configuration != record.configuration:
+        return near
+    ever = twin.of_members(quantity)
+    return np.minimum(near, EVER * np.maximum(ever, np.median(ever)))
+
+
+def moved_claims(record: Record, again: Record, study: Study) -> tuple[list[str], str]:
+    """Judge the claims with a new run in the place of its record.
+
+    Returns what has moved, a verdict or a mean that leaves the interval of the record, and else in
+    words that nothing has. By one in the last digit that is printed any mean may move.
+    """
+    tier, kept, _ = claims.recorded(study)
+    if tier != record.tier or kept[record.variant].members != record.members:
+        return [], ""
+    before, after = (
+        claims.judge_all(study, {**kept, record.variant: run}, tier) for run in (record, again)
+    )
+    moved = [
+        f"claim {old.claim.id}: {old.measured}, {old.verdict}, becomes {new.measured}, "
+        f"{new.verdict}"
+        for old, new in zip(before, after, strict=True)
+        if old.verdict != new.verdict or _moved(old, new)
+    ]
+    return moved, "" if moved or not before else f"none of its {len(before)} claims moves"
+
+
+def _moved(old: claims.Judgement, new: claims.Judgement) -> bool:
+    if old.mean is None or new.mean is None:
+        return old.mean is not new.mean
+    low, high = old.interval or (old.mean, old.mean)
+    digit = 10.0**-old.claim.decimals
+    return not low - digit <= new.mean <= high + digit

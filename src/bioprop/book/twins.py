@@ -1,0 +1,188 @@
+"""Twins: how far a recorded run comes from itself when it starts one unit in the last place away.
+
+Another processor takes sums in another order, and so changes last bits. Most runs forget that, some
+amplify it. A twin, run beside its run on one machine, measures which: once, kept as a small file.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+
+from bioprop import paths
+from bioprop.book import provenance
+from bioprop.book.records import Record, RecordError, Store, make
+from bioprop.studies import Study
+from bioprop.studies.journal import Twin as TwinJournal
+
+VISIBLE = 1e-4  # of the largest value: what shows in the third digit, about
+NOTHING = 1e-12  # what is smaller is nothing but rounding, such as a drift that a theorem forbids
+POPULATION = ("members", "first_seed")  # settings that say which networks, and not how
+
+
+class Twin(pydantic.BaseModel):
+    """How far a run and its twin were apart.
+
+    ``marks_apart[quantity][mark]`` is the largest difference over members, in the unit of the
+    quantity, and ``members_apart[quantity][member]`` that over marks; None where a member had
+    diverged in one of the two alone, so that any difference is possible. ``largest[quantity]`` is
+    the largest value of the run, to compare with.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    study: str
+    tier: str
+    variant: str
+    configuration: dict[str, Any]
+    marks: list[int]
+    largest: dict[str, float]
+    marks_apart: dict[str, list[float | None]]
+    members_apart: dict[str, list[float | None]]
+    provenance: dict[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """Where it is kept."""
+        return paths.TWINS / self.study / self.tier / f"{self.variant}.json"
+
+    def fits(self, record: Record) -> bool:
+        """Say whether it is the twin of a run with the settings of a record, but for its seeds."""
+        mine, other = (
+            {name: value for name, value in each.configuration.items() if name not in POPULATION}
+            for each in (self, record)
+        )
+        measured = self.marks == record.marks and self.largest.keys() == record.values.keys()
+        return measured and mine == other
+
+    def at_marks(self, quantity: str) -> np.ndarray:
+        """Return the largest difference at each mark, infinite where anything may be."""
+        return _bounds(self.marks_apart[quantity])
+
+    def of_members(self, quantity: str) -> np.ndarray:
+        """Return the largest difference of each member, infinite where anything may be."""
+        return _bounds(self.members_apart[quantity])
+
+    def keep(self) -> Path:
+        """Write it in one step."""
+        partial = self.path.with_suffix(f".{os.getpid()}.partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        lines = (f' "{name}": {text}' for name, text in self._fields())
+        partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        os.replace(partial, self.path)
+        return self.path
+
+    def _fields(self) -> Iterator[tuple[str, str]]:
+        for name in type(self).model_fields:
+            yield name, self.model_dump_json(include={name}).partition(":")[2][:-1]
+
+
+def of(record: Record, again: Record, study: Study) -> Twin:
+    """Return the twin of a record: the one that is kept, or one that is measured now and kept.
+
+    ``again`` is the record's run, made again here and now, to run a twin beside.
+    """
+    twin = kept(record)
+    if twin is None:
+        twin = measure(again, study)
+        twin.keep()
+    return twin
+
+
+def measure(run: Record, study: Study) -> Twin:
+    """Run the twin of a run that was made here and now, and return how far apart they are."""
+    journal = TwinJournal()
+    study.run(run.settings, journal)
+    other = make(study, run.tier, run.variant, run.settings, journal)
+    return between(run, other, journal.seconds)
+
+
+def between(run: Record, other: Record, seconds: float) -> Twin:
+    """Compare a run with its twin, which took some seconds."""
+    gaps, largest = {}, {}
+    for quantity in run.values:
+        a, b = (np.array(each.values[quantity], dtype=float) for each in (run, other))
+        gaps[quantity] = difference(a, b)
+        largest[quantity] = float(np.nan_to_num(np.abs(a)).max())
+    return Twin(
+        study=run.study,
+        tier=run.tier,
+        variant=run.variant,
+        configuration=run.configuration,
+        marks=run.marks,
+        largest=largest,
+        marks_apart={name: [_short(value) for value in gap.max(1)] for name, gap in gaps.items()},
+        members_apart={name: [_short(value) for value in gap.max(0)] for name, gap in gaps.items()},
+        provenance=provenance.describe(seconds, run.settings.device),
+    )
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return how far two arrays are apart; infinite where a value is missing in one of them."""
+    return np.where(np.isnan(a) != np.isnan(b), np.inf, np.nan_to_num(np.abs(a - b)))
+
+
+def kept(record: Record) -> Twin | None:
+    """Return the twin of a record, or None where none was measured, or one of other settings."""
+    path = paths.TWINS / record.study / record.tier / f"{record.variant}.json"
+    twin = read(path) if path.exists() else None
+    return twin if twin and twin.fits(record) else None
+
+
+def read(path: Path) -> Twin:
+    """Read a twin; raises ``RecordError`` for a file that is none."""
+    try:
+        return Twin.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"{path} is no twin of a run ({error}). Restore it from version control, or delete it "
+            "and have it measured anew with: bioprop verify --twin"
+        ) from None
+
+
+def every() -> Iterator[Twin]:
+    """Return all twins that are kept, in the order of their names."""
+    return (read(path) for path in sorted(paths.TWINS.glob("*/*/*.json")))
+
+
+def described(store: Store) -> str:
+    """Return MyST text: how many recorded runs were measured, and a table of those that amplify."""
+    found = {(twin.study, twin.tier, twin.variant): twin for twin in every()}
+    places = [(path.parts[-3], path.parts[-2], path.stem) for path in store]
+    measured = [found[place] for place in places if place in found]
+    tables = [rows for twin in measured if (rows := _rows(twin))]
+    head = (
+        f"Of {len(places)} recorded runs {len(measured)} have been given a twin so far, and "
+        f"{len(tables)} of these amplify their last bit."
+    )
+    lines = ["| run | quantity | largest value | twin, largest difference | seen |"]
+    lines += ["|:--|:--|--:|--:|:--|", *(row for rows in tables for row in rows)]
+    return "\n".join([head, "", *lines] if tables else [head])
+
+
+def _rows(twin: Twin) -> list[str]:
+    """Return a row for each quantity in which a run and its twin differ visibly."""
+    rows = []
+    for quantity, largest in twin.largest.items():
+        apart = twin.at_marks(quantity)
+        seen = np.flatnonzero(apart > max(VISIBLE * largest, NOTHING))
+        if len(seen):
+            most = "missing in one" if np.isinf(apart).any() else f"{apart.max():.2g}"
+            start = 100 * twin.marks[seen[0]] / max(twin.marks[-1], 1)
+            rows.append(
+                f"| {twin.study}, {twin.variant} | {quantity} | {largest:.2g} | {most} "
+                f"| from {start:.0f} % of the run on |"
+            )
+    return rows
+
+
+def _short(value: float) -> float | None:
+    """Keep two digits, as a bound needs no more; None for an infinite one, which JSON lacks."""
+    return float(f"{value:.1e}") if np.isfinite(value) else None
+
+
+def _bounds(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.inf if value is None else value for value in values])
