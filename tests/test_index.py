@@ -90,8 +90,9 @@ def test_claims_are_those_of_the_studies_with_the_verdicts_of_the_records(built:
             entry = entries[judged.claim.id]
             found = [entry[key] for key in ("verdict", "why", "reported", "recorded")]
             interval = entry["interval"] and tuple(entry["interval"])
-            found += [interval, entry["members"], entry["counted"], entry["tier"]]
-            assert tuple(found) == astuple(judged)[1:9]
+            found += [interval, entry["members"], entry["counted"], entry["wanted"]]
+            found += [entry["tier"]]
+            assert tuple(found) == astuple(judged)[1:10]
             assert entry["origin"] == judged.claim.origin
             assert entry["study"] == study.name and entry["paper"] == study.paper
             assert entry["text"]["recorded"] == judged.measured

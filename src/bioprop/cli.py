@@ -29,6 +29,7 @@ app = typer.Typer(
 data = typer.Typer(no_args_is_help=True, help="Fetch and check data sets.")
 app.add_typer(data, name="data")
 DATA = "mnist, cifar10 or tiny-imagenet."
+LONG = 60.0  # seconds; what takes longer says so beforehand
 out = Console(markup=False, emoji=False)  # paths and names are printed as they are
 
 TierOption = Annotated[str, typer.Option(help=f"How much to run: {', '.join(TIERS)}.")]
@@ -90,6 +91,9 @@ def list_() -> None:
             names = [v for v in study.variants if RECORDED.has(study.name, tier, v)]
             kept = {name: RECORDED.load(study.name, tier, name) for name in names}
             share = f"{len(kept)}/{len(study.variants)} recorded"
+            there = sum(len(record.seeds) for record in kept.values())
+            wanted = sum(record.wanted for record in kept.values())
+            share += f", {there} of {wanted} seeds so far," if there < wanted else ""
             tiers.append(f"{tier} ({share} in {duration(seconds(kept))})" if kept else tier)
         table.add_row(study.name, study.title, ", ".join(study.variants), ", ".join(tiers))
     out.print(table)
@@ -134,7 +138,6 @@ def run(
     `bioprop run mnist --tier paper --variant fa --part 3-4`, `bioprop run --pending --hours 2`
     """
     from bioprop.book import parts, runs
-    from bioprop.book.records import RECORDED
 
     named = {"members": seeds, "device": device, "precision": precision}
     changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
@@ -148,11 +151,12 @@ def run(
         return _pending(todo, math.inf if hours is None else hours, jobs or 1, scheduler)
     if hours is not None or jobs or scheduler:
         raise ValueError("--hours, --jobs and --scheduler are for --pending")
+    block = parts.seeds(part) if part else None
     choose("tier", tier, [name for name in TIERS if any(name in each.tiers for each in todo)])
     work, refusals = [], []
     for each, name in ((e, v) for e in todo if tier in e.tiers for v in variant or e.variants):
         try:
-            each.configure(tier, name, **changes)
+            runs.configure(each, tier, name, changes, block)
             work.append((each, name))
         except ValueError as error:
             refusals.append(error)
@@ -160,18 +164,67 @@ def run(
         raise refusals[0]  # before anything runs
     for refusal in refusals:
         out.print(f"left out: {refusal}", soft_wrap=True)
+    work_off = [
+        (each, name, which)
+        for each, name in work
+        for which in _left(each, tier, name, changes, block, again)
+    ]
+    if tier in runs.PUBLISHED and not set_:
+        _estimate(tier, changes, work_off)
+    for each, name, which in work_off:
+        _run(each, tier, name, changes, which)
+
+
+def _left(
+    study: Study,
+    tier: str,
+    variant: str,
+    changes: dict[str, Any],
+    block: range | None,
+    again: bool,
+) -> Sequence[range | None]:
+    """Return the seeds of a variant that are to be run, part by part; None is all of them.
+
+    What is published already is said and left out, unless it is to run again.
+    """
+    from bioprop.book import parts, runs
+    from bioprop.book.records import RECORDED
+
     store = runs.store_for(tier, changes)
-    block = parts.seeds(part) if part else None
-    for each, name in work:
-        runs.configure(each, tier, name, changes, block)  # before anything runs
-    for each, name in work:
-        files = store.files(each.name, tier, name)
-        path = store.path(each.name, tier, name, block)
-        if store is RECORDED and not again and (path.exists() or (files and not block)):
-            for there in [path] if path.exists() else files:
-                out.print(f"{there}: already there; --again runs it anew", soft_wrap=True)
-            continue
-        _run(each, tier, name, changes, block)
+    files = store.files(study.name, tier, variant)
+    if block:
+        files = [path for path in files if parts.split(path.stem)[1] == block]
+    if store is not RECORDED or not files:
+        return [block]
+    if again:
+        return [parts.split(path.stem)[1] for path in files]
+    for path in files:
+        out.print(f"{path}: already there; --again runs it anew", soft_wrap=True)
+    return [] if block else parts.blocks(store.missing(study, tier, variant))
+
+
+def _estimate(
+    tier: str, changes: dict[str, Any], work: Sequence[tuple[Study, str, range | None]]
+) -> None:
+    """Say how long runs of a published tier will take, from what is known of their seeds."""
+    from bioprop.book import runs
+    from bioprop.book.estimates import estimate
+
+    found = [(estimate(each, tier, name), each, name, seeds) for each, name, seeds in work]
+    how = ", ".join(dict.fromkeys(e.how for e, *_ in found))
+    seconds = sum(
+        e.seconds * runs.configure(each, tier, name, changes, seeds).members
+        for e, each, name, seeds in found
+    )
+    _say_beforehand(seconds, how)
+
+
+def _say_beforehand(seconds: float, how: str = "as when it was recorded") -> None:
+    """Say how long something will take, where that is longer than one waits."""
+    from bioprop.book.costs import duration
+
+    if seconds >= LONG:
+        out.print(f"this takes about {duration(seconds)}, {how}; other machines differ")
 
 
 def _run(
@@ -233,6 +286,7 @@ def chapter(
 
     given = parse(parameter)
     compare.check(name, given)
+    _say_beforehand(compare.recorded_seconds(name, given))
     target = paths.BUILD / "executed" / f"{name}.ipynb"
     with out.status(f"executing {name}"):
         seconds = chapters.execute(name, target, given)
@@ -244,6 +298,7 @@ def chapter(
 def verify(
     study: StudyArgument = None,
     variant: VariantOption = [],  # noqa: B006
+    part: PartOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; the record's own if left out.")
     ] = None,
@@ -257,25 +312,36 @@ def verify(
     a value agrees where it is as close as rounding leaves it, or as close as the run comes to a
     twin that starts one unit in the last place away; and no claim may move.
 
-    Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`
+    Of a record that came in parts each is run by itself, or one that is named by its seeds.
+
+    Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`,
+    `bioprop verify mnist --variant fa --part 3-4`
     """
-    from bioprop.book import runs
-    from bioprop.book.records import RECORDED, RecordError
+    from bioprop.book import parts, runs
+    from bioprop.book.records import RECORDED, RecordError, read
 
     checked = bad = 0
+    seeds = parts.seeds(part) if part else None
     todo = chosen(study)
     for name in variant:
         choose("variant", name, [v for each in todo for v in each.variants])
-    for each in todo:
-        for tier in each.tiers:
-            for name in each.variants:
-                if (variant and name not in variant) or not RECORDED.has(each.name, tier, name):
-                    continue
-                record = RECORDED.load(each.name, tier, name)
-                with out.status(f"{each.name} {name}"):
-                    found = runs.verify(record, each, threads=threads, twin=twin)
-                checked, bad = checked + 1, bad + bool(found.faults)
-                out.print(f"{each.name}/{tier}/{name}: {found}", soft_wrap=True)
+    files = [
+        path
+        for each in todo
+        for tier in each.tiers
+        for name in variant or each.variants
+        if name in each.variants
+        for path in RECORDED.files(each.name, tier, name)
+        if seeds in (None, parts.split(path.stem)[1])
+    ]
+    records = {path: read(path) for path in files}
+    _say_beforehand(sum(record.provenance["seconds"] for record in records.values()))
+    for path, record in records.items():
+        name = f"{record.study}/{record.tier}/{path.stem}"
+        with out.status(name):
+            found = runs.verify(record, studies.get(record.study), threads=threads, twin=twin)
+        checked, bad = checked + 1, bad + bool(found.faults)
+        out.print(f"{name}: {found}", soft_wrap=True)
     if not checked:
         raise RecordError("nothing is recorded to verify; see bioprop list")
     if bad:
@@ -293,7 +359,10 @@ def scorecard() -> None:
     judged = []
     for study in studies.STUDIES.values():
         judged += claims.recorded(study)[2]
-    rows = [(j.claim.id, j.paper, j.measured, j.verdict) for j in judged]
+    rows = [
+        (j.claim.id, j.paper, j.measured, _so_far(j.verdict, j.count, j.members < j.wanted))
+        for j in judged
+    ]
     _print_scorecard(rows)
 
 
@@ -313,7 +382,16 @@ def book(
     choose("tier", tier, TIERS)
     with out.status("building the book"):
         index = site.build(tier, parse(parameter), told=out.print)
-    _print_scorecard([(c.id, c.text["paper"], c.text["recorded"], c.verdict) for c in index.claims])
+    rows = [
+        (
+            c.id,
+            c.text["paper"],
+            c.text["recorded"],
+            _so_far(c.verdict, c.text["members"], c.members < c.wanted),
+        )
+        for c in index.claims
+    ]
+    _print_scorecard(rows)
     out.print(f"open {site.HTML / 'index.html'}  (or: make serve)", soft_wrap=True)
 
 
@@ -391,6 +469,11 @@ def check(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
 
     for path in datasets.check(name):
         out.print(f"{path}: as published", soft_wrap=True)
+
+
+def _so_far(verdict: str, count: str, missing: bool) -> str:
+    """Say beside a verdict how many members it is from, while some are missing."""
+    return f"{verdict} ({count})" if missing else verdict
 
 
 def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from bioprop import studies
 from bioprop.book import chapters, claims
-from bioprop.book.records import OWN
+from bioprop.book.records import OWN, RECORDED, seconds
 from bioprop.choose import choose
 
 UNKNOWN = "cannot be judged"
@@ -28,6 +28,19 @@ def check(chapter: str, given: Mapping[str, Any]) -> None:
     chapters.check(chapters.find(chapter), given)
     for study in studies_of(chapter):
         choose("tier", str(given.get("tier", "quick")), study.tiers, f"study {study.name!r}")
+
+
+def recorded_seconds(chapter: str, given: Mapping[str, Any]) -> float:
+    """Return how long the runs of a chapter took when they were recorded at the tier given.
+
+    0 where nothing is recorded there.
+    """
+    tier = str(given.get("tier", "quick"))
+    chosen = studies_of(chapter)
+    there = [
+        each for each in chosen if all(RECORDED.has(each.name, tier, v) for v in each.variants)
+    ]
+    return sum(seconds(RECORDED.runs(each, tier)) for each in there)
 
 
 def with_published(chapter: str, executed: Path) -> Table:

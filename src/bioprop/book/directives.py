@@ -148,7 +148,7 @@ class Scorecard(Result):
         return head + [
             f"| {self._statement(c)} "
             f"*({_escape(c.place)}; {_escape(c.unit)}; "
-            f"{c.members} {c.counted})* "
+            f"{c.text['members']})* "
             f"| {_badge(c.verdict)} | {c.text['paper']} "
             f"| {with_effect(c.text['recorded'], c.effect)} | {c.text['live']} |"
             for c in claims

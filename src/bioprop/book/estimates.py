@@ -1,5 +1,6 @@
 """How long a run will take: as its like took when it was recorded, or as far as can be told."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bioprop.book import runs
@@ -25,17 +26,19 @@ def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> 
     Otherwise is: from the study's other variants, and where there are none, from a smoke run, which
     is made for it.
     """
-    if store.has(study.name, tier, variant):
+    with suppress(RecordError):  # none is there, or one that has to be made anew
         return _recorded(study, tier, variant, store, "as recorded")
     settings = study.configure(tier, variant)
     if tier in study.cost:
         marks = getattr(settings, "marks", 1)
         cost = study.cost[tier]
         return Estimate(cost, cost / marks, "as its study says")
-    like = [other for other in study.variants if store.has(study.name, tier, other)]
+    like = []
+    for other in study.variants:
+        with suppress(RecordError):
+            like.append(_recorded(study, tier, other, store, "as other variants"))
     if like:
-        found = [_recorded(study, tier, other, store, "as other variants") for other in like]
-        return max(found, key=lambda each: each.seconds)
+        return max(like, key=lambda each: each.seconds)
     return _smoke(study, tier, variant)
 
 

@@ -87,7 +87,9 @@ def describe(
         "tier": some.tier,
         "population": study.population,
         "members": sum(record.members for record in runs.values()),
-        "commits": ", ".join(sorted({str(r.provenance["commit"]) for r in runs.values()})),
+        "commits": ", ".join(
+            sorted({str(p.provenance["commit"]) for r in runs.values() for p in r.parts})
+        ),
         "diverged": {name: len(record.diverged) for name, record in runs.items()},
         "seconds": seconds(runs),
         "licence": LICENCE,

@@ -43,6 +43,7 @@ class ClaimEntry(Strict):
     )
     members: int
     counted: str = pydantic.Field(description="what these are: networks, seeds, ...")
+    wanted: int = pydantic.Field(description="how many of them there are once none is missing")
     tier: str | None = pydantic.Field(description="tier of the recorded run")
     live: float | None = pydantic.Field(description="mean over members of this build's own run")
     verdict: Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
@@ -151,6 +152,7 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
         effect=judged.effect,
         members=judged.members,
         counted=judged.counted,
+        wanted=judged.wanted,
         tier=judged.tier,
         live=live,
         verdict=judged.verdict,
@@ -160,6 +162,7 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
             "paper": judged.paper,
             "recorded": judged.measured,
             "live": claims.number(claim, live),
+            "members": judged.count,
         },
     )
 
@@ -173,10 +176,10 @@ def _figure(
 ) -> FigureEntry:
     entry: dict[str, Any] = figures.describe(study, figure, runs, [])
     lost = sum(entry["diverged"].values())
-    seeds = _counted((run.configuration["members"] for run in runs.values()), "seed")
-    threads = _counted((run.provenance["threads"] for run in runs.values()), "thread")
+    parts = [part for run in runs.values() for part in run.parts]
+    threads = _counted((part.provenance["threads"] for part in parts), "thread")
     made = (
-        f"{seeds}, {entry['members']} {study.population} in all, tier {tier}, "
+        f"{_seeds(runs)}, {entry['members']} {study.population} in all, tier {tier}, "
         f"{duration(entry['seconds'])} on {threads}, commit {entry['commits']}"
         + (f"; {lost} {study.population} diverged and are kept as such" if lost else "")
     )
@@ -194,6 +197,14 @@ def _figure(
 def _number(value: float) -> str:
     """Write a count as it is and any other number with two decimals; a minus is a minus sign."""
     return (f"{value}" if isinstance(value, int) else f"{value:.2f}").replace("-", "−")
+
+
+def _seeds(runs: Mapping[str, Record]) -> str:
+    """Say how many seeds there are in each run, and of how many where some are missing."""
+    there, wanted = min((len(run.seeds), run.wanted) for run in runs.values())
+    if there < wanted:
+        return f"{there} of {wanted} seeds so far"
+    return _counted((len(run.seeds) for run in runs.values()), "seed")
 
 
 def _counted(counts: Iterable[int], word: str) -> str:

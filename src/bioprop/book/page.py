@@ -53,7 +53,9 @@ class Page:
         head = f"| claim | verdict | reported | {scales} |"
         rows = [head, "|:--|:--|--:|--:|--:|"]
         for judged, now in zip(kept, live, strict=True):
-            statement = f"{judged.claim.statement} *({judged.claim.place}; {judged.claim.unit})*"
+            notes = [judged.claim.place, judged.claim.unit]
+            notes += [judged.count] if judged.members < judged.wanted else []
+            statement = f"{judged.claim.statement} *({'; '.join(notes)})*"
             kind = judged.verdict.replace(" ", "-")
             badge = f'<span class="verdict-{kind}">{judged.verdict}</span>'
             numbers = (claims.with_effect(each.measured, each.effect) for each in (judged, now))
