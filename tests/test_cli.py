@@ -20,6 +20,8 @@ import typer
 from helpers import contents, copy_root, edit, python
 
 from bioprop import cli, studies
+from bioprop.book import parts
+from bioprop.book.records import Store, read
 
 DONE, FAILED, WRONG = 0, 1, 2
 COMMANDS = ["list", "run", "chapter", "verify", "scorecard", "book", "serve", "costs"]
@@ -146,6 +148,15 @@ def plain(text: str) -> str:
         ("paint", "No such command 'paint'"),
         ("run linear-task --seed 3", "No such option: --seed"),
         ("run linear-task --seeds many", "'--seeds': Input should be a valid integer"),
+        ("run toy-network --part 4-3", "first and last seed, such as 3-4, not '4-3'"),
+        ("run toy-network --tier paper --part 39-40", "seed 40 is none of ... seeds are 0-39"),
+        ("run --pending --set rate=1", "--pending makes what is missing as it is declared"),
+        ("run --pending --variant bp", "--pending makes what is missing as it is declared"),
+        ("run --pending linear-tsk", "no study 'linear-tsk'; ... mean 'linear-task'?"),
+        ("run --hours 1", "--hours, --jobs and --scheduler are for --pending"),
+        ("run --jobs 2", "--hours, --jobs and --scheduler are for --pending"),
+        ("run --pending --jobs 0", "'--jobs': Input should be greater than or equal to 1"),
+        ("verify toy-network --part a", "first and last seed, such as 3-4, not 'a'"),
         ("verify toy-network --variant smal", "no variant 'smal'; ... mean 'small'?"),
         ("verify --threads 0", "'--threads': Input should be greater than or equal to 1"),
         ("serve --port 70000", "'--port': Input should be less than or equal to 65535"),
@@ -300,6 +311,73 @@ def kept(root: Path) -> Iterator[Path]:
     content = path.read_bytes()
     yield path
     path.write_bytes(content)
+
+
+@pytest.fixture
+def begun(kept: Path) -> Iterator[Path]:
+    """The first two seeds of a record, as a part, in the place of the record."""
+    store, names = Store(kept.parents[2]), ("toy-network", "paper", "small")
+    whole = read(kept)
+    made = {"provenance": whole.provenance}
+    first = parts.join([whole], range(2)).model_copy(update=made)
+    kept.unlink()
+    yield store.save(first, part=True)
+    for path in store.files(*names):
+        path.unlink()
+
+
+def test_what_is_missing_is_said(bioprop: Bioprop, begun: Path) -> None:
+    assert "paper (3/3 recorded, 82 of 120 seeds so far, in" in bioprop("list").out
+    said = bioprop("scorecard").out
+    assert said.count("2 of 40 networks so far") == 2 and said.count("so far") == 2
+
+
+def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
+    bioprop: Bioprop, begun: Path
+) -> None:
+    said = bioprop("run --pending toy-network linear-task")
+    assert said.code == DONE
+    assert re.search(r"toy-network/paper/small, seeds 2-39 .* as recorded", said.out)
+    assert re.search(r"1 parts, about \d+ s on 1 at a time", said.out)
+    assert re.search(r"seeds 2-39: 38 networks in \d+ s; 1 of 1 parts$", said.out)
+    assert begun.with_name("small.2-39.json").exists()
+    again = bioprop("run --pending toy-network linear-task")
+    assert again.out == "nothing is pending: every study has its records"
+    assert "so far" not in bioprop("list").out + bioprop("scorecard").out
+    there = bioprop("run toy-network --tier paper --variant small")
+    assert there.out.count("already there; --again runs it anew") == 2
+
+
+def test_a_part_is_made_verified_and_made_again_by_its_seeds(bioprop: Bioprop, begun: Path) -> None:
+    line = "toy-network --variant small --part 2-5"
+    made = bioprop(f"run --tier paper {line}")
+    path = begun.with_name("small.2-5.json")
+    assert made.code == DONE and f"{path}: 4 networks" in made.out
+    before = path.read_bytes()
+    assert "already there" in bioprop(f"run --tier paper {line}").out
+    said = bioprop(f"verify {line}")
+    assert said.code == DONE and said.out.startswith("toy-network/paper/small.2-5: agrees")
+    assert bioprop("verify toy-network --variant small").out.count(": agrees") == 2
+    path.write_text("{")
+    [command] = re.findall(r"anew with: bioprop (.*)", bioprop("scorecard").err)
+    assert bioprop(command).code == DONE
+    assert json.loads(path.read_text())["values"] == json.loads(before)["values"]
+    rest = bioprop("run toy-network --tier paper --variant small")
+    assert rest.code == DONE and "small.6-39.json: 34 networks" in rest.out
+
+
+def test_parts_that_do_not_belong_together_fail_whatever_reads_them(
+    bioprop: Bioprop, begun: Path
+) -> None:
+    other = begun.with_name("small.1-2.json")
+    content = json.loads(begun.read_text())
+    shifted = content["configuration"] | {"first_seed": 1}
+    other.write_text(begun.read_text())
+    edit(other, configuration=shifted, labels={"seed": [1, 2]})
+    said = bioprop("scorecard")
+    other.unlink()
+    assert said.code == FAILED
+    assert "small.0-1.json, small.1-2.json" in said.err and "both have seed 1" in said.err
 
 
 def test_verify_fails_where_a_record_was_sealed_anew_with_other_values(
