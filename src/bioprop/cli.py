@@ -123,7 +123,8 @@ def run(
         int | None, typer.Option(min=1, help="Parts made at a time, in processes here.")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="A Dask scheduler, such as tcp://node1:8786.")
+        str | None,
+        typer.Option(help="A Dask scheduler's address, such as tcp://node1:8786, or file."),
     ] = None,
 ) -> None:
     """Run studies and keep their records; what is published already is skipped.

@@ -5,9 +5,13 @@ Dask's client has that interface too, so nothing else is needed between the two.
 """
 
 import multiprocessing
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
+
+PATIENCE = 30  # seconds that a scheduler may take to answer
 
 
 class Here:
@@ -56,7 +60,10 @@ class Processes:
 
 
 class Cluster:
-    """The workers of a Dask scheduler. What a worker that dies was at, Dask gives to another."""
+    """The workers of a Dask scheduler, given by its address or by the file that it writes.
+
+    What a worker that dies was at, Dask gives to another.
+    """
 
     shows = False
 
@@ -68,8 +75,11 @@ class Cluster:
                 "a scheduler needs Dask: .venv/bin/python -m pip install -c constraints.txt "
                 "-e '.[cluster]'"
             ) from None
+        file = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        if "scheduler_file" in file:
+            _wait_for(Path(address))
         try:
-            self._client = Client(address, timeout=20, set_as_default=False)
+            self._client = Client(**file, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ValueError(f"no Dask scheduler answers at {address!r}: {error}") from None
         self._pool = self._client.get_executor(pure=False)
@@ -87,6 +97,15 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster, which goes on."""
         self._client.close()
+
+
+def _wait_for(file: Path) -> None:
+    """Wait until a scheduler that starts has written its address."""
+    for _ in range(10 * PATIENCE):
+        if file.exists():
+            return
+        time.sleep(0.1)
+    raise ValueError(f"no Dask scheduler has written its address to {file}")
 
 
 Engine = Here | Processes | Cluster

@@ -21,6 +21,7 @@ from bioprop.studies import Study
 from bioprop.studies.journal import OutOfTime
 
 PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two
+ROUND = 10.0  # seconds after which is looked for workers that have come
 TRIES = 3  # times that a part is begun whose process dies
 
 
@@ -182,7 +183,7 @@ class Shift:
         try:
             while self.waiting or self._flying:
                 self._begin()
-                for future in wait(self._flying, return_when=FIRST_COMPLETED).done:
+                for future in wait(self._flying, ROUND, FIRST_COMPLETED).done:
                     self._end(self._flying.pop(future), future)
         finally:
             self.engine.close()
