@@ -73,6 +73,8 @@ def convert(
     """
     choose("learning rule", rule, RULES)
     choose("value of last", last, ("rule", "bp"))
+    if any(isinstance(module, Direct) for module in model.modules()):
+        raise ValueError("the model is under rule 'dfa' already; convert a fresh one")
     plan, left = _plan(model, rule, layers)
     if last == "bp":
         plan[list(plan)[-1]] = "bp"
@@ -86,7 +88,7 @@ def convert(
         layer.adopt(RULES[plan[name]], seed, index, None if tied is layer else tied)
     if taught:
         assert isinstance(layer, Layer)  # the last one, whose outputs are the model's
-        teach_directly(model, taught, len(layer.weight), seed)
+        teach_directly(model, layer, taught, len(layer.weight), seed)
     return Conversion(rule, seed, plan, left, _shared(model, plan), tuple(taught))
 
 
@@ -102,7 +104,7 @@ def _plan(
     left: dict[str, str] = {}
     for name, module, chosen in _walk("", model, None, layers, set()):
         if chosen is not None:
-            choose(f"learning rule for layer {name!r}:", chosen, [r for r in RULES if r != "dfa"])
+            choose(f"rule for layer {name!r}:", chosen, [each for each in RULES if each != "dfa"])
         if type(module) in KINDS and _obstacle(module) is None:
             plan[name] = chosen or rule
         elif isinstance(module, EXACT):
@@ -136,8 +138,8 @@ def _walk(
 
 def _obstacle(module: nn.Module) -> str | None:
     """Return why a module cannot be converted although it may be of a kind that can be."""
-    if isinstance(module, DistributedDataParallel | torch.jit.ScriptModule | Direct):
-        return "convert a model before it is wrapped, scripted or taught directly"
+    if isinstance(module, DistributedDataParallel | torch.jit.ScriptModule):
+        return "convert a model before it is wrapped or scripted"
     if is_parametrized(module) or _computed(module):
         return "its weight is computed from other parameters; remove the parametrisation first"
     if any(is_lazy(p) for p in module.parameters(recurse=False)):

@@ -22,21 +22,17 @@ class Direct(nn.Module):
     Block ``l`` has ``B`` of shape ``(unit_output, channel)``, drawn from U(-s, s) with ``s = 1 /
     sqrt(channel)``: block ``l + 1`` of the stream ``feedback``, as for hidden layer ``l`` of a
     population. Every pixel of a channel gets the same signal, ``e B / pixels``: what it would get
-    under backpropagation if the mean of each channel were read out linearly. As a module this is
-    the identity, so it does no harm in a sequence.
+    under backpropagation if the mean of each channel were read out linearly.
     """
 
     def __init__(self, blocks: Mapping[str, int], outputs: int, seed: int):
         super().__init__()
+        self.active = True
         self.names, self.seen = tuple(blocks), []  # type: tuple[str, ...], list[Tensor]
         self.feedback = nn.ParameterList(
             nn.Parameter(_drawn(channel, outputs, seed, index), requires_grad=False)
             for index, channel in enumerate(blocks.values(), start=1)
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x``."""
-        return x
 
     def begin(self, model: nn.Module, inputs: Any) -> None:
         """Forget the blocks of an earlier batch."""
@@ -44,7 +40,7 @@ class Direct(nn.Module):
 
     def cut(self, block: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
         """Note the output of a block, and pass it on without its history."""
-        if not torch.is_grad_enabled() or not output.requires_grad:
+        if not (self.active and torch.is_grad_enabled() and output.requires_grad):
             return None
         self.seen.append(output)
         return output.detach()
@@ -98,14 +94,19 @@ def signal(e: Tensor, B: Tensor, shape: torch.Size) -> Tensor:
     return (delta / (shape[2] * shape[3]))[:, :, None, None].expand(shape)
 
 
-def teach_directly(model: nn.Module, blocks: Mapping[str, int], outputs: int, seed: int) -> None:
-    """Let the error teach the blocks of a model; the first layer's weights say which type."""
-    direct = Direct(blocks, outputs, seed).to(next(model.parameters()))
+def teach_directly(
+    model: nn.Module, last: nn.Module, blocks: Mapping[str, int], outputs: int, seed: int
+) -> None:
+    """Let the error teach the blocks of a model, whose ``last`` layer takes the feedback weights.
+
+    There they do no harm: a child of the model itself might be taken for one more layer.
+    """
+    direct = Direct(blocks, outputs, seed).to(next(last.parameters()))
     for name in blocks:
         model.get_submodule(name).register_forward_hook(direct.cut)
     model.register_forward_pre_hook(direct.begin)
     model.register_forward_hook(direct.end)
-    model.add_module("direct_feedback", direct)
+    last.add_module("direct", direct)
 
 
 def _drawn(channel: int, outputs: int, seed: int, index: int) -> Tensor:

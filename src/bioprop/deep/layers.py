@@ -4,8 +4,6 @@ They are ``nn.Linear`` and ``nn.Conv2d`` in every other respect: same parameters
 :func:`~bioprop.deep.converter.convert` turns layers into these where they stand.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -157,20 +155,6 @@ def feedback_of(layer: nn.Module) -> Tensor:
     with torch.no_grad():
         kind, M = layer.back()
         return feedback_weights(kind, layer.weight, M).clone()
-
-
-@contextmanager
-def backprop(model: nn.Module) -> Iterator[None]:
-    """Let every converted layer of a model carry its signal back exactly, for a while."""
-    layers = [layer for layer in model.modules() if isinstance(layer, Layer)]
-    rules = [layer.rule for layer in layers]
-    try:
-        for layer in layers:
-            layer.rule = "sham"
-        yield
-    finally:
-        for layer, rule in zip(layers, rules, strict=True):
-            layer.rule = rule
 
 
 def _cast(x: Tensor, W: Tensor, b: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:

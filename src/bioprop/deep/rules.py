@@ -81,7 +81,7 @@ def redraw(like: Tensor, batch: Tensor, seed: int, index: int, scale: float, eve
     block = int(batch) * 2**16 + index
     numbers = torch.Generator(like.device)
     numbers.manual_seed(int(generator(seed, "noise", block).integers(2**63)))
-    drawn = torch.empty_like(like)
+    drawn = torch.empty_like(like, memory_format=torch.contiguous_format)
     if even:
         return drawn.uniform_(0.0, scale, generator=numbers)
     return drawn.normal_(0.0, scale, generator=numbers).abs_()
@@ -89,7 +89,7 @@ def redraw(like: Tensor, batch: Tensor, seed: int, index: int, scale: float, eve
 
 @redraw.register_fake
 def _(like: Tensor, batch: Tensor, seed: int, index: int, scale: float, even: bool) -> Tensor:
-    return torch.empty_like(like)
+    return torch.empty_like(like, memory_format=torch.contiguous_format)
 
 
 RULES = {

@@ -1,30 +1,38 @@
-"""What the layers of a converted model are taught, beside what backpropagation would teach them."""
+"""What a rule's teaching signals are compared with: those of backpropagation, at equal weights."""
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from bioprop.deep.layers import Layer, backprop, feedback_of
+from bioprop.deep.direct import Direct
+from bioprop.deep.layers import Layer, feedback_of
 from bioprop.learning import angle
 
-Signals = Mapping[str, tuple[Tensor, Tensor]]
+Pairs = dict[str, tuple[Tensor, Tensor]]
 
 
-def beside_backprop(model: nn.Module, images: Tensor, classes: Tensor) -> Signals:
-    """Return for each converted layer but the last its own signal and backpropagation's.
+def beside_backprop(model: nn.Module, objective: Callable[[], Tensor]) -> Pairs:
+    """Return each converted layer's own signal and backpropagation's, by the layer's name.
 
-    A signal is the slope of the loss with respect to the layer's output, ``(batch, ...)``. Both are
-    carried from the same error all the way down at the same weights, in training mode: the one by
-    the layers' rules, the other exactly. The model is left as it was. At the last layer every rule
-    has the error itself, so it is left out.
+    ``objective()`` presents a batch to the model and returns the loss. Signals are those at the
+    output of the layer, shape ``(batch, unit)`` or ``(batch, channel, height, width)``. The model
+    is left as it was: gradients, running statistics, random numbers.
     """
-    model = copy.deepcopy(model).train()  # running means of batch norm move in training mode
-    ours = _signals(model, images, classes)
+    ours = _signals(model, objective)
     with backprop(model):
-        exact = _signals(model, images, classes)
-    return {name: (ours[name], exact[name]) for name in list(ours)[:-1]}
+        exact = _signals(model, objective)
+    return {name: (signal, exact[name]) for name, signal in ours.items()}
+
+
+def signal_angles(model: nn.Module, objective: Callable[[], Tensor]) -> dict[str, Tensor]:
+    """Return the angle between each layer's signal and backpropagation's, ``(batch,)`` degrees.
+
+    See :func:`beside_backprop`. An example whose signal is 0 gives NaN.
+    """
+    pairs = beside_backprop(model, objective)
+    return {name: angle(a.flatten(1), b.flatten(1)) for name, (a, b) in pairs.items()}
 
 
 def signal_angle(ours: Tensor, exact: Tensor) -> Tensor:
@@ -47,23 +55,59 @@ def weight_angle(layer: nn.Module) -> Tensor:
     return angle(layer.weight.detach().flatten(), feedback_of(layer).flatten())
 
 
-def converted(model: nn.Module) -> Iterator[tuple[str, Layer]]:
-    """Yield the name of each converted layer and the layer, in the order of the model."""
-    for name, module in model.named_modules():
-        if isinstance(module, Layer):
-            yield name, module
+def converted(model: nn.Module) -> dict[str, Layer]:
+    """Return the converted layers of a model by name, in the order of the model."""
+    return {name: layer for name, layer in model.named_modules() if isinstance(layer, Layer)}
 
 
-def _signals(model: nn.Module, images: Tensor, classes: Tensor) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    hooks = []
-    for name, layer in converted(model):
+@contextmanager
+def backprop(model: nn.Module) -> Iterator[None]:
+    """Let a converted model carry its signals back exactly, for a while."""
+    layers = list(converted(model).values())
+    rules = [layer.rule for layer in layers]
+    direct = [module for module in model.modules() if isinstance(module, Direct)]
+    try:
+        for layer in layers:
+            layer.rule = "sham"
+        for each in direct:
+            each.active = False
+        yield
+    finally:
+        for layer, rule in zip(layers, rules, strict=True):
+            layer.rule = rule
+        for each in direct:
+            each.active = True
 
-        def caught(layer: nn.Module, inputs: object, output: Tensor, name: str = name) -> None:
-            output.register_hook(lambda signal: found.__setitem__(name, signal.detach().clone()))
 
-        hooks.append(layer.register_forward_hook(caught))
-    F.cross_entropy(model(images), classes).backward()
-    for hook in hooks:
-        hook.remove()
-    return {name: found[name] for name, _ in converted(model)}
+def _signals(model: nn.Module, objective: Callable[[], Tensor]) -> dict[str, Tensor]:
+    signals: dict[str, Tensor] = {}
+    handles = [
+        layer.register_forward_hook(_keep(signals, name))
+        for name, layer in converted(model).items()
+    ]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    numbers = torch.get_rng_state()
+    try:
+        with torch.enable_grad():
+            loss = objective()
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        torch.autograd.grad(loss, parameters, allow_unused=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+        torch.set_rng_state(numbers)
+        for buffer, value in buffers:
+            buffer.copy_(value)
+    return signals
+
+
+def _keep(signals: dict[str, Tensor], name: str) -> Callable[..., None]:
+    """Return a hook that keeps the signal that comes back to a layer's output."""
+
+    def kept(g: Tensor) -> None:
+        signals[name] = g
+
+    def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        output.register_hook(kept)
+
+    return hook

@@ -9,6 +9,8 @@ import pandas as pd
 import pydantic
 import torch
 from matplotlib.axes import Axes
+from torch import nn
+from torch.nn import functional as F
 
 from bioprop.choose import choose
 from bioprop.deep import RULES, convert, resnet18
@@ -123,12 +125,25 @@ def measured(training: Training, settings: DeepSettings, probe: int | None) -> d
     found = {"error": float(top1), "top5": float(top5)}
     if probe is None or settings.rule == "bp":
         return found
-    layers = dict(converted(training.model))
-    for name, pair in beside_backprop(training.model, *task.probe(probe)).items():
+    layers, pairs = converted(training.model), taught(training.model, *task.probe(probe))
+    for name, pair in pairs.items():
         found[f"angle {name}"] = float(signal_angle(*pair))
         found[f"agreement {name}"] = float(agreement(*pair))
         found[f"weights {name}"] = float(weight_angle(layers[name]))
     return found
+
+
+def taught(
+    model: nn.Module, images: torch.Tensor, classes: torch.Tensor
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return each layer's own signal and backpropagation's, in training mode.
+
+    At the last layer every rule has the error itself, so it is left out.
+    """
+    model.train()
+    pairs = beside_backprop(model, lambda: F.cross_entropy(model(images), classes))
+    last = list(converted(model))[-1]
+    return {name: pair for name, pair in pairs.items() if name != last}
 
 
 def by_layer(run: Run, quantity: str, percent: float = 100.0) -> pd.DataFrame:
