@@ -193,6 +193,37 @@ def test_activations_may_be_computed_again(rule: str, reentrant: bool) -> None:
     same(gradients, expected)
 
 
+class Recomputed(nn.Module):
+    """The plain net, the first part of which is computed again in the backward pass."""
+
+    def __init__(self, reentrant: bool):
+        super().__init__()
+        self.net, self.reentrant = plain(), reentrant
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net[3:](checkpoint(self.net[:3], x, use_reentrant=self.reentrant))
+
+
+def test_blocks_may_be_computed_again_where_they_have_a_graph() -> None:
+    x, blocks = noise(6, 2, 4, 4).requires_grad_(), {"net.5": 5, "net.2": 6}
+    model = Recomputed(reentrant=False)
+    convert(model, "dfa", blocks=blocks)
+    gradients = lesson(model, x)[1]
+    other = plain()
+    convert(other, "dfa", blocks={"5": 5, "2": 6})
+    same(gradients, lesson(other, x)[1])
+    blind = Recomputed(reentrant=True)
+    convert(blind, "dfa", blocks=blocks)
+    with pytest.raises(RuntimeError, match="use use_reentrant=False"):
+        blind(x)
+
+
+def test_direct_feedback_serves_function_transforms() -> None:
+    x, model = noise(6, 2, 4, 4), ruled("dfa")
+    gradients = grad(lambda p: loss_of(model, x, p))(learnt(model))
+    same(gradients.values(), lesson(model, x)[1], **close)
+
+
 @pytest.mark.parametrize("rule", ALL)
 def test_the_layout_of_memory_changes_nothing(rule: str) -> None:
     x, model = noise(6, 2, 4, 4), ruled(rule)

@@ -27,42 +27,51 @@ class Direct(nn.Module):
 
     def __init__(self, blocks: Mapping[str, int], outputs: int, seed: int):
         super().__init__()
-        self.active = True
-        self.names, self.seen = tuple(blocks), []  # type: tuple[str, ...], list[Tensor]
+        self.names = tuple(blocks)
         self.feedback = nn.ParameterList(
             nn.Parameter(_drawn(channel, outputs, seed, index), requires_grad=False)
             for index, channel in enumerate(blocks.values(), start=1)
         )
+        self.active = True
+        self.seen: dict[str, Tensor] = {}
+        self.blind = False  # whether a block ran without a graph
 
     def begin(self, model: nn.Module, inputs: Any) -> None:
         """Forget the blocks of an earlier batch."""
-        self.seen.clear()
+        self.seen, self.blind = {}, False
 
     def cut(self, block: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
         """Note the output of a block, and pass it on without its history."""
+        self.blind = self.blind or not torch.is_grad_enabled()
         if not (self.active and torch.is_grad_enabled() and output.requires_grad):
             return None
-        self.seen.append(output)
+        name = self.names[block.taught]  # type: ignore[index]
+        if name in self.seen:
+            raise RuntimeError(
+                f"block {name!r} was used twice; the error teaches what is used once"
+            )
+        self.seen[name] = output
         return output.detach()
 
     def end(self, model: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
         """Tie the outputs of all blocks to that of the model."""
-        seen = list(self.seen)
-        self.seen.clear()
+        seen, self.seen = self.seen, {}
+        if self.blind and output.requires_grad:
+            raise RuntimeError(
+                "blocks ran without a graph, as under checkpoint(use_reentrant=True); use "
+                "use_reentrant=False"
+            )
         if not seen:
             return None
-        if len(seen) != len(self.names):
-            raise RuntimeError(
-                f"{len(seen)} outputs of blocks were met where the blocks are "
-                f"{', '.join(self.names)}: each must be used once"
-            )
-        for name, h, B in zip(self.names, seen, self.feedback, strict=True):
+        every = dict(zip(self.names, self.feedback, strict=True))
+        for name, h in seen.items():
+            B = every[name]
             if output.ndim != 2 or h.ndim not in (2, 4) or h.shape[1] != B.shape[1]:
                 raise RuntimeError(
                     f"block {name!r} gave {tuple(h.shape)} and the model {tuple(output.shape)}; "
                     f"needed are (batch, {B.shape[1]}[, height, width]) and (batch, unit)"
                 )
-        return _Send.apply(output, *self.feedback, *seen)
+        return _Send.apply(output, *[every[name] for name in seen], *seen.values())
 
 
 class _Send(Function):
@@ -102,8 +111,10 @@ def teach_directly(
     There they do no harm: a child of the model itself might be taken for one more layer.
     """
     direct = Direct(blocks, outputs, seed).to(next(last.parameters()))
-    for name in blocks:
-        model.get_submodule(name).register_forward_hook(direct.cut)
+    for index, name in enumerate(blocks):
+        block = model.get_submodule(name)
+        block.taught = index  # type: ignore[assignment]
+        block.register_forward_hook(direct.cut)
     model.register_forward_pre_hook(direct.begin)
     model.register_forward_hook(direct.end)
     last.add_module("direct", direct)

@@ -60,7 +60,10 @@ class Layer(nn.Module):
         return rule.kind, redraw(W, batch, self.seed, self.index, self.scale, even)
 
     def _next(self) -> tuple[str, Tensor | float | None]:
-        """Return what is needed to carry this batch's signal back."""
+        """Return what is needed to carry this batch's signal back.
+
+        Where activities are computed a second time (checkpointing), that counts as a batch.
+        """
         if not torch.is_grad_enabled():
             return "weights", None  # there will be none
         if self.batches is not None and self.training:
