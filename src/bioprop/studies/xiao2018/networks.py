@@ -65,6 +65,11 @@ class DeepSettings(Settings):
     precision: Precision = "bfloat16"  # ours: products alone, four times as fast
     members: Count = 3  # ours: the paper seems to have had one network for each curve
 
+    @property
+    def marks(self) -> int:
+        """Return how often a run is measured: after each epoch."""
+        return self.epochs
+
     def plan(self, rate: float) -> Recipe:
         """Return the recipe with the changes of these settings."""
         return dataclasses.replace(

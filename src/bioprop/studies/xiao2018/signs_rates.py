@@ -108,6 +108,7 @@ STUDY = Study(
         "reduced": {},
     },
     variants={name: {"rule": name} for name in ("bp", "ss", "fa")},
+    cost={"reduced": 1500.0},  # all rates; one core with AMX, nothing beside it
     run=run,
     figures=[
         Figure(

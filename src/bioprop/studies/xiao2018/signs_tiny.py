@@ -302,6 +302,7 @@ STUDY = Study(
         "reduced": {},  # half the width, smaller photographs, fewer epochs than the paper
     },
     variants={name: {"rule": name} for name in NAMES},
+    cost={"reduced": 3300.0},  # one core with AMX, nothing beside it
     run=run,
     claims=CLAIMS,
     figures=FIGURES,
