@@ -20,6 +20,7 @@ from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
 from bioprop.book.closeness import ROUNDING
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences
+from bioprop.deep.training import Training as DeepTraining
 from bioprop.learning import Training
 from bioprop.studies import journal as journals
 from bioprop.studies.journal import CheckpointError, Journal
@@ -81,11 +82,13 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_record_bit_for_bit(
     assert not parts.has(name, "smoke", variant)
     steps: list[int] = []
 
-    def until(training: Training, step: int, until: Any = Training.until) -> None:
-        steps.append(training.step)
-        until(training, step)
+    for kind in (Training, DeepTraining):
 
-    monkeypatch.setattr(Training, "until", until)
+        def until(training: Any, step: int, until: Any = kind.until) -> None:
+            steps.append(training.step)
+            until(training, step)
+
+        monkeypatch.setattr(kind, "until", until)
     assert marks_run(study, variant, parts) == told[2:]
     assert steps[0] > 0, "it began anew"
     again = parts.load(name, "smoke", variant)

@@ -50,18 +50,18 @@ STRIDE = 20  # batches between two chances to save a checkpoint
 class DeepSettings(Settings):
     """Settings of a ResNet-18 that learns images, and where each value comes from."""
 
-    rule: DeepRule  # abstract: backpropagation, sign-symmetry, feedback alignment
+    rule: DeepRule  # Fig 1: sign-symmetry; ours: beside backpropagation and feedback alignment
     last: Literal["rule", "bp"] = "rule"  # ours: the rule in the last layer too; the paper has both
     images: str = "tiny-imagenet"  # ours: the paper has ImageNet; digits are for quick runs
     every: Count = 1  # ours: all classes; 4 keeps every fourth
     held_out: Seed = 0  # ours: training images that stand in for the test images, to choose by
     width: Count = 32  # ours: half of ResNet-18's 64 channels
-    stem: Literal["imagenet", "small"] = "imagenet"  # official code
+    stem: Literal["imagenet", "small"] = "imagenet"  # ours: as in the official code
     recipe: str = "short"  # ours: SGD, momentum 0.9, weight decay 5e-4, a ramp up and down
     epochs: Count = 20  # ours: 90 in the official code
     batch: Count = 128  # ours: 256 in the official code
     pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
-    flips: str = "horizontal"  # official code
+    flips: str = "horizontal"  # ours: as in the official code
     precision: Precision = "bfloat16"  # ours: products alone, four times as fast
     members: Count = 3  # ours: the paper seems to have had one network for each curve
 

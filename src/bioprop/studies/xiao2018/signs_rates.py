@@ -86,7 +86,7 @@ STUDY = Study(
             "held_out": 200,
             "width": 4,
             "stem": "small",
-            "epochs": 1,
+            "epochs": 2,
             "pad": 1,
             "flips": "none",
             "precision": "float32",

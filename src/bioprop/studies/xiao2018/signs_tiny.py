@@ -282,7 +282,7 @@ STUDY = Study(
             "images": "digits",
             "width": 4,
             "stem": "small",
-            "epochs": 1,
+            "epochs": 2,
             "pad": 1,
             "flips": "none",
             "probe": 20,
