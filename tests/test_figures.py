@@ -181,12 +181,11 @@ def test_the_provenance_names_every_record_by_its_digest_and_every_claim_by_its_
 ) -> None:
     entry = json.loads((folder / f"{figure.id}.json").read_text("utf-8"))
     tier = entry["tier"]
-    for variant in study.variants:
-        kept = json.loads(RECORDED.path(study.name, tier, variant).read_text("utf-8"))
+    for variant, kept in RECORDED.runs(study, tier).items():
         shown = entry["records"][variant]
         for key in ("digest", "configuration", "provenance"):
-            assert shown[key] == kept[key]
-        assert entry["diverged"][variant] == len(kept["diverged"])
+            assert shown[key] == getattr(kept, key)
+        assert entry["diverged"][variant] == len(kept.diverged)
     assert list(entry["records"]) == list(study.variants)
     judged = claims.judge_all(study, RECORDED.runs(study, tier), tier)
     mine = [{"id": j.claim.id, "verdict": j.verdict} for j in judged if j.claim.figure == figure.id]

@@ -260,6 +260,26 @@ def test_a_part_that_fails_is_named_and_the_rest_is_made(
     assert len(list(store)) == 2
 
 
+def test_what_another_process_is_at_is_left_to_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runs._alone(store.path("toy-network", "paper", "small")):
+        made = shift(store)
+    assert made.said[0] == "toy-network/paper/small: another process is at it"
+    assert names(made.left) == ["toy-network/paper/small"] and made.failed == []
+    assert len(list(store)) == 2
+
+
+def test_what_another_has_made_meanwhile_is_not_made_again(
+    clock: SimpleNamespace, store: Store
+) -> None:
+    works = pending.plan([TINY], store)
+    shift(store)
+    now = clock.now
+    pending.Shift(works, Here(), store, told=str).work()
+    assert clock.now == now
+
+
 def test_a_worker_with_another_version_makes_nothing(store: Store) -> None:
     with pytest.raises(RecordError, match="another version of bioprop"):
         pending.make("toy-network", "paper", "small", None, store.folder, 1e12, "other", False)

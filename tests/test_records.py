@@ -16,6 +16,7 @@ import pytest
 from helpers import ROOT, TOY, edit, made, python
 
 from bioprop import studies
+from bioprop.book import parts, runs
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, read
 
 COMMITTED = [str(path.relative_to(RECORDED.folder)) for path in RECORDED]
@@ -349,7 +350,8 @@ def test_a_committed_record_is_whole_and_made_with_the_settings_that_the_study_d
 ) -> None:
     record = read(RECORDED.folder / name)
     study = studies.get(record.study)
-    assert record.settings == study.configure(record.tier, record.variant)
+    _, seeds = parts.split(Path(name).stem)
+    assert record.settings == runs.configure(study, record.tier, record.variant, {}, seeds)
     assert set(record.labels["seed"]) == set(record.settings.seeds)
     assert record.members % record.settings.members == 0
     assert {len(column) for column in record.labels.values()} == {record.members}
@@ -364,4 +366,16 @@ def test_a_committed_record_is_laid_out_as_this_version_lays_records_out(
     name: str, tmp_path: Path
 ) -> None:
     path = RECORDED.folder / name
-    assert Store(tmp_path).save(read(path)).read_bytes() == path.read_bytes()
+    part = parts.split(path.stem)[1] is not None
+    again = Store(tmp_path).save(read(path), part=part)
+    assert again.name == path.name and again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("study", studies.STUDIES.values(), ids=lambda study: study.name)
+def test_the_committed_parts_of_a_variant_belong_together(study: studies.Study) -> None:
+    for tier in study.tiers:
+        for variant in study.variants:
+            if RECORDED.has(study.name, tier, variant):
+                record = RECORDED.load(study.name, tier, variant)
+                declared = study.configure(tier, variant).seeds
+                assert set(record.seeds) <= set(declared) and record.wanted == len(declared)

@@ -16,11 +16,12 @@ from bioprop.book.engines import Engine
 from bioprop.book.estimates import estimate
 from bioprop.book.parts import Seeds
 from bioprop.book.progress import progress
-from bioprop.book.records import RECORDED, Record, RecordError, Store
+from bioprop.book.records import RECORDED, Record, RecordError, Store, read
 from bioprop.studies import Study
 from bioprop.studies.journal import OutOfTime
 
 PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two
+SILENCE = 300.0  # seconds after which is said what is under way
 ROUND = 10.0  # seconds after which is looked for workers that have come
 TRIES = 3  # times that a part is begun whose process dies
 
@@ -93,27 +94,26 @@ def _parts(study: Study, tier: str, variant: str, store: Store) -> list[Work]:
         return []
     declared = study.configure(tier, variant).seeds
     there = len(declared) - len(missing)
-    begun = {
-        seeds: seconds
-        for seeds, seconds in runs.unfinished(study, tier, variant, store).items()
-        if missing.issuperset(seeds or declared)
-    }
-    for seeds in begun:
-        missing -= set(seeds or declared)
+    begun = {}
+    for seeds, spent in runs.unfinished(study, tier, variant, store).items():
+        if missing.issuperset(seeds or declared):
+            missing -= set(seeds or declared)
+            begun[seeds] = spent
     cost = estimate(study, tier, variant, store)
     size = max(1, int(PART / max(cost.seconds * study.threads, 1e-9)))
     works = []
     for seeds in [*begun, *parts.blocks(missing, size)]:
         members = len(seeds or declared)
+        checkpoint = members * cost.checkpoint
         works.append(
             Work(
                 study,
                 tier,
                 variant,
-                None if seeds == parts.span(study.configure(tier, variant)) else seeds,
-                max(members * cost.seconds - begun.get(seeds, 0.0), cost.checkpoint * members),
-                cost.checkpoint * members,
-                cost.how,
+                seeds=None if members == len(declared) else seeds,
+                seconds=max(members * cost.seconds - begun.get(seeds, 0.0), checkpoint),
+                checkpoint=checkpoint,
+                how=cost.how,
                 begun=seeds in begun,
                 early=there < FEWEST,
             )
@@ -135,9 +135,13 @@ def make(
     """Make one part, wherever this is called; None where it stopped at the deadline.
 
     ``folder`` is that of the store, None the published one. The code has to be that of who asks.
+    What another has made meanwhile is read.
     """
     if provenance.code() != code:
         raise RecordError("this worker has another version of bioprop; install the same one")
+    store = Store(folder) if folder else RECORDED
+    if (path := store.path(study, tier, variant, seeds)).exists():
+        return read(path)
     which = f" {parts.words(seeds)}" if seeds else ""
     try:
         return runs.run(
@@ -145,7 +149,7 @@ def make(
             tier,
             variant,
             seeds=seeds,
-            store=Store(folder) if folder else RECORDED,
+            store=store,
             progress=progress(f"{study}: {variant}{which}") if shows else None,
             deadline=deadline,
         )
@@ -174,6 +178,7 @@ class Shift:
         self._flying: dict[Future[Record | None], Work] = {}
         self._deaths: Counter[str] = Counter()
         self._all, self._begun = list(works), time.time()
+        self._heard = self._begun
         self._deadline, self._code = self._begun + hours * 3600, provenance.code()
 
     def work(self) -> None:
@@ -185,6 +190,9 @@ class Shift:
                 self._begin()
                 for future in wait(self._flying, ROUND, FIRST_COMPLETED).done:
                     self._end(self._flying.pop(future), future)
+                if self._flying and time.time() - self._heard > SILENCE:
+                    names = "; ".join(work.name for work in self._flying.values())
+                    self._tell(f"under way: {names}; {self._progress}")
         finally:
             self.engine.close()
 
@@ -209,16 +217,19 @@ class Shift:
         except BrokenExecutor:
             self._deaths[work.name] += 1
             if self._deaths[work.name] < TRIES:
-                self.told(f"{work.name}: its process died; another goes on")
+                self._tell(f"{work.name}: its process died; another goes on")
                 self.waiting.insert(0, work)
             else:
                 self.failed.append(f"{work.name}: its process died {TRIES} times")
+        except runs.Busy:
+            self.left.append(work)
+            self._tell(f"{work.name}: another process is at it")
         except Exception as error:  # whatever went wrong there, the rest can be made
             self.failed.append(f"{work.name}: {type(error).__name__}: {error}")
-            self.told(f"failed: {self.failed[-1]}")
+            self._tell(f"failed: {self.failed[-1]}")
         else:
             self.left += [] if record else [work]
-            self.told(self._line(work, record))
+            self._tell(self._line(work, record))
 
     def _keep(self, record: Record, work: Work) -> None:
         """Save what was made on a machine that does not share this folder."""
@@ -227,15 +238,24 @@ class Shift:
             self.store.save(record, part=work.seeds is not None)
 
     def _line(self, work: Work, record: Record | None) -> str:
-        """Say what ended, and how long the rest will take at the pace so far."""
+        """Say what ended."""
         if record is None:
             return f"{work.name}: stopped at a checkpoint"
+        took = duration(record.provenance["seconds"])
+        return f"{work.name}: {record.members} {work.study.population} in {took}; {self._progress}"
+
+    @property
+    def _progress(self) -> str:
+        """Say how much is done, and how long the rest will take at the pace so far."""
         rest = [*self.waiting, *self._flying.values()]
-        share = [sum(each.seconds for each in some) for some in (self._all, rest)]
-        passed = time.time() - self._begun
-        told = f"{work.name}: {record.members} {work.study.population}"
-        told += f" in {duration(record.provenance['seconds'])}"
-        done = f"{len(self._all) - len(rest)} of {len(self._all)} parts"
-        if rest:
-            done += f", about {duration(passed * share[1] / (share[0] - share[1]))} left"
-        return f"{told}; {done}"
+        done, whole = len(self._all) - len(rest), len(self._all)
+        told = f"{done} of {whole} parts"
+        if not (rest and done):
+            return told
+        share = [sum(work.seconds for work in some) for some in (self._all, rest)]
+        seconds = (time.time() - self._begun) * share[1] / max(share[0] - share[1], 1e-9)
+        return f"{told}, about {duration(seconds)} left"
+
+    def _tell(self, line: str) -> None:
+        self.told(line)
+        self._heard = time.time()

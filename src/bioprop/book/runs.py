@@ -25,6 +25,10 @@ PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/
 Progress = Callable[[int, int], None]
 
 
+class Busy(RecordError):
+    """Another process is at the same run."""
+
+
 def store_for(tier: str, changes: dict[str, Any]) -> Store:
     """Return where a run is kept: with the published records, or among the reader's own."""
     if tier in PUBLISHED and not changes:
@@ -195,7 +199,7 @@ def _alone(target: Path) -> Iterator[None]:
         with filelock.FileLock(lock, timeout=0):
             yield
     except filelock.Timeout:
-        raise RecordError(
+        raise Busy(
             f"another process is making {target}. Wait for it to end; the record will then be there"
         ) from None
 
