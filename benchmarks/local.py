@@ -1,0 +1,156 @@
+"""What do locally connected layers cost beside cut patches with autograd, and bare products?
+
+One step is forward, weight gradient (added in place) and signal carried back. The rivals are
+``unfold`` with autograd, the way the layer is usually written; ``Conv2d`` of the same geometry,
+which shares its weights; and three batched products on patches that lie ready, which no layer can
+have for nothing. Process time; see README.md.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from population import Contender, Row, ratio, report, turns
+from torch import Tensor
+from torch.nn import functional as F
+
+from bioprop.learning import LocallyConnected
+
+BATCH = 128
+SHAPES = [  # channels below, height and width, channels above, kernel, stride, padding
+    (64, 16, 128, 5, 2, 2),
+    (128, 8, 256, 3, 1, 1),
+    (32, 14, 64, 3, 2, 1),
+]
+MEMBERS = 3
+
+
+def made(layer: LocallyConnected, members: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw images, weights and signals, small enough that steps leave the weights alone."""
+    draw = torch.Generator().manual_seed(0)
+    h = torch.randn(members, BATCH, layer.inputs, generator=draw)
+    W = torch.randn(members, *layer.weight_shape, generator=draw) * layer.fan_in**-0.5
+    delta = torch.randn(members, BATCH, layer.outputs, generator=draw) * 1e-6
+    return h, W, delta
+
+
+def explicit(layer: LocallyConnected, members: int = 1) -> Contender:
+    """The library's layer."""
+    h, W, delta = made(layer, members)
+
+    def step() -> None:
+        used = layer.rounded(W)
+        layer.forward(h, used)
+        layer.back(delta, layer.transpose(used))
+        layer.add_gradient_(W, h, delta)
+
+    return lambda: step
+
+
+def one_by_one(layer: LocallyConnected) -> Contender:
+    """The members of a population, each as a population of its own."""
+    h, W, delta = made(layer, MEMBERS)
+    members = [[t[k : k + 1].clone() for t in (h, W, delta)] for k in range(MEMBERS)]
+
+    def step() -> None:
+        for h, W, delta in members:
+            layer.forward(h, W)
+            layer.back(delta, layer.transpose(W))
+            layer.add_gradient_(W, h, delta)
+
+    return lambda: step
+
+
+def patches(images: Tensor, layer: LocallyConnected) -> Tensor:
+    """Cut images into patches ``(position, batch, patch)``, channels first in a patch."""
+    top, _, left, _ = layer.pads
+    columns = F.unfold(images, layer.window, padding=(top, left), stride=layer.strides)
+    return columns.permute(2, 0, 1)
+
+
+def autograd(act: Callable[[Tensor], Tensor], x: Tensor, signal: Tensor) -> Contender:
+    """A layer in plain PyTorch; its parameters' gradients are summed up in place."""
+
+    def step() -> None:
+        x.grad = None
+        act(x).backward(signal)
+
+    return lambda: step
+
+
+def unfolded(layer: LocallyConnected) -> Contender:
+    """The usual way: ``unfold``, one product for each place, autograd."""
+    h, W, delta = made(layer)
+    weight = W[0].clone().requires_grad_()
+    x = h.view(BATCH, *layer.image).requires_grad_()
+
+    def act(x: Tensor) -> Tensor:
+        return torch.bmm(patches(x, layer), weight).permute(1, 2, 0)
+
+    return autograd(act, x, delta.view(BATCH, layer.channels, layer.positions))
+
+
+def shared(layer: LocallyConnected) -> Contender:
+    """``Conv2d`` of the same geometry."""
+    h, _, delta = made(layer)
+    top, _, left, _ = layer.pads
+    settings = (layer.image[0], layer.channels, layer.window, layer.strides, (top, left))
+    x = h.view(BATCH, *layer.image).requires_grad_()
+    return autograd(torch.nn.Conv2d(*settings), x, delta.view(BATCH, *layer.image_out))
+
+
+def bare(layer: LocallyConnected) -> Contender:
+    """The three products on patches and signals that lie ready, and nothing else."""
+    h, W, delta = made(layer)
+    ready = patches(h.view(BATCH, *layer.image), layer).contiguous()
+    signals = delta.view(BATCH, layer.channels, -1).permute(2, 0, 1).contiguous()
+    weights = W[0]
+
+    def step() -> None:
+        torch.bmm(ready, weights)
+        torch.bmm(signals, weights.mT)
+        weights.baddbmm_(ready.mT, signals)
+
+    return lambda: step
+
+
+def agree(layer: LocallyConnected) -> None:
+    """Check that the layer and ``unfold`` compute the same."""
+    h, W, _ = made(layer)
+    by_place = W[0].unflatten(1, (*layer.window, layer.image[0])).movedim(3, 1).flatten(1, 3)
+    theirs = torch.bmm(patches(h.view(BATCH, *layer.image), layer), by_place)
+    ours = layer.forward(h, W)[0]
+    torch.testing.assert_close(ours, theirs.permute(1, 2, 0).flatten(1), rtol=1e-3, atol=1e-4)
+
+
+def measure(count: int) -> list[Row]:
+    """Return a row for each shape and rival: milliseconds of a step, and their ratio."""
+    rows: list[Row] = []
+    for below, size, above, *geometry in SHAPES:
+        layer = LocallyConnected((below, size, size), above, *geometry)
+        short = LocallyConnected(layer.image, above, *geometry, compute=torch.bfloat16)
+        agree(layer)
+        contenders = {
+            "bare products": bare(layer),
+            "unfold, autograd": unfolded(layer),
+            "Conv2d, autograd": shared(layer),
+            "ours": explicit(layer),
+            "in bfloat16": explicit(short),
+            f"{MEMBERS} members": explicit(layer, MEMBERS),
+            f"{MEMBERS} members one by one": one_by_one(layer),
+        }
+        seconds = turns(contenders, count, time.process_time)
+        named = f"{below} x {size} x {size} to {above}"
+        pairs = [("ours", other) for other in list(contenders)[:3]]
+        pairs += [("in bfloat16", "ours"), (f"{MEMBERS} members", f"{MEMBERS} members one by one")]
+        for ours, other in pairs:
+            medians = (statistics.median(seconds[name]) * 1e3 for name in (ours, other))
+            what = f"{named}, ms of {ours} / of {other}"
+            times = dict(zip(("ours", "other"), medians, strict=True))
+            rows.append({"what": what, **times, "ratio": ratio(seconds[ours], seconds[other])})
+    return rows
+
+
+if __name__ == "__main__":
+    report(measure, __doc__.splitlines()[0], turns=15)
