@@ -17,7 +17,10 @@ class Layer(Protocol):
 
     @property
     def compute(self) -> torch.dtype | None:
-        """Type to which factors and result of each product are rounded; None: they are not."""
+        """Type to which the factors of each product are rounded; None: they are not.
+
+        Where the processor does not round by itself, the result is rounded too.
+        """
 
     @property
     def inputs(self) -> int:

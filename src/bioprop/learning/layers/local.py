@@ -1,9 +1,10 @@
 """Locally connected layers: the geometry of a convolution, weights of its own at every place.
 
-No patches are cut. Images lie channels-last with their padding around them: under one row of the
+Patches are not cut. Images lie channels-last with their padding around them: under one row of the
 kernel the inputs of a place are then a run of memory, and those of all examples, and of a row of
 places, strided views of it. A product for each row of places and each row of the kernel, summed in
-place, is the layer; the same views give the weight gradient and take what is carried back.
+place, is the layer; the same views give the weight gradient and take what is carried back. (Where
+sums would be rounded, or kernel rows are short, the patches of one row of places are cut.)
 """
 
 import itertools
@@ -18,7 +19,7 @@ from bioprop.learning.layers.windows import Windowed
 from bioprop.learning.members import spread
 
 EXACT = (torch.float32, torch.float64)  # types in which parts of a product may be summed
-NARROW = 16  # inputs under a row of the kernel below which a row of places is cut: measured
+NARROW = 32  # inputs under a row of the kernel below which whole patches are faster: measured
 
 Visit = tuple[tuple[int, ...], slice, Tensor]
 
@@ -31,9 +32,9 @@ class LocallyConnected(Windowed):
     have shape ``(member, position, channel_out, patch)``; a patch lists the inputs under the
     kernel, ``(kernel height, kernel width, channel_in)``. One member has ``positions * kernel
     height * kernel width * channel_in * channel_out`` weights, and each of the three products
-    takes as many multiplications for each example. Beside what it returns, a product keeps a copy
-    of the padded images and one of the images above; with ``compute``, or a kernel whose rows hold
-    fewer than ``NARROW`` inputs, also the patches of one row of places.
+    takes as many multiplications for each example. Beside what it returns, a product needs a copy
+    of the padded images and one of the images above for its time; with ``compute``, and where the
+    rows of a kernel hold fewer than ``NARROW`` inputs, also the patches of one row of places.
     See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
@@ -82,12 +83,12 @@ class LocallyConnected(Windowed):
         )
         exact = torch.promote_types(delta.dtype, torch.float32)
         images = delta.new_zeros(*self._frame(delta), dtype=exact)
-        apart = self._apart(len(delta))
+        whole, apart = self._whole(B.dtype), self._apart(len(delta))
         for place, part, inputs in self._rows(images):
-            if B.dtype != exact and part.start == 0:
+            if whole and part.start == 0:
                 patches = torch.bmm(signals[place], B[place])
             for some in (slice(first, None, apart) for first in range(min(apart, len(inputs)))):
-                if B.dtype != exact:
+                if whole:
                     inputs[some].add_(patches[some, :, part])
                 else:
                     inputs[some].baddbmm_(signals[place][some], B[place][some, :, part])
@@ -198,14 +199,18 @@ class LocallyConnected(Windowed):
                 yield place, slice(row * size, (row + 1) * size), windows[place][:, row]
 
     def _patches(self, images: Tensor) -> Iterator[Visit]:
-        """Yield as ``_rows`` does, but whole patches where the parts should not be summed.
-
-        A type shorter than float32 would round each sum, and a narrow product wastes its time.
-        """
-        windows = self._windows(images)
-        rows, size = windows.shape[3], windows.shape[5]
-        if size >= NARROW and self.compute is None and images.dtype in EXACT:
+        """Yield as ``_rows`` does, but whole patches where the parts should not be summed."""
+        if not self._whole(images.dtype):
             yield from self._rows(images)
             return
+        windows = self._windows(images)
         for place in itertools.product(*map(range, windows.shape[:2])):
-            yield place, slice(0, rows * size), windows[place].transpose(1, 2).flatten(2)
+            yield place, slice(0, self.fan_in), windows[place].transpose(1, 2).flatten(2)
+
+    def _whole(self, dtype: torch.dtype) -> bool:
+        """Whether the patches of one row of places at a time are multiplied as a whole.
+
+        In a type shorter than float32 each sum would be rounded; narrow products waste time.
+        """
+        narrow = self.window[1] * self.image[0] < NARROW
+        return narrow or self.compute is not None or dtype not in EXACT

@@ -23,8 +23,9 @@ class LocallyConnected2d(nn.Module):
     know this one. There are ``positions * kernel height * kernel width * in_channels *
     out_channels`` weights, and as many multiplications for each image, forward, back to the images
     and for the gradient. A step keeps weights and their gradient, the images, and for the time of a
-    product one padded copy of them: no patches. The products are those of
-    :class:`~bioprop.learning.layers.local.LocallyConnected`, kept as ``layer``.
+    product a padded copy of them, where that is faster with the patches of one row of places. The
+    products are those of :class:`~bioprop.learning.layers.local.LocallyConnected`, kept as
+    ``layer``.
     """
 
     weight: nn.Parameter

@@ -21,7 +21,8 @@ class Windowed:
     first. ``kernel`` and ``stride`` are numbers, or pairs (height, width). ``padding`` is the rows
     and columns of zeros around the image: a number, a pair, four numbers (top, bottom, left,
     right), or ``"same"`` as in TensorFlow, where every stride gives ``ceil(size / stride)`` places
-    and an odd row or column of zeros stands at the bottom and the right.
+    and an odd row or column of zeros stands at the bottom and the right. ``compute`` names a dtype
+    to which the factors of each product are rounded (``bfloat16``), and as a rule its result.
     Raises ``ValueError`` where these do not fit together.
     """
 
