@@ -83,7 +83,8 @@ def add_(W: Tensor, change: Tensor, keep: float | Tensor = 1.0) -> None:
 
 def rounds_itself(compute: torch.dtype | None, *factors: Tensor) -> bool:
     """Whether the processor rounds float32 factors to ``compute`` while it multiplies them."""
-    return compute == torch.bfloat16 and _has_amx() and all(map(_is_plain, factors))
+    fits = compute == torch.bfloat16 and _has_amx() and all(map(_is_plain, factors))
+    return fits and bool(torch.backends.mkldnn.enabled)
 
 
 def _multiplies(a: Tensor, b: Tensor, compute: torch.dtype | None) -> bool:
