@@ -1,4 +1,4 @@
-"""What target propagation costs beside backpropagation by autograd, and many settings beside one.
+"""What does target propagation cost beside autograd's backprop, and many settings beside one?
 
 A 784-5x256-10 tanh network with softmax and cross-entropy, as on MNIST in Bartunov et al. 2018.
 Autograd is PyTorch's own: nn.Linear, loss.backward(), torch.optim.Adam, on the same batches from
@@ -109,7 +109,7 @@ def against_autograd(batch: int, count: int) -> list[Row]:
     seconds = turns(contenders, count, time.process_time)
     return [
         {
-            "what": f"batch {batch}, {name}: ms of a pair of batches / of autograd's batch",
+            "what": f"batch {batch}, {name}: ms of {shown(name)} / of autograd's batch",
             "ours": statistics.median(seconds[name]) / TURN * 1e3,
             "other": statistics.median(seconds["autograd"]) / TURN * 1e3,
             "ratio": ratio(seconds[name], seconds["autograd"]),
@@ -117,6 +117,11 @@ def against_autograd(batch: int, count: int) -> list[Row]:
         for name in contenders
         if name != "autograd"
     ]
+
+
+def shown(name: str) -> str:
+    """Say what a contender is shown while autograd is shown one batch."""
+    return "a pair of batches" if name in ("dtp", "sdtp") else "a batch"
 
 
 def side_by_side(members: int, count: int) -> list[Row]:

@@ -116,7 +116,7 @@ class SpikingNetwork(Network):
 
     def propagate(self, index: int, h: Tensor, W: Tensor | None = None) -> Tensor:
         """Raise ``ValueError``: spikes of one layer alone are not what a rate is made of."""
-        raise ValueError("spiking layers do not run on their own, as node perturbation asks")
+        raise ValueError("spiking layers do not run on their own, as perturbation and targets ask")
 
     def present(self, x: Tensor, target: Tensor, step: int = 0) -> Trial:
         """Show a batch, count spikes, and let the error units answer with one volley at the end."""

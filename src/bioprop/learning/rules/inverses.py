@@ -15,7 +15,8 @@ from torch import Tensor
 
 from bioprop.choose import choose
 from bioprop.learning.functions import Activation
-from bioprop.learning.layers.transposed import glorot, inverse_layer
+from bioprop.learning.layers.layer import Layer
+from bioprop.learning.layers.transposed import Transposed, glorot, inverse_layer
 from bioprop.learning.network import Network, Trial
 from bioprop.learning.optimisers import Number, Optimiser
 from bioprop.learning.randomness import Streams
@@ -126,14 +127,21 @@ def make(
         "linear" if LINEAR[linear](not place) else network.activations[layer - 1]
         for place, layer in enumerate(layers)
     ]
-    V = [
-        streams.uniform("feedback", kind.weight_shape, glorot(kind), layer)
-        for kind, layer in zip(kinds, layers, strict=True)
-    ]
+    V = [initial(kind, streams, layer) for kind, layer in zip(kinds, layers, strict=True)]
     c: list[Tensor | None] = [
         v.new_zeros(len(v), *k.bias_shape) for v, k in zip(V, kinds, strict=True)
     ]
     return Inverses(Network(kinds, functions, V, c), layers, read, streams)
+
+
+def initial(kind: Layer, streams: Streams, layer: int) -> Tensor:
+    """Draw the weights of an inverse; those of a transposed layer lie as its gradient does."""
+    bound = glorot(kind)
+    if isinstance(kind, Transposed):
+        return kind.layer.transpose(
+            streams.uniform("feedback", kind.layer.weight_shape, bound, layer)
+        )
+    return streams.uniform("feedback", kind.weight_shape, bound, layer)
 
 
 def learn(network: Network, state: dict[str, Any], trial: Trial, how: Learning) -> None:
