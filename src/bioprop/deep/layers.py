@@ -184,7 +184,10 @@ def _not_transformed() -> None:
         )
 
 
-@torch._dynamo.assume_constant_result
 def _transformed() -> bool:
     """Whether a transform of torch.func is at work; the compiler asks while it traces."""
     return torch._C._functorch.maybe_current_level() is not None
+
+
+# All that torch.compiler.assume_constant_result does, which imports the compiler: a second.
+_transformed._dynamo_marked_constant = True  # type: ignore[attr-defined]
