@@ -32,8 +32,8 @@ class Conversion:
     """What :func:`convert` did.
 
     ``converted`` names the rule of each layer that has one, ``left`` the reason why each other
-    layer with parameters has none; ``shared`` lists the names of layers that have one weight and
-    so one feedback weight; ``direct`` names the blocks that the error itself teaches.
+    layer with parameters has none; ``shared`` lists the names of layers that have one weight, and
+    under one rule so one feedback weight; ``direct`` names the blocks that the error itself teaches.
     """
 
     rule: str
@@ -62,6 +62,7 @@ def convert(
     the model, by name, a rule of their own: a mapping, or a function of name and module that
     returns a rule or None; "bp" for a module that cannot be converted leaves it as it is. Feedback
     weights are drawn from ``seed``, layer by layer in the order in which the model lists them.
+    What a model computes with the weight of a layer, but outside of the layer, is not seen here.
 
     Under ``"dfa"`` the outputs of ``blocks`` are taught by the error itself, what lies within a
     block by backpropagation: see :class:`~bioprop.deep.direct.Direct`. ``blocks`` maps the names
@@ -89,7 +90,7 @@ def convert(
     if taught:
         assert isinstance(layer, Layer)  # the last one, whose outputs are the model's
         teach_directly(model, layer, taught, len(layer.weight), seed)
-    return Conversion(rule, seed, plan, left, _shared(model, plan), tuple(taught))
+    return Conversion(rule, seed, plan, left, _shared(model), tuple(taught))
 
 
 def _plan(
@@ -178,10 +179,10 @@ def _blocks(model: nn.Module, blocks: Mapping[str, int] | None) -> Mapping[str, 
     return blocks
 
 
-def _shared(model: nn.Module, plan: dict[str, str]) -> list[tuple[str, ...]]:
-    """Group the names, all of them, of layers that have one weight."""
-    names: dict[int, list[str]] = {}
+def _shared(model: nn.Module) -> list[tuple[str, ...]]:
+    """Group the names, all of them, of layers that have one weight and one rule."""
+    names: dict[tuple[int, str], list[str]] = {}
     for name, layer in model.named_modules(remove_duplicate=False):
         if isinstance(layer, Layer):
-            names.setdefault(id(layer.weight), []).append(name)
+            names.setdefault((id(layer.weight), layer.rule), []).append(name)
     return [tuple(group) for group in names.values() if len(group) > 1]
