@@ -69,7 +69,7 @@ class Training:
     @property
     def network(self) -> Weights:
         """What was learnt, to tell two runs apart by."""
-        return Weights([p.detach() for p in self.model.parameters()], [])
+        return Weights([p.detach() for p in self._parameters()], [])
 
     def until(self, step: int) -> None:
         """Learn from batches until ``step`` of them have been seen since the start."""
