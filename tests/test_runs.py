@@ -507,7 +507,18 @@ def test_a_claim_about_the_way_notices_that_a_network_diverged_on_it(store: Stor
 
 
 @pytest.mark.parametrize(
-    "building, lines", [(False, ["fa: 10 of 30 examples", "fa: 30 of 30 examples"]), (True, [])]
+    "building, lines",
+    [
+        (
+            False,
+            [
+                "fa: 700 of 3000 examples",
+                "fa: 2000 of 3000 examples, 20 a second, 50 s left",
+                "fa: 3000 of 3000 examples, 17.7 a second",
+            ],
+        ),
+        (True, []),
+    ],
 )
 def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
     building: bool,
@@ -515,7 +526,7 @@ def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    clock = iter((0.0, 61.0, 61.0, 70.0, 130.0, 130.0))
+    clock = iter((0.0, 61.0, 70.0, 126.0, 191.0))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     monkeypatch.delenv("BIOPROP_BUILD", raising=False)
     if building:
@@ -524,8 +535,8 @@ def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
     import ipykernel  # noqa: F401
 
     told = progress.progress("fa")
-    for done in (10, 20, 30):
-        told(done, 30)
+    for done in (700, 900, 2000, 3000):
+        told(done, 3000)
     assert capsys.readouterr().err.splitlines() == lines
 
 
