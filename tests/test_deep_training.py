@@ -91,6 +91,8 @@ def test_errors_count_what_is_not_among_the_best() -> None:
     y = torch.tensor([[5.0, 1, 2], [1, 5, 2], [1, 2, 5], [5, 2, 1]])
     shown = [(y[:3], torch.tensor([0, 2, 0])), (y[3:], torch.tensor([1]))]
     assert [float(e) for e in trained.errors(iter(shown), (1, 2, 5))] == [75, 25, 0]
+    y[0, 1] = torch.nan
+    assert all(e.isnan() for e in trained.errors(iter(shown), (1, 2, 5)))
 
 
 # Recipes

@@ -33,7 +33,7 @@ class Conversion:
 
     ``converted`` names the rule of each layer that has one, ``left`` the reason why each other
     layer with parameters has none; ``shared`` lists the names of layers that have one weight, and
-    under one rule so one feedback weight; ``direct`` names the blocks that the error itself teaches.
+    under one rule so one feedback weight; ``direct`` names the blocks that the error teaches.
     """
 
     rule: str

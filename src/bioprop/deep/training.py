@@ -104,18 +104,21 @@ class Training:
     ) -> list[Tensor]:
         """Return in per cent how often the class is not among the ``best`` so many outputs.
 
-        A number for each of ``best``. NaN for a training that has diverged.
+        A number for each of ``best``. NaN where an output is no number, and for a training that has
+        diverged.
         """
         self.model.eval()
         wrong, seen = torch.zeros(len(best), dtype=torch.float64, device=self.device), 0
+        finite = ~torch.tensor(self.diverged, device=self.device)
         with self._memory():
             for x, classes in images:
                 with self.products():
                     y = self.model(x)
                 first = y.topk(min(max(best), y.shape[1])).indices == classes[:, None]
                 wrong += torch.stack([(~first[:, :n].any(1)).sum() for n in best])
+                finite &= y.isfinite().all()
                 seen += len(x)
-        return list(wrong * (torch.nan if self.diverged else 100 / seen))
+        return list(torch.where(finite, 100 * wrong / seen, torch.nan))
 
     def products(self) -> torch.autocast:
         """Return the context in which products are made in the training's precision."""

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from bioprop.choose import choose
 from bioprop.deep import RULES, convert, resnet18
-from bioprop.deep.recipes import Recipe, recipe
+from bioprop.deep.recipes import RECIPES, Recipe, recipe
 from bioprop.deep.signals import (
     agreement,
     beside_backprop,
@@ -42,6 +42,7 @@ from bioprop.tasks.photographs import Photographs
 DeepRule = Annotated[
     str, pydantic.AfterValidator(lambda name: choose("learning rule", name, RULES))
 ]
+RecipeName = Annotated[str, pydantic.AfterValidator(lambda name: choose("recipe", name, RECIPES))]
 GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
 STRIDE = 20  # batches between two chances to save a checkpoint
 
@@ -57,11 +58,13 @@ class DeepSettings(Settings):
     held_out: Seed = 0  # ours: training images that stand in for the test images, to choose by
     width: Count = 32  # ours: half of ResNet-18's 64 channels
     stem: Literal["imagenet", "small"] = "imagenet"  # ours: as in the official code
-    recipe: str = "short"  # ours: SGD, momentum 0.9, weight decay 5e-4, a ramp up and down
+    recipe: RecipeName = "short"  # ours: SGD, momentum 0.9, weight decay 5e-4, a ramp up and down
     epochs: Count = 20  # ours: 90 in the official code
     batch: Count = 128  # ours: 256 in the official code
     pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
-    flips: str = "horizontal"  # ours: as in the official code
+    flips: Literal["none", "horizontal", "vertical", "both"] = (
+        "horizontal"  # ours: as in the official code
+    )
     precision: Precision = "bfloat16"  # ours: products alone, four times as fast
     members: Count = 3  # ours: the paper seems to have had one network for each curve
 
@@ -141,14 +144,13 @@ def measured(training: Training, settings: DeepSettings, probe: int | None) -> d
 def taught(
     model: nn.Module, images: torch.Tensor, classes: torch.Tensor
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Return each layer's own signal and backpropagation's, in training mode.
+    """Return each layer's own signal and backpropagation's, in training mode, the lowest first.
 
     At the last layer every rule has the error itself, so it is left out.
     """
     model.train()
     pairs = beside_backprop(model, lambda: F.cross_entropy(model(images), classes))
-    last = list(converted(model))[-1]
-    return {name: pair for name, pair in pairs.items() if name != last}
+    return {name: pairs[name] for name in list(converted(model))[:-1]}
 
 
 def by_layer(run: Run, quantity: str, percent: float = 100.0) -> pd.DataFrame:
