@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioprop.book import claims, twins
+from bioprop.book import claims, parts, twins
 from bioprop.book.records import Record
 from bioprop.book.twins import NOTHING, Twin, difference
 from bioprop.studies import Study
@@ -145,10 +145,13 @@ def moved_claims(record: Record, again: Record, study: Study) -> tuple[list[str]
     words that nothing has. By one in the last digit that is printed any mean may move.
     """
     tier, kept, _ = claims.recorded(study)
-    if tier != record.tier or kept[record.variant].members != record.members:
+    if tier != record.tier:
+        return [], ""
+    old, new = (_in_place(run, record, kept[record.variant]) for run in (record, again))
+    if old is None or new is None:
         return [], ""
     before, after = (
-        claims.judge_all(study, {**kept, record.variant: run}, tier) for run in (record, again)
+        claims.judge_all(study, {**kept, record.variant: run}, tier) for run in (old, new)
     )
     moved = [
         f"claim {old.claim.id}: {old.measured}, {old.verdict}, becomes {new.measured}, "
@@ -157,6 +160,20 @@ def moved_claims(record: Record, again: Record, study: Study) -> tuple[list[str]
         if old.verdict != new.verdict or _moved(old, new)
     ]
     return moved, "" if moved or not before else f"none of its {len(before)} claims moves"
+
+
+def _in_place(run: Record, record: Record, kept: Record) -> Record | None:
+    """Return what claims read, with a run in the place of a record that may be a part of it.
+
+    None where the record is neither all nor a part of what is kept.
+    """
+    if len(kept.parts) == 1 and kept.members == record.members:
+        return run
+    if record.digest not in [part.digest for part in kept.parts]:
+        return None
+    made = run.model_copy(update={"provenance": record.provenance})
+    swapped = [made if part.digest == record.digest else part for part in kept.parts]
+    return parts.join(swapped, kept.seeds).of(swapped, kept.wanted)
 
 
 def _moved(old: claims.Judgement, new: claims.Judgement) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bioprop.book import runs
 from bioprop.book.records import RECORDED, RecordError, Store
-from bioprop.studies import Study
+from bioprop.studies import Settings, Study
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,8 @@ def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> 
         return _recorded(study, tier, variant, store, "as recorded")
     settings = study.configure(tier, variant)
     if tier in study.cost:
-        marks = getattr(settings, "marks", 1)
         cost = study.cost[tier]
-        return Estimate(cost, cost / marks, "as its study says")
+        return Estimate(cost, cost / _checkpoints(settings), "as its study says")
     like = []
     for other in study.variants:
         with suppress(RecordError):
@@ -58,5 +57,10 @@ def _smoke(study: Study, tier: str, variant: str) -> Estimate:
         smoke = _recorded(study, "smoke", variant, store, "as a smoke run, by examples")
     few, many = (study.configure(each, variant) for each in ("smoke", tier))
     times = getattr(many, "examples", 1) / getattr(few, "examples", 1)
-    marks = getattr(many, "marks", 1)
-    return Estimate(smoke.seconds * times, smoke.seconds * times / marks, smoke.how)
+    seconds = smoke.seconds * times
+    return Estimate(seconds, seconds / _checkpoints(many), smoke.how)
+
+
+def _checkpoints(settings: Settings) -> int:
+    """Return how often a run saves a checkpoint: at its marks, or as most do where it has none."""
+    return getattr(settings, "marks", 10)

@@ -13,7 +13,7 @@ import numpy as np
 import pydantic
 
 from bioprop import paths
-from bioprop.book import provenance
+from bioprop.book import parts, provenance
 from bioprop.book.records import Record, RecordError, Store, make
 from bioprop.studies import Study
 from bioprop.studies.journal import Twin as TwinJournal
@@ -151,7 +151,7 @@ def every() -> Iterator[Twin]:
 def described(store: Store) -> str:
     """Return MyST text: how many recorded runs were measured, and a table of those that amplify."""
     found = {(twin.study, twin.tier, twin.variant): twin for twin in every()}
-    places = [(path.parts[-3], path.parts[-2], path.stem) for path in store]
+    places = list(dict.fromkeys((*path.parts[-3:-1], parts.split(path.stem)[0]) for path in store))
     measured = [found[place] for place in places if place in found]
     tables = [rows for twin in measured if (rows := _rows(twin))]
     head = (
