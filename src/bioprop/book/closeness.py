@@ -19,7 +19,7 @@ from bioprop.studies import Study
 ROUNDING = {"float64": 1e-6, "float32": 1e-5, "bfloat16": 1e-2}
 # How many times as far apart as a run and its twin two machines may be at about the same mark, and
 # a member as it and its own twin, or most of them, ever were: in a search for a rate some blow up.
-TWINS, EVER = 4, 40
+TWINS, EVER = 10, 100
 BESIDE = 0.05  # share of the marks, on each side, that are about the same
 
 
@@ -75,7 +75,7 @@ def compare(record: Record, again: Record, study: Study) -> Verification:
     if misfit := _misfit(record, again):
         return Verification("", misfit)
     if record.values == again.values:
-        return Verification("bit for bit, though other machines need not")
+        return Verification("bit for bit")
     gaps, how = apart(record, again), "as closely as rounding lets it"
     if any(gap.counts for gap in gaps):
         twin = twins.of(record, again, study)

@@ -217,15 +217,27 @@ def spent(checkpoint: Path) -> float:
 class Twin(Journal):
     """The journal of a run that starts one unit in the last place away from where it should.
 
-    How far it then comes from the run itself says what becomes of a last bit: of the order in which
-    a processor takes its sums, for one.
+    At every mark it is moved by as much again, as rounding goes on, up or down at random. How far
+    it comes from the run itself says what becomes of a last bit: of the order in which a processor
+    takes its sums, for one.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._chance = torch.Generator().manual_seed(0)
+
     def begin(self, *tensors: Tensor) -> None:
-        """Move every number that is not zero up to the next one that there is."""
+        """Move every number that is not zero to the next one that there is, above or below."""
         for tensor in tensors:
-            above = torch.nextafter(tensor, torch.full_like(tensor, torch.inf))
-            tensor.copy_(torch.where(tensor == 0, tensor, above))
+            up = torch.randint(2, tensor.shape, generator=self._chance, dtype=torch.bool)
+            end = torch.where(up, torch.inf, -torch.inf).to(tensor)
+            tensor.copy_(torch.where(tensor == 0, tensor, torch.nextafter(tensor, end)))
+
+    def follow(self, training: Training, marks: Iterable[int], batch: int = 1) -> Iterator[int]:
+        """Train to each mark as the run does, and move the weights there."""
+        for mark in super().follow(training, marks, batch):
+            yield mark
+            self.begin(*training.network.weights)
 
 
 def _seal(content: bytes) -> bytes:
