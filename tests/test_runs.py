@@ -445,6 +445,7 @@ SETTINGS = {
     "NPY_DISABLE_CPU_FEATURES": True,
     "ONEDNN_VERBOSE": False,
     "OPENBLAS_NUM_THREADS": False,
+    "KMP_INIT_AT_FORK": False,  # scikit-learn sets it
     "HOME": False,
 }
 

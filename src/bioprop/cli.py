@@ -361,7 +361,12 @@ def scorecard() -> None:
     for study in studies.STUDIES.values():
         judged += claims.recorded(study)[2]
     rows = [
-        (j.claim.id, j.paper, j.measured, _so_far(j.verdict, j.count, j.members < j.wanted))
+        (
+            j.claim.id,
+            j.paper,
+            _two_lines(j.measured, j.effect),
+            _so_far(j.verdict, j.count, j.members < j.wanted),
+        )
         for j in judged
     ]
     _print_scorecard(rows)
@@ -387,7 +392,7 @@ def book(
         (
             c.id,
             c.text["paper"],
-            c.text["recorded"],
+            _two_lines(c.text["recorded"], c.effect),
             _so_far(c.verdict, c.text["members"], c.members < c.wanted),
         )
         for c in index.claims
@@ -475,6 +480,11 @@ def check(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
 def _so_far(verdict: str, count: str, missing: bool) -> str:
     """Say beside a verdict how many members it is from, while some are missing."""
     return f"{verdict} ({count})" if missing else verdict
+
+
+def _two_lines(number: str, effect: str | None) -> str:
+    """Put the effect that a test is about beneath the test's number."""
+    return f"{number}\n{effect}" if effect else number
 
 
 def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:

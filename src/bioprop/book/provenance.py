@@ -19,8 +19,8 @@ PRODUCTS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
 LIBRARIES = re.compile(r"(?:Intel\(R\) (?:oneAPI )?Math Kernel Library|Intel\(R\) MKL-DNN) .*")
 # Variables that choose other instructions or another order, not how many threads, or how loud.
 DECIDES = re.compile(
-    r"(?:(?:MKL|ONEDNN|DNNL|OPENBLAS|BLIS|NPY|ATEN|KMP|CUBLAS)_|NVIDIA_TF32|TORCH_ALLOW_TF32)"
-    r"(?!.*(?:NUM_THREADS|VERBOSE|AFFINITY|BLOCKTIME|WARNINGS|DUMP))"
+    r"(?:(?:MKL|ONEDNN|DNNL|OPENBLAS|BLIS|NPY|ATEN|CUBLAS)_|NVIDIA_TF32|TORCH_ALLOW_TF32|KMP_DETER)"
+    r"(?!.*(?:NUM_THREADS|VERBOSE|DUMP))"
 )
 PACKAGES = ("bioprop", "numpy", "scipy", "torch")
 

@@ -121,7 +121,7 @@ def gain(name: str) -> Effect:
     """Return what a fourth layer changes: the log10 of the error, four layers minus three."""
     return Effect(
         measure=lambda runs: np.log10(at(runs[f"{name}-4"], "nse") / at(runs[f"{name}-3"], "nse")),
-        unit="decades of error, four layers minus three (below zero: four do better)",
+        unit="decades of error (below zero: four layers do better)",
     )
 
 
