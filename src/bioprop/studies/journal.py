@@ -233,9 +233,15 @@ class Twin(Journal):
             end = torch.where(up, torch.inf, -torch.inf).to(tensor)
             tensor.copy_(torch.where(tensor == 0, tensor, torch.nextafter(tensor, end)))
 
-    def follow(self, training: Training, marks: Iterable[int], batch: int = 1) -> Iterator[int]:
+    def follow(
+        self,
+        training: Trainable,
+        marks: Iterable[int],
+        batch: int = 1,
+        stride: int | None = None,
+    ) -> Iterator[int]:
         """Train to each mark as the run does, and move the weights there."""
-        for mark in super().follow(training, marks, batch):
+        for mark in super().follow(training, marks, batch, stride):
             yield mark
             self.begin(*training.network.weights)
 
