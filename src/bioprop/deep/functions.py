@@ -78,7 +78,7 @@ class _Feedback(Function):
     def kept(ctx: Any) -> tuple[Tensor, Tensor, float]:
         """Return the layer's input, ``B`` in the same precision, and a factor it still lacks.
 
-        One size for all signs is cheaper to multiply into the signal than into the weights.
+        One size for all signs is multiplied into the weights or into the signal, the smaller one.
         """
         if ctx.kind != "weights" and _twice():
             raise RuntimeError(
@@ -87,7 +87,8 @@ class _Feedback(Function):
             )
         x, W, M = ctx.saved_tensors
         if ctx.kind == "signs" and M is None:
-            return x, torch.sign(W), ctx.number
+            B = torch.sign(W)
+            return (x, B, ctx.number) if x.numel() < B.numel() else (x, B.mul_(ctx.number), 1.0)
         return x, feedback_weights(ctx.kind, W, None if M is None else M.to(x.dtype)), 1.0
 
 
