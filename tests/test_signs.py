@@ -80,7 +80,7 @@ def claim(id: str, runs: Mapping[str, Any]) -> list[float]:
 
 def angles(*of_layers: float) -> dict[str, Any]:
     return {
-        f"angle layer{k}": lambda mark, seed, value=value: value * mark + seed
+        f"angle layer{k:02}": lambda mark, seed, value=value: value * mark + seed
         for k, value in enumerate(of_layers)
     }
 

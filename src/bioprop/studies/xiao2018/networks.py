@@ -154,8 +154,11 @@ def taught(
 
 
 def by_layer(run: Run, quantity: str, percent: float = 100.0) -> pd.DataFrame:
-    """Return a quantity with a row for each seed and a column for each layer, the lowest first."""
-    columns = [name for name in run.table if str(name).startswith(f"{quantity} ")]
+    """Return a quantity with a row for each seed and a column for each layer, the lowest first.
+
+    That is the order in which the names of ResNet's layers sort.
+    """
+    columns = sorted(name for name in run.table if str(name).startswith(f"{quantity} "))
     frame = rows_at(run, percent).set_index("seed")[columns]
     return frame.rename(columns=lambda name: str(name).removeprefix(f"{quantity} "))
 
