@@ -187,6 +187,7 @@ def through_targets(
     """Return the rule of these choices, its inverses taught in every batch, or in turns.
 
     In turns, ``turn`` batches teach the inverses alone, the next ``turn`` the network alone.
+    Without turns each batch teaches both, the inverses after the network has changed (ours).
     Raises ``ValueError`` for a turn of no batches, and for a network without a hidden layer.
     """
     if turn is not None and turn < 1:
