@@ -296,6 +296,7 @@ STUDY = Study(
             "batch": 32,
             "pad": 1,
             "flips": "none",
+            "probe": 64,
             "precision": "float32",
             "members": 1,
         },
