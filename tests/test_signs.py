@@ -12,6 +12,7 @@ from bioprop import studies
 from bioprop.book.records import RECORDED
 from bioprop.studies.journal import Journal
 from bioprop.studies.xiao2018 import networks, signs_rates, signs_tiny
+from bioprop.tasks.images import load
 
 TINY = studies.get("signs-tiny")
 LAYERS = 20  # of a ResNet-18, without the last
@@ -41,7 +42,10 @@ def test_members_in_parts_are_those_of_the_whole_bit_for_bit() -> None:
 
 
 def test_all_rules_of_a_seed_start_from_the_same_weights_and_see_the_same_images() -> None:
-    trainings = [networks.train(TINY.configure("smoke", name), 4, 0.1) for name in TINY.variants]
+    trainings = [
+        networks.train(TINY.configure("smoke", name), load("digits"), 4, 0.1)
+        for name in TINY.variants
+    ]
     first, *others = trainings
     for other in others:
         for name, p in first.model.named_parameters():

@@ -36,7 +36,7 @@ from bioprop.studies.study import (
     rows_at,
 )
 from bioprop.tasks.augmentation import Augmentation
-from bioprop.tasks.images import load
+from bioprop.tasks.images import Images, load
 from bioprop.tasks.photographs import Photographs
 
 DeepRule = Annotated[
@@ -85,10 +85,9 @@ class DeepSettings(Settings):
         )
 
 
-def train(settings: DeepSettings, seed: int, rate: float) -> Training:
+def train(settings: DeepSettings, images: Images, seed: int, rate: float) -> Training:
     """Return one network, ready to be trained; ``batches`` of it is its :class:`Photographs`."""
     plan = settings.plan(rate)
-    images = load(settings.images, settings.held_out, settings.every)
     augmentation = Augmentation(plan.pad, plan.flips)
     task = Photographs(images, seed, plan.batch, augmentation, settings.dtype, settings.device)
     model = resnet18(images.classes, settings.width, settings.stem, seed)
@@ -116,7 +115,8 @@ def follow(
     that differ from backpropagation, what each layer is taught.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
-    networks = Members([train(settings, seed, rate) for seed, rate in points])
+    images = load(settings.images, settings.held_out, settings.every)
+    networks = Members([train(settings, images, seed, rate) for seed, rate in points])
     epoch = networks.trainings[0].each_epoch * settings.batch
     marks = range(0, settings.epochs * epoch + 1, epoch)
     for examples in journal.follow(networks, marks, settings.batch, STRIDE):
