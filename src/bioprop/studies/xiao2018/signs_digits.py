@@ -31,10 +31,12 @@ from bioprop.studies.study import (
 )
 from bioprop.studies.xiao2018.networks import (
     DeepSettings,
+    against_layers,
     by_layer,
     error_band,
     excess,
     follow,
+    layer_axis,
 )
 
 NAMES = ("bp", "ss", "ss-fixed", "fa-signed", "fa")
@@ -90,14 +92,14 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, percent, when in zip(panels, (0, 100), ("at the start", "at the end"), strict=True):
         for name in NAMES[1:]:
             values = by_layer(runs[name], "angle", percent)
-            places = pd.RangeIndex(1, len(values.columns) + 1, name="layer")
             look = drawing.LOOKS[name]
             options = {"color": look.colour, "linestyle": look.line, "label": look.name}
-            drawn = drawing.shaded(axes, values.T.set_axis(places), **options)
+            drawn = drawing.shaded(axes, against_layers(values), **options)
             frame = {"rule": name, "when": when, "name": values.columns} | drawn
             frames.append(pd.DataFrame(frame))
         drawing.angle_axis(axes)
-        axes.set(title=when, xlabel="layer, from the image up")
+        layer_axis(axes, len(values.columns))
+        axes.set(title=when)
         axes.label_outer()
     panels[0].legend(fontsize=8)
     return figure, pd.concat(frames)

@@ -123,7 +123,7 @@ def draw_agreement(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, name in zip(panels, ("ss", "fa"), strict=True):
         frames.append(layer_lines(axes, runs[name], "agreement", PERCENTS).assign(rule=name))
         axes.axhline(50, color="0.6", lw=1)
-        axes.set(ylim=(40, 100), ylabel="numbers of equal sign (%)")
+        axes.set(ylim=(30, 100), ylabel="numbers of equal sign (%)")
         axes.set(title=drawing.LOOKS[name].name)
         axes.label_outer()
     panels[0].legend(fontsize=8)
@@ -263,7 +263,7 @@ FIGURES = [
         id="tiny-agreement",
         title="Signs that agree",
         alt="Two panels, sign-symmetry and feedback alignment: share of the numbers of a signal "
-        "that have backpropagation's sign, from 40 to 100 per cent, against the layer, a line for "
+        "that have backpropagation's sign, from 30 to 100 per cent, against the layer, a line for "
         "each of several epochs from dark to light, and a line at 50.",
         caption="How many of the numbers of a layer's signal have the sign that they would have "
         "under backpropagation at the same weights. Chance is 50 %.",
