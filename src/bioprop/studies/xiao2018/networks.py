@@ -43,6 +43,7 @@ DeepRule = Annotated[
     str, pydantic.AfterValidator(lambda name: choose("learning rule", name, RULES))
 ]
 RecipeName = Annotated[str, pydantic.AfterValidator(lambda name: choose("recipe", name, RECIPES))]
+Flips = Literal["none", "horizontal", "vertical", "both"]
 GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
 STRIDE = 20  # batches between two chances to save a checkpoint
 
@@ -62,9 +63,7 @@ class DeepSettings(Settings):
     epochs: Count = 20  # ours: 90 in the official code
     batch: Count = 128  # ours: 256 in the official code
     pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
-    flips: Literal["none", "horizontal", "vertical", "both"] = (
-        "horizontal"  # ours: as in the official code
-    )
+    flips: Flips = "horizontal"  # ours: as in the official code
     precision: Precision = "bfloat16"  # ours: of products alone; twice as fast with AMX
     members: Count = 3  # ours: the fewest that a claim is judged by
 

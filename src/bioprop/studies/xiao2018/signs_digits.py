@@ -31,6 +31,7 @@ from bioprop.studies.study import (
 )
 from bioprop.studies.xiao2018.networks import (
     DeepSettings,
+    Flips,
     against_layers,
     by_layer,
     error_band,
@@ -52,9 +53,7 @@ class DigitsSettings(DeepSettings):
     epochs: Count = 10  # ours: backpropagation has learnt nearly all digits by then
     batch: Count = 32  # ours: there are 1437 training images
     pad: Seed = 1  # ours: border for random crops, an eighth of 8 pixels
-    flips: Literal["none", "horizontal", "vertical", "both"] = (
-        "none"  # ours: a mirrored digit is another sign
-    )
+    flips: Flips = "none"  # ours: a mirrored digit is another sign
     precision: Precision = "float32"  # ours: such small products gain nothing from less
     members: Count = 5  # ours: a run takes seconds
     rate: Positive = 0.1  # ours: the official code's, for all rules alike
