@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from bioprop.deep.recipes import RECIPES, Recipe, recipe
 from bioprop.deep.training import Members, OutOfMemory, Training
+from bioprop.studies import journal as journals
 from bioprop.studies.journal import Journal, fingerprint
 from bioprop.tasks.augmentation import Augmentation
 from bioprop.tasks.images import load
@@ -260,6 +261,29 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights(tmp_path: Path) ->
     state = torch.load(io.BytesIO((tmp_path / "killed.pt").read_bytes()[32:]), weights_only=True)
     assert state["mark"] == 1400 and 1400 < 100 * state["training"]["members"][0]["step"] < 2800
     assert journalled(tmp_path / "killed.pt") == journalled(tmp_path / "whole.pt")
+
+
+def test_saving_takes_no_more_than_a_twentieth_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, saved = 0.0, []
+
+    def save(*_: object) -> None:
+        nonlocal now
+        now += 3.0
+        saved.append(now)
+
+    def tell(done: int, total: int) -> None:
+        nonlocal now
+        now += 1.0
+
+    monkeypatch.setattr(journals.time, "monotonic", lambda: now)
+    journal = Journal(tmp_path / "slow.pt", tell, every=2.0)
+    monkeypatch.setattr(journal, "_save", save)
+    plan = dataclasses.replace(SHORT, epochs=10)
+    for examples in journal.follow(training(recipe=plan), [0, 14_000], 100, stride=1):
+        journal.write(examples, any=torch.zeros(1))
+    assert saved == [5.0, 68.0, 131.0]
 
 
 # What can go wrong

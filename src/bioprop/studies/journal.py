@@ -65,7 +65,8 @@ class Journal:
     """Collects one row for each member and mark, and saves checkpoints.
 
     ``checkpoint`` is the file to go on from, or None; it is replaced atomically, at most every
-    ``every`` seconds. ``progress(done, total)`` is told of each mark. ``deadline`` is a time of
+    ``every`` seconds, and less often where saving would take more than a twentieth of the time; 0
+    is at every chance. ``progress(done, total)`` is told of each mark. ``deadline`` is a time of
     ``time.time()``: at the last mark that comes before it a checkpoint is saved, and the run stops
     with ``OutOfTime``.
     """
@@ -85,6 +86,7 @@ class Journal:
         self.fingerprint = ""
         self._started, self._before = time.perf_counter(), 0.0
         self._saved = time.monotonic()  # when the last checkpoint was
+        self._taken = 0.0  # seconds that saving it took
         self._leg = time.time(), 0  # when progress was last told, and of how many examples
 
     @property
@@ -155,9 +157,12 @@ class Journal:
         pace = (now - begun) / (examples - before) if examples > before else 0.0
         self._leg = now, examples
         stop = following > examples and now + pace * (following - examples) > self.deadline
-        if self.checkpoint and (stop or time.monotonic() - self._saved >= self.every):
+        moment = time.monotonic()
+        pause = max(self.every, 20 * self._taken) if self.every else 0.0
+        if self.checkpoint and (stop or moment - self._saved >= pause):
             self._save(training, mark)
             self._saved = time.monotonic()
+            self._taken = self._saved - moment
         if stop:
             raise OutOfTime(f"stopped after {examples} of {total} examples")
 
