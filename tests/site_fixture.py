@@ -39,6 +39,9 @@ A fourth layer: {effect}`depth-fa-deeper`.
 
 ```{result-figure} toy-flow
 ```
+
+```{result-figure} linear-nse
+```
 """
 TOC = "format: jb-book\nroot: index\nchapters:\n  - file: chapters/one/tiny\n"
 

@@ -370,7 +370,8 @@ PUBLISHED = Path(__file__).with_name("published_verdicts.txt")
 def test_no_published_verdict_has_moved() -> None:
     lines = [line for line in PUBLISHED.read_text().splitlines() if not line.startswith("#")]
     published = dict(line.split(": ") for line in lines)
-    now = {j.claim.id: j.verdict for s in studies.STUDIES.values() for j in claims.recorded(s)[2]}
+    judged = [j for study in studies.STUDIES.values() for j in claims.recorded(study)[2]]
+    now = {j.claim.id: j.verdict for j in judged if j.verdict != "not attempted"}
     moved = {id: (verdict, now.get(id)) for id, verdict in published.items() if now[id] != verdict}
     assert not moved, f"published, and cited perhaps, and now otherwise: {moved}"
     assert now.keys() == published.keys(), f"new claims: add them to {PUBLISHED.name}"

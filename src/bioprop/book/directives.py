@@ -73,7 +73,10 @@ class Result(SphinxDirective):
 
 
 class ResultFigure(Result):
-    """Show a recorded figure under its stable id; refuse one that has no alt text or no record."""
+    """Show a recorded figure under its stable id; refuse one that has no alt text.
+
+    Where the runs of its study are still being made, say so in its place.
+    """
 
     required_arguments = 1
 
@@ -81,7 +84,9 @@ class ResultFigure(Result):
         """Return a figure node that can be numbered and referred to."""
         id = self.arguments[0]
         entries = {entry.id: entry for entry in self.index.figures}
-        entry = entries[choose("recorded figure", id, entries)]
+        if id not in entries:
+            return self._to_come(id)
+        entry = entries[id]
         if not entry.alt.strip():
             raise ValueError(f"figure {id!r} has no alt text")
         figure = nodes.figure(ids=[id], names=[id], classes=["result-figure"])
@@ -101,6 +106,19 @@ class ResultFigure(Result):
             for c in verdicts
         ]
         return [figure, *self.parse("\n".join(lines))]
+
+    def _to_come(self, id: str) -> list[nodes.Node]:
+        """Return a box in the place of a figure that is declared and not recorded yet."""
+        declared = {f.id: (study, f) for study in studies.STUDIES.values() for f in study.figures}
+        study, figure = declared[choose("figure", id, declared)]
+        place = nodes.container(ids=[id], names=[id])
+        place += self.parse(
+            f":::{{admonition}} To come: {figure.title}\n:class: note\n"
+            "Its runs are being made. To make what is missing of them: "
+            f"`.venv/bin/bioprop run --pending {study.name}`\n:::"
+        )
+        self.state.document.note_explicit_target(place)
+        return [place]
 
     def _files(self, entry: index.FigureEntry) -> str:
         links = " · ".join(

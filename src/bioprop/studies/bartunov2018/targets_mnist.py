@@ -178,7 +178,7 @@ CLAIMS = [
     *table_claims("targets-mnist", "mnist-fc", FULLY, list(METHODS), "dtp-alternating"),
     *(
         ordering(
-            f"targets-mnist-{name}-alternating",
+            f"targets-mnist-{name}-schedule",
             f"{name.upper()}: inverses that learn in epochs of their own do at least as well as "
             f"inverses that learn in parallel ({FULLY}).",
             partial(apart, worse=f"{name}-parallel", better=f"{name}-alternating"),

@@ -133,8 +133,10 @@ STUDY = Study(
             alt="A row for each of nine methods; along it the test error in per cent: a cross for "
             "the paper's, a filled mark with an interval for ours at the lowest over epochs, an "
             "open one for ours at the epoch that held-out images choose.",
-            caption="As {numref}`targets-mnist-table`, at the settings of the paper's Table 5 and "
-            "with SDTP and AO-SDTP read to the letter.",
+            caption="Test error of 784-5x256-10 networks at the settings of the paper's Table 5, "
+            "with SDTP and AO-SDTP read to the letter; mean and 95 % interval over networks. "
+            "Crosses: the paper's. Filled: ours, lowest over epochs. Open: ours, at the epoch that "
+            "held-out images choose.",
             place="Tables 1a and 5",
             draw=partial(draw_table, "mnist-fc"),
         ),
