@@ -123,25 +123,60 @@ def test_nothing_of_this_repository_is_asked_for_that_is_there() -> None:
 # Estimates
 
 
-def test_an_estimate_comes_from_the_record_or_the_study_or_other_variants_or_a_smoke_run(
-    store: Store,
+def test_an_estimate_comes_from_the_record_or_the_study_or_other_variants_or_a_trial(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def how(study: Study, variant: str) -> tuple[float, str]:
         found = estimates.estimate(study, "paper", variant, store)
         return found.seconds, found.how
 
     priced = Study(**{**vars(TINY), "cost": {"paper": 7.0}})
-    smoke = runs.store_for("smoke", {})
-    seconds, said = how(TINY, "small")
-    took = smoke.load("toy-network", "smoke", "small").provenance["seconds"]
-    assert said == "as a smoke run, by examples"
-    assert seconds == pytest.approx(took / 3 * 400 / 200)
+    tried, said = how(TINY, "small")
+    assert said == "from its first seconds"
+    with monkeypatch.context() as patch:
+        patch.setattr(estimates, "Trial", None)
+        assert how(TINY, "small") == (tried, said), "it is tried once"
     assert how(priced, "small") == (7.0, "as its study says")
     record = runs.run(TINY, "paper", "small", seeds=range(2), store=store)
     each = record.provenance["seconds"] / 2
     assert how(priced, "small") == (each, "as recorded")
     assert how(priced, "anywhere") == (7.0, "as its study says")
     assert how(TINY, "anywhere") == (each, "as other variants")
+
+
+@pytest.mark.parametrize("trial", [9.0, 1e9], ids=["some seconds", "to the end"])
+def test_a_trial_counts_the_batches_and_the_marks_of_one_seed(
+    trial: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    clock.perf_counter = lambda: clock.now
+    until = Training.until
+    members = []
+
+    def slow(training: Training, step: int) -> None:
+        clock.now += 2.0 * (step - training.step)
+        members.append(training.network.members)
+        until(training, step)
+
+    def run(settings: Any, journal: Any) -> None:
+        follow = journal.follow
+
+        def measured(*words: Any) -> Any:
+            for mark in follow(*words):
+                clock.now += 7.0
+                yield mark
+
+        journal.follow = measured
+        TINY.run(settings, journal)
+
+    monkeypatch.setattr(Training, "until", slow)
+    monkeypatch.setattr(estimates, "time", clock)
+    monkeypatch.setattr(estimates, "TRIAL", trial)
+    watched = Study(**{**vars(TINY), "run": run})
+    found = estimates.estimate(watched, "paper", "small", Store(Path("nowhere")))
+    assert set(members) == {1}
+    assert found.seconds == pytest.approx(400 * 2.0 + 21 * 7.0)
+    assert found.checkpoint == pytest.approx(found.seconds / 21)
 
 
 # Time

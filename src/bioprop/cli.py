@@ -252,7 +252,8 @@ def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) 
     from bioprop.book.costs import duration
     from bioprop.book.engines import engine
 
-    works = pending.plan(todo)
+    with out.status("looking at what is missing, and trying for seconds what nobody has timed"):
+        works = pending.plan(todo)
     if not works:
         return out.print("nothing is pending: every study has its records")
     table = Table(Column("part", no_wrap=True), Column("time", justify="right"), "estimated")

@@ -1,11 +1,20 @@
 """How long a run will take: as its like took when it was recorded, or as far as can be told."""
 
+import json
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from bioprop.book import runs
+from bioprop import paths
+from bioprop.book import provenance, runs
 from bioprop.book.records import RECORDED, RecordError, Store
-from bioprop.studies import Settings, Study
+from bioprop.studies import Study
+from bioprop.studies.journal import Journal, OutOfTime, Trainable
+
+TRIAL = 3.0  # seconds of training after which a trial run stops
+MARKS = 10  # checkpoints of a run whose settings do not say how many there are
 
 
 @dataclass(frozen=True)
@@ -23,22 +32,23 @@ class Estimate:
 def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> Estimate:
     """Estimate a run from what is recorded of it, else from what its study says, else otherwise.
 
-    Otherwise is: from the study's other variants, and where there are none, from a smoke run, which
-    is made for it.
+    Otherwise is: from the study's other variants, and where none is recorded, from the first
+    seconds of the run itself, for one seed. Raises ``DataError`` where that needs data that are not
+    here.
     """
     with suppress(RecordError):  # none is there, or one that has to be made anew
         return _recorded(study, tier, variant, store, "as recorded")
-    settings = study.configure(tier, variant)
     if tier in study.cost:
         cost = study.cost[tier]
-        return Estimate(cost, cost / _checkpoints(settings), "as its study says")
+        marks = getattr(study.configure(tier, variant), "marks", MARKS)
+        return Estimate(cost, cost / marks, "as its study says")
     like = []
     for other in study.variants:
         with suppress(RecordError):
             like.append(_recorded(study, tier, other, store, "as other variants"))
     if like:
         return max(like, key=lambda each: each.seconds)
-    return _smoke(study, tier, variant)
+    return _tried(study, tier, variant)
 
 
 def _recorded(study: Study, tier: str, variant: str, store: Store, how: str) -> Estimate:
@@ -47,20 +57,54 @@ def _recorded(study: Study, tier: str, variant: str, store: Store, how: str) -> 
     return Estimate(seconds, seconds / max(1, len(record.marks) - 1), how)
 
 
-def _smoke(study: Study, tier: str, variant: str) -> Estimate:
-    """Take the time of a smoke run as many times as there are more examples."""
-    store = runs.store_for("smoke", {})
-    try:
-        smoke = _recorded(study, "smoke", variant, store, "as a smoke run, by examples")
-    except RecordError:  # none is there, or one of an older version
-        runs.run(study, "smoke", variant, store=store)
-        smoke = _recorded(study, "smoke", variant, store, "as a smoke run, by examples")
-    few, many = (study.configure(each, variant) for each in ("smoke", tier))
-    times = getattr(many, "examples", 1) / getattr(few, "examples", 1)
-    seconds = smoke.seconds * times
-    return Estimate(seconds, seconds / _checkpoints(many), smoke.how)
+class Trial(Journal):
+    """The journal of a run that stops after some seconds, to tell how long all of it would take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole, self.marks = 0.0, 1
+
+    def follow(
+        self,
+        training: Trainable,
+        marks: Iterable[int],
+        batch: int = 1,
+        stride: int | None = None,
+    ) -> Iterator[int]:
+        """Measure once, train for some seconds, and stop with ``OutOfTime``."""
+        ordered = sorted({int(mark) // batch for mark in marks})
+        begun = time.perf_counter()
+        yield ordered[0] * batch
+        measuring = time.perf_counter() - begun
+        training.until(training.step + 1)  # the first batch takes longer than others
+        start, begun = training.step, time.perf_counter()
+        while (passed := time.perf_counter() - begun) < TRIAL and training.step < ordered[-1]:
+            training.until(min(2 * training.step, training.step + 100, ordered[-1]))
+        each = passed / max(1, training.step - start)
+        self.whole, self.marks = each * ordered[-1] + measuring * len(ordered), len(ordered)
+        raise OutOfTime("this was a trial")
 
 
-def _checkpoints(settings: Settings) -> int:
-    """Return how often a run saves a checkpoint: at its marks, or as most do where it has none."""
-    return getattr(settings, "marks", 10)
+def _tried(study: Study, tier: str, variant: str) -> Estimate:
+    """Estimate a run from its first seconds; once, for one version of the code on one machine."""
+    first = study.configure(tier, variant).first_seed
+    settings = study.configure(tier, variant, members=1, first_seed=first)
+    kept = paths.CACHE / "trials" / f"{study.name}-{tier}-{variant}.json"
+    key = f"{provenance.code()} {provenance.processor()} {settings}"
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(kept.read_text(encoding="utf-8"))
+        if content.pop("key") == key:
+            return Estimate(**content)
+    trial = Trial()
+    with runs.on_threads(study.threads), suppress(OutOfTime):
+        study.run(settings, trial)
+        trial.whole = trial.seconds  # it has come to its end
+    found = Estimate(trial.whole, trial.whole / trial.marks, "from its first seconds")
+    _keep(kept, {"key": key, **asdict(found)})
+    return found
+
+
+def _keep(path: Path, content: dict[str, object]) -> None:
+    with suppress(OSError):  # then it is tried again another time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")

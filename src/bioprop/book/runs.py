@@ -67,7 +67,7 @@ def run(
     threads = threads or study.threads
     target = store.path(study.name, tier, variant, seeds)
     checkpoint = _checkpoint(target, settings, threads)
-    with _alone(target), _threads(threads):
+    with _alone(target), on_threads(threads):
         _new_seeds(store, study, tier, variant, settings, target)
         journal = Journal(checkpoint, progress, every, deadline)
         study.run(settings, journal)
@@ -136,7 +136,7 @@ def verify(
     if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
         words = "the data set {} is not the one the record was made from"
         return Verification("", [words.format(name) for name in changed])
-    with _threads(threads or record.provenance["threads"]):
+    with on_threads(threads or record.provenance["threads"]):
         journal = Journal()
         study.run(settings, journal)
         again = make(study, record.tier, record.variant, settings, journal)
@@ -205,7 +205,7 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def on_threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
