@@ -53,7 +53,8 @@ def edit(path: Path, sealed: bool = True, **changes: Any) -> None:
 def copy_root(folder: Path) -> Path:
     """Copy what the command line reads of this repository, so that it can write there."""
     for name in ("data/reported", "data/runs", "data/twins", "chapters"):
-        shutil.copytree(ROOT / name, folder / name)
+        if (ROOT / name).exists():  # no twin may have been measured yet
+            shutil.copytree(ROOT / name, folder / name)
     return folder
 
 
