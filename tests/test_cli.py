@@ -105,7 +105,7 @@ def plain(text: str) -> str:
         ("run --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book -p rtae=1", "no parameter 'rtae' in the chapters; ... mean 'rate'?"),
-        ("book -p rate=quick", "parameter 'rate' of '... must be float, not 'quick'"),
+        ("book -p rate=quick", "'rate' of 'target-propagation' must be float, not 'quick'"),
         (
             "run linear-task --variant bpp",
             "no variant 'bpp' in study 'linear-task'; ... mean 'bp'?",

@@ -205,6 +205,11 @@ def figures_of(source: Path) -> list[str]:
     return [id for cell in cells for id in re.findall(r"\{result-figure\} ([\w-]+)", cell.source)]
 
 
+def homes() -> dict[str, str]:
+    """Return the name of the chapter that shows each figure, by the figure's id."""
+    return {id: name for name, path in chapters().items() for id in figures_of(path)}
+
+
 def forget_failures() -> None:
     """Remove the notebooks that earlier failures left."""
     shutil.rmtree(paths.BUILD / "failed", ignore_errors=True)

@@ -150,7 +150,7 @@ class Scorecard(Result):
 
     def _by_chapter(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
         """Lay claims out under the chapter that draws them, a link."""
-        homes = {figure.id: figure.chapter for figure in self.index.figures}
+        homes = chapters.homes()
         groups: dict[str | None, list[index.ClaimEntry]] = {}
         for claim in claims:
             groups.setdefault(homes.get(claim.figure), []).append(claim)
@@ -173,9 +173,10 @@ class Scorecard(Result):
         ]
 
     def _statement(self, claim: index.ClaimEntry) -> str:
-        """Link a claim to its figure, once there is one."""
+        """Link a claim to its figure, or to the place where it will be."""
         text = _escape(claim.statement)
-        drawn = any(figure.id == claim.figure for figure in self.index.figures)
+        drawn = claim.figure in chapters.homes()
+        drawn |= any(figure.id == claim.figure for figure in self.index.figures)
         return f"{{ref}}`{text} <{claim.figure}>`" if drawn else text
 
 

@@ -107,9 +107,7 @@ def compile(tier: str, folder: Path) -> Index:
         studies=[],
         built=Built(version=bioprop.__version__, commit=provenance.commit(), tier=tier),
     )
-    homes = {
-        id: name for name, path in chapters.chapters().items() for id in chapters.figures_of(path)
-    }
+    homes = chapters.homes()
     bibliography = []
     for study in studies.STUDIES.values():
         best, runs, judgements = claims.recorded(study)

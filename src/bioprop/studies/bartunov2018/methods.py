@@ -90,7 +90,7 @@ class MethodSettings(Settings):
     sigma: Positive = 0.12  # Table 4: size of the noise that trains inverses
     step: Share = 0.3  # ours: SDTP's way to the label; the paper goes all of it
     reads: Literal["logits", "output"] = "logits"  # ours: by the top inverse; the paper: output
-    linear: Literal["none", "all", "top", "lower"] = "none"  # sec. 2: g = tanh(V h + c), none is
+    linear: Literal["none", "all", "top", "lower"] = "none"  # Methods: every inverse is tanh
     auxiliary: Annotated[int, Field(ge=0)] = 128  # ours for MNIST; sec. 3.2: 512 on CIFAR-10
     gain: Positive = 1.0  # ours: size of the random features
     measured: Count = 10_000  # ours: training images on which the training error is measured

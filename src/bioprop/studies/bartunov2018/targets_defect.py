@@ -42,17 +42,17 @@ LEFT_OUT = {"weights": {5}, "biases": {4}}  # the sixth layer's and the fifth la
 class DefectSettings(MethodSettings):
     """Settings of the comparison."""
 
-    rule: str = "dtp"  # the rule of that code
-    left_out: bool = False  # whether the two are left as they were
+    rule: str = "dtp"  # ours: the rule of that code
+    left_out: bool = False  # ours: whether the two are left as they were
     images: str = "digits"  # ours: a small computation; that code learns MNIST
-    hidden: Some[Count] = (24,) * 7  # that code: seven layers of 240 tanh units
+    hidden: Some[Count] = (24,) * 7  # ours, after that code: seven layers of 240 tanh units
     held_out: Count = 300  # ours: as the digits are few
     batch: Count = 50  # ours: as the digits are few
-    epochs: Count = 60  # that code: 100
+    epochs: Count = 60  # ours: fewer than the 100 of that code
     rate: Positive = 1e-3  # ours: Adam in the place of RMSprop
     inverse_rate: Positive = 3e-3  # ours: inverses have to keep up
     probe: Count = 200  # ours: held-out images on which angles are measured
-    members: Count = 10  # that code: ten runs
+    members: Count = 10  # ours, after that code: ten runs
     first_seed: Seed = 100  # ours: apart from the seeds of trials
 
 

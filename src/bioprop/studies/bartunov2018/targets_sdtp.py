@@ -60,7 +60,7 @@ KNOBS = {
 class ChangeSettings(MethodSettings):
     """Settings; ``members`` counts the networks for each change."""
 
-    rule: str = "sdtp"  # the method that this study is about
+    rule: str = "sdtp"  # ours: the method that this study is about
     schedule: Literal["alternating", "parallel"] = "alternating"  # Table 1: the better of the two
     changes: Some[tuple[str, float]]  # ours: a setting and its value, one change for each network
     shown: Count = 20_000  # ours: training images that are learnt from
