@@ -56,7 +56,8 @@ def gains(name: str) -> Claim:
 
 CLAIMS = [
     *table_claims("targets-local", "mnist-lc", LOCALLY, list(VARIANTS), "fa"),
-    *(gains(name) for name in METHODS),
+    # In the paper alternating AO-SDTP is the exception, by 0.05 points.
+    *(gains(name) for name in METHODS if name != "ao-sdtp-alternating"),
     ordering(
         "targets-local-convnet",
         "Under backpropagation the ConvNet, which shares its weights, is better still.",
