@@ -1,6 +1,5 @@
-"""What a rule's teaching signals are compared with: backpropagation's, the Gauss-Newton step."""
+"""What a rule's teaching signals are compared with: those of backpropagation."""
 
-import torch
 from torch import Tensor
 
 from bioprop.learning import Network, Training, Trial
@@ -20,28 +19,12 @@ def beside_backprop(training: Training, trial: Trial) -> list[tuple[Tensor, Tens
     return list(zip(ours[:-1], exact[:-1], strict=True))
 
 
-def jacobians(network: Network, trial: Trial) -> list[Tensor]:
-    """Return how the inputs of the output units depend on each hidden activity.
+def steepest(network: Network, trial: Trial) -> list[Tensor]:
+    """Return backpropagation's own gaps: the slope of the loss at each hidden activity, ``J^T e``.
 
-    Shape ``(member, example, unit_output, unit)`` each, the lowest layer first.
+    Shape ``(member, example, unit)`` each, the lowest layer first.
     """
-    outputs, (members, batch, _) = network.layers[-1].outputs, trial.error.shape
-    rows = torch.eye(outputs).to(trial.error).repeat(members, batch, 1)
-    below = network.functions[:-1], trial.activities[1:-1]
-    steps = zip(network.layers[1:], transposes(network), *below, strict=True)
-    found = []
-    for layer, B, function, h in reversed(list(steps)):
-        J = layer.back(rows, B)
-        found.append(J.unflatten(1, (batch, outputs)))
-        rows = function.carry(J, h.repeat_interleave(outputs, 1))
-    return found[::-1]
-
-
-def steepest(J: Tensor, error: Tensor) -> Tensor:
-    """Return backpropagation's signal at an activity, ``J^T e``, ``(member, example, unit)``."""
-    return torch.einsum("meou,meo->meu", J, error)
-
-
-def gauss_newton(J: Tensor, error: Tensor) -> Tensor:
-    """Return the Gauss-Newton step of an activity, ``J^+ e``, ``(member, example, unit)``."""
-    return torch.einsum("meuo,meo->meu", torch.linalg.pinv(J), error)
+    B = transposes(network)
+    deltas = carry_back(network, B, trial)
+    above = zip(network.layers[1:], deltas[1:], B, strict=True)
+    return [layer.back(delta, b) for layer, delta, b in above]

@@ -31,6 +31,7 @@ from bioprop.learning.layers.transposed import glorot
 from bioprop.learning.optimisers import Number, Optimiser
 from bioprop.learning.rules import Deltas, carry_back, transposes
 from bioprop.learning.rules.inverses import reconstruction
+from bioprop.learning.rules.steps import weight_gradients
 from bioprop.learning.rules.targets import TargetPropagation, signals
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -260,10 +261,9 @@ def apart(
     name: str, network: Network, trial: Trial, deltas: Deltas, others: Deltas
 ) -> dict[str, Tensor]:
     """Return the angle between the weight changes of two sets of signals at each hidden layer."""
+    changes = (weight_gradients(network, trial, signals)[:-1] for signals in (deltas, others))
     found = {}
-    pairs = zip(network.layers[:-1], trial.activities, deltas, others, strict=False)
-    for index, (layer, h, delta, other) in enumerate(pairs, start=1):
-        assert delta is not None and other is not None  # every hidden layer is taught
-        one, two = layer.gradient(h, delta), layer.gradient(h, other)
-        found[f"{name}-{index}"] = angle(one.flatten(1), two.flatten(1))
+    for layer, (one, two) in enumerate(zip(*changes, strict=True), start=1):
+        assert one is not None and two is not None  # every hidden layer is taught
+        found[f"{name}-{layer}"] = angle(one, two)
     return found

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from bioprop.learning import Training, Trial, angle
 from bioprop.learning.rules.inverses import reconstruction
+from bioprop.learning.rules.steps import gauss_newton_gaps
 from bioprop.learning.rules.targets import TargetPropagation
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.methods import MethodSettings, follow, prepare
 from bioprop.studies.bartunov2018.targets_mnist import over_epochs
 from bioprop.studies.journal import Journal
-from bioprop.studies.signals import gauss_newton, jacobians, steepest
+from bioprop.studies.signals import steepest
 from bioprop.studies.study import (
     STRICT,
     Count,
@@ -72,9 +73,7 @@ def compare(training: Training, trial: Trial) -> dict[str, Tensor]:
     ``bp-<layer>`` to backpropagation's signal, ``gn-<layer>`` to the Gauss-Newton step.
     """
     network, rule = training.network, training.rule
-    J = jacobians(network, trial)
-    exact = [steepest(each, trial.error) for each in J]
-    newton = [gauss_newton(each, trial.error) for each in J]
+    exact, newton = steepest(network, trial), gauss_newton_gaps(network, trial)
     ours, found = exact, {}
     if isinstance(rule, TargetPropagation):
         ours = rule.gaps(network, training.state, trial)
@@ -104,18 +103,18 @@ def draw_signals(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     panels = {
         "bp-1": "lowest layer: angle to\nbackprop's signal (degrees)",
         "gn-1": "lowest layer: angle to the\nGauss-Newton step (degrees)",
-        "reconstruction": "error of the inverses (1: the mean)",
+        "reconstruction": "error of the inverses\n(decades; 0: that of the mean)",
     }
     frames = []
     for axes, (quantity, words) in zip(each, panels.items(), strict=True):
         for name, result in runs.items():
             if quantity in result.table:
-                frames.append(over_epochs(axes, result, quantity, name))
+                logarithm = quantity == "reconstruction"  # it spans decades
+                frames.append(over_epochs(axes, result, quantity, name, logarithm))
         axes.set(xlabel="epochs", ylabel=words)
     for axes in each[:2]:
         axes.axhline(90, color="0.6", lw=1)
         axes.set(ylim=(-3, 110), yticks=range(0, 91, 15))
-    drawing.log_y(each[2])
     each[1].legend(fontsize=8)
     return figure, pd.concat(frames)
 
@@ -202,7 +201,8 @@ STUDY = Study(
             "digits. Left: angle between a form's signal, activity minus target, and "
             "backpropagation's. Middle: angle to the Gauss-Newton step $J^+ e$. Right: squared "
             "distance between an activity and what its inverse returns, over that of the mean "
-            "activity, averaged over inverses. Mean and 95 % interval over networks.",
+            "activity, averaged over inverses, in powers of ten. Mean and 95 % interval over "
+            "networks.",
             place="ours",
             draw=draw_signals,
         ),

@@ -239,9 +239,15 @@ def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
-def over_epochs(axes: Axes, result: Run, quantity: str, name: str) -> pd.DataFrame:
-    """Draw mean and interval of a quantity against forward epochs; return what was drawn."""
+def over_epochs(
+    axes: Axes, result: Run, quantity: str, name: str, logarithm: bool = False
+) -> pd.DataFrame:
+    """Draw mean and interval of a quantity against forward epochs; return what was drawn.
+
+    With ``logarithm`` those of its logarithm to base 10.
+    """
     look, values = drawing.LOOKS[name], curve(result, quantity).iloc[1:]
+    values = np.log10(values) if logarithm else values
     values.index = pd.Index(values.index / result.settings.each_epoch, name="epochs")
     options = {"color": look.colour, "linestyle": look.line, "label": look.name}
     drawn = drawing.shaded(axes, values, **options)
