@@ -1,12 +1,18 @@
 """Bartunov et al. 2018: settings as printed, networks of Table 3, and what is measured."""
 
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from bioprop import studies
+from bioprop.book.claims import best_tier
+from bioprop.book.records import RECORDED
 from bioprop.studies import reported
-from bioprop.studies.bartunov2018 import tables, targets_sdtp
+from bioprop.studies.bartunov2018 import tables, targets_mnist, targets_mnist_rates, targets_sdtp
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     MethodSettings,
@@ -17,6 +23,7 @@ from bioprop.studies.bartunov2018.methods import (
 from bioprop.studies.bartunov2018.tables import PAPER
 from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
 from bioprop.studies.bartunov2018.targets_mnist import chosen, lowest
+from bioprop.studies.bartunov2018.targets_mnist_local import below_full
 from bioprop.studies.bartunov2018.targets_mnist_table5 import TABLE_5
 from bioprop.studies.journal import Journal
 from bioprop.studies.signals import steepest
@@ -186,8 +193,62 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
     training, _ = prepare(settings, settings.streams())
     training.optimiser = sparing(training.optimiser, **LEFT_OUT)
     before = [W.clone() for W in training.network.weights]
-    training.until(3)
+    turn = settings.each_epoch // settings.batch  # the inverses' own, in which nothing else learns
+    training.until(turn + 3)
     same = [torch.equal(a, b) for a, b in zip(before, training.network.weights, strict=True)]
     assert [index for index, still in enumerate(same) if still] == [5]
     biases = training.network.biases
     assert [i for i, b in enumerate(biases) if b is not None and not b.any()] == [4]
+
+
+@pytest.mark.parametrize(
+    "study, search",
+    [
+        ("targets-mnist", "targets-mnist-rates"),
+        ("targets-mnist-local", "targets-mnist-local-rates"),
+    ],
+)
+def test_every_method_has_the_settings_that_the_search_found(study: str, search: str) -> None:
+    searched = studies.get(search)
+    tier = best_tier(searched, RECORDED)
+    if tier is None:
+        pytest.skip("the search is not recorded yet")
+    found = targets_mnist_rates.best(RECORDED.runs(searched, tier))
+    for name, values in found.items():
+        settings = studies.get(study).configure("reduced", name)
+        assert {key: getattr(settings, key) for key in values} == values, name
+
+
+def test_a_change_of_what_is_no_number_of_a_member_is_refused() -> None:
+    for change in (("nonsense", 1.0), ("reads", 1.0), ("rate", -1.0)):
+        with pytest.raises(ValueError, match="setting changes"):
+            studies.get("targets-sdtp").configure("smoke", "knobs", changes=(change,))
+
+
+def test_a_method_without_an_inverse_has_no_error_of_one() -> None:
+    _, journal = run("dtp-parallel", hidden=(12,))
+    assert "reconstruction" not in journal.table()
+    _, journal = run("sdtp-parallel", hidden=(12,))
+    assert "reconstruction" in journal.table()
+
+
+def test_a_method_that_diverged_is_not_the_best_of_the_others() -> None:
+    lost, good = np.array([np.nan, 2.0]), np.array([2.0, 3.0])
+    for others in ((lost, good), (good, lost)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(targets_mnist, "excess", Mock(side_effect=others))
+            assert targets_mnist.next_best({}, ("one", "two")) is good
+
+
+def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
+    def record(seeds: tuple[int, ...], errors: list[float]) -> SimpleNamespace:
+        rows = [
+            {"member": m, "seed": s, "examples": x, "validation": 5.0 - x, "error": e}
+            for m, (s, e) in enumerate(zip(seeds, errors, strict=True))
+            for x in (0, 1)
+        ]
+        return SimpleNamespace(table=pd.DataFrame(rows))
+
+    runs = {"bp": record((0, 2, 3), [1.0, 1.5, 2.0])}
+    runs["targets-mnist/bp"] = record((0, 1, 2), [3.0, 9.0, 4.0])
+    assert below_full(runs, "bp").tolist() == [2.0, 2.5]  # type: ignore[arg-type]

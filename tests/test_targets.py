@@ -487,3 +487,26 @@ def test_without_inverses_to_learn_a_gradient_step_is_backprop(population: Any) 
     )
     same([2 * ours[0], ours[1]], exact_ones, **close)
     assert list(itertools.chain(rule("dtp").init(network, STREAMS)["inverses"].layers)) == []
+
+
+@pytest.mark.parametrize(
+    "name, option, value, words",
+    [
+        ("dtp", "alpha", -1.0, "alpha, the size of the first step, is above 0, not -1.0"),
+        ("tp", "alpha", 0.0, "alpha, the size of the first step, is above 0, not 0.0"),
+        ("dtp", "sigma", -1.0, "sigma, the size of the noise, is 0 or more, not -1.0"),
+        ("sdtp", "step", 5.0, "step, a share of the way to the label, is above 0 and at most 1"),
+        ("sdtp", "step", float("nan"), "is above 0 and at most 1, not nan"),
+        ("ao-sdtp", "gain", 0.0, "the gain of auxiliary units is above 0, not 0.0"),
+        ("ao-sdtp", "auxiliary", 2.5, "auxiliary units are a whole number, 0 or more, not 2.5"),
+        ("dtp", "turn", 1.5, "a turn has 1 batch or more, a whole number, not 1.5"),
+        ("generec", "gain", 0.0, "gain, that of the way back, is above 0, not 0.0"),
+        ("chl", "sweeps", 0, "sweeps is a whole number, 1 or more, not 0"),
+        ("dtp", "alpha", torch.tensor([0.1, -0.1]), "is above 0, not tensor"),
+    ],
+)
+def test_numbers_that_teach_nothing_are_refused_where_they_are_given(
+    name: str, option: str, value: object, words: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        rule(name, **{option: value})

@@ -1,5 +1,6 @@
 """Numbers that differ from member to member, how they meet tensors, and memory of one's own."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -21,6 +22,17 @@ def spread(value: float | Tensor, rank: int) -> float | Tensor:
             "(member,) or (member, 1, 1), as Streams.each makes it"
         )
     return value if value.ndim == rank else value.reshape(-1, *[1] * (rank - 1))
+
+
+def positive(
+    what: str, value: float | Tensor, *, zero: bool = False, most: float = math.inf
+) -> None:
+    """Raise ``ValueError`` unless each value is above 0, or with ``zero`` 0, and at most ``most``."""
+    numbers = torch.as_tensor(value)
+    if not (((numbers > 0) | (zero & (numbers == 0))) & (numbers <= most)).all():
+        allowed = "0 or more" if zero else "above 0"
+        up_to = "" if most == math.inf else f" and at most {most:g}"
+        raise ValueError(f"{what} is {allowed}{up_to}, not {value}")
 
 
 def share_memory(tensors: Iterable[Tensor]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from bioprop.learning.members import positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Number
 from bioprop.learning.randomness import Streams
@@ -30,6 +31,7 @@ def generalized_recirculation(
     differences: with many layers and small gains they need float64. Teaching replaces the
     activities of the trial by those of the free phase.
     """
+    gain = checked(gain, sweeps)
 
     def teach(network: Network, B: Matrices | None, trial: Trial) -> Deltas:
         free, clamped = phases(network, B, trial, gain, sweeps)
@@ -48,6 +50,7 @@ def contrastive_hebbian(gain: Number = 0.1, sweeps: int = 5, bound: Bound | None
     :func:`generalized_recirculation`. Teaching replaces the activities of the trial by those of
     both phases, the free one first, along the axis ``batch``.
     """
+    gain = checked(gain, sweeps)
 
     def teach(network: Network, B: Matrices | None, trial: Trial) -> Deltas:
         free, clamped = phases(network, B, trial, gain, sweeps)
@@ -56,6 +59,17 @@ def contrastive_hebbian(gain: Number = 0.1, sweeps: int = 5, bound: Bound | None
         return [torch.cat([alone, -held], 1) * share for alone, held, share in pairs]
 
     return Rule("chl", feedback(bound), teach)
+
+
+def checked(gain: Number, sweeps: int) -> Number:
+    """Return the gain, one for each member where there are several.
+
+    Raises ``ValueError`` for a gain, or a number of sweeps, by which nothing would be taught.
+    """
+    positive("gain, that of the way back,", gain)
+    if not isinstance(sweeps, int) or sweeps < 1:
+        raise ValueError(f"sweeps is a whole number, 1 or more, not {sweeps}")
+    return spread(gain, 3)
 
 
 def feedback(bound: Bound | None) -> Callable[[Network, Streams], Matrices | None]:

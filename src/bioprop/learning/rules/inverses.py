@@ -17,6 +17,7 @@ from bioprop.choose import choose
 from bioprop.learning.functions import Activation
 from bioprop.learning.layers.layer import Layer
 from bioprop.learning.layers.transposed import Transposed, glorot, inverse_layer
+from bioprop.learning.members import positive
 from bioprop.learning.network import Network, Trial
 from bioprop.learning.optimisers import Number, Optimiser
 from bioprop.learning.randomness import Streams
@@ -51,6 +52,7 @@ class Learning:
     linear: str
 
     def __post_init__(self) -> None:
+        positive("sigma, the size of the noise,", self.sigma, zero=True)
         choose("loss of inverses", self.loss, LOSSES)
         choose("set of linear inverses", self.linear, LINEAR)
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from bioprop.choose import choose
 from bioprop.learning.functions import ACTIVATIONS
+from bioprop.learning.members import positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Number, Optimiser, adam
 from bioprop.learning.randomness import Streams
@@ -56,6 +57,9 @@ class GradientStep:
 
     alpha: Number
 
+    def __post_init__(self) -> None:
+        positive("alpha, the size of the first step,", self.alpha)
+
     def inverses(self, network: Network, streams: Streams, linear: str) -> Inverses:
         """Draw the inverses of the hidden layers but the first."""
         layers = range(len(network.layers) - 2, 0, -1)
@@ -89,10 +93,12 @@ class Label:
     features: str = "tanh"
 
     def __post_init__(self) -> None:
+        positive("step, a share of the way to the label,", self.step, most=1)
+        positive("the gain of auxiliary units", self.gain)
         choose("input of the top inverse", self.reads, READS)
         choose("activation", self.features, ACTIVATIONS)
-        if self.auxiliary < 0:
-            raise ValueError(f"auxiliary units are 0 or more, not {self.auxiliary}")
+        if not isinstance(self.auxiliary, int) or self.auxiliary < 0:
+            raise ValueError(f"auxiliary units are a whole number, 0 or more, not {self.auxiliary}")
 
     def inverses(self, network: Network, streams: Streams, linear: str) -> Inverses:
         """Draw the inverses of all layers but the first, and the weights of the features."""
@@ -190,8 +196,8 @@ def through_targets(
     Without turns each batch teaches both, the inverses after the network has changed (ours).
     Raises ``ValueError`` for a turn of no batches, and for a network without a hidden layer.
     """
-    if turn is not None and turn < 1:
-        raise ValueError(f"a turn has 1 batch or more, not {turn}; None: no turns")
+    if turn is not None and (not isinstance(turn, int) or turn < 1):
+        raise ValueError(f"a turn has 1 batch or more, a whole number, not {turn}; None: no turns")
 
     def has_turn(of_inverses: bool, trial: Trial) -> bool:
         return turn is None or (trial.step // turn % 2 == 0) is of_inverses
@@ -232,8 +238,8 @@ def target_propagation(
 
     Options are those of :func:`difference_target_propagation`.
     """
-    learning = Learning(optimiser, sigma, loss, linear)
-    return through_targets("tp", GradientStep(alpha), vanilla, learning, turn)
+    learning = Learning(optimiser, spread(sigma, 3), loss, linear)
+    return through_targets("tp", GradientStep(spread(alpha, 3)), vanilla, learning, turn)
 
 
 def difference_target_propagation(
@@ -252,8 +258,8 @@ def difference_target_propagation(
     ``linear`` says which are linear (``inverses.LINEAR``). ``turn``: None, or the batches of a turn
     (:func:`through_targets`). Numbers may have shape ``(member, 1, 1)``.
     """
-    learning = Learning(optimiser, sigma, loss, linear)
-    return through_targets("dtp", GradientStep(alpha), difference, learning, turn)
+    learning = Learning(optimiser, spread(sigma, 3), loss, linear)
+    return through_targets("dtp", GradientStep(spread(alpha, 3)), difference, learning, turn)
 
 
 def simplified_difference_target_propagation(
@@ -271,8 +277,8 @@ def simplified_difference_target_propagation(
     and the top inverse ``reads`` the output or its centred logits (:class:`Label`). The other
     options are those of :func:`difference_target_propagation`.
     """
-    learning = Learning(optimiser, sigma, loss, linear)
-    return through_targets("sdtp", Label(step, reads), difference, learning, turn)
+    learning = Learning(optimiser, spread(sigma, 3), loss, linear)
+    return through_targets("sdtp", Label(spread(step, 3), reads), difference, learning, turn)
 
 
 def auxiliary_output_target_propagation(
@@ -292,6 +298,6 @@ def auxiliary_output_target_propagation(
     ``auxiliary`` units, 512 in the paper, show the top inverse what the output has lost of the
     penultimate activity (:class:`Label`); their weights are drawn from N(0, 1 / inputs) (ours).
     """
-    learning = Learning(optimiser, sigma, loss, linear)
-    top = Label(step, reads, auxiliary, gain, features)
+    learning = Learning(optimiser, spread(sigma, 3), loss, linear)
+    top = Label(spread(step, 3), reads, auxiliary, spread(gain, 3), features)
     return through_targets("ao-sdtp", top, difference, learning, turn)

@@ -56,7 +56,7 @@ class ExplainedSettings(MethodSettings):
     auxiliary: Count = 32  # ours: as many as hidden units
     probe: Count = 200  # ours: held-out images on which signals are compared
     members: Count = 10  # ours: enough to tell the forms apart
-    first_seed: Seed = 100  # ours: apart from the seeds of the trials that fixed these settings
+    first_seed: Seed = 200  # ours: apart from the seeds of all trials
 
 
 def run(settings: ExplainedSettings, journal: Journal) -> None:
@@ -70,7 +70,8 @@ def compare(training: Training, trial: Trial) -> dict[str, Tensor]:
     """Return the angles of the signal at each hidden activity, and how good the inverses are.
 
     In degrees, over all units and examples at once, so that examples count by their error:
-    ``bp-<layer>`` to backpropagation's signal, ``gn-<layer>`` to the Gauss-Newton step.
+    ``bp-<layer>`` to backpropagation's signal, ``gn-<layer>`` to the Gauss-Newton step, and
+    ``bp-gn-<layer>`` of backpropagation's signal at the same weights to that step.
     """
     network, rule = training.network, training.rule
     exact, newton = steepest(network, trial), gauss_newton_gaps(network, trial)
@@ -82,6 +83,7 @@ def compare(training: Training, trial: Trial) -> dict[str, Tensor]:
     for layer, (own, bp, gn) in enumerate(zip(ours, exact, newton, strict=True), start=1):
         found[f"bp-{layer}"] = angle(own.flatten(1), bp.flatten(1))
         found[f"gn-{layer}"] = angle(own.flatten(1), gn.flatten(1))
+        found[f"bp-gn-{layer}"] = angle(bp.flatten(1), gn.flatten(1))
     return found
 
 
@@ -94,7 +96,8 @@ def lower(runs: Runs, name: str, quantity: str) -> np.ndarray:
 def widest(runs: Runs, name: str) -> np.ndarray:
     """Return the angle to backpropagation's signal at the layer where its mean is largest."""
     layers = range(1, len(runs[name].settings.hidden) + 1)
-    return max((at(runs[name], f"bp-{layer}") for layer in layers), key=lambda v: v.mean())
+    angles = (at(runs[name], f"bp-{layer}") for layer in layers)
+    return max(angles, key=lambda values: np.nan_to_num(values.mean(), nan=np.inf))
 
 
 def draw_signals(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -165,10 +168,20 @@ CLAIMS = [
         for name in FORMS[1:]
     ),
     own_claim(
+        id="targets-explained-newton-sdtp",
+        statement="So is that of SDTP, whose target starts at the output.",
+        measure=lambda runs: lower(runs, "sdtp", "gn") - lower(runs, "sdtp", "bp-gn"),
+        unit="degrees at the end, SDTP minus backpropagation at its weights",
+        holds=Region(high=0.0),
+        reason="closer where the interval of the difference lies below zero",
+        figure="targets-explained-signals",
+        decimals=1,
+    ),
+    own_claim(
         id="targets-explained-newton",
         statement="Below the penultimate layer the signal of DTP is closer to the Gauss-Newton "
-        "step than backpropagation's is.",
-        measure=lambda runs: lower(runs, "dtp", "gn") - lower(runs, "bp", "gn"),
+        "step than backpropagation's signal at the same weights.",
+        measure=lambda runs: lower(runs, "dtp", "gn") - lower(runs, "dtp", "bp-gn"),
         unit="degrees at the end, DTP minus backpropagation",
         holds=Region(high=0.0),
         reason="closer where the interval of the difference lies below zero",

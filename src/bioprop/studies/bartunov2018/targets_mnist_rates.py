@@ -7,6 +7,7 @@ that were held out: the test images play no part in the choice.
 
 from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,6 +30,7 @@ from bioprop.studies.study import (
     Study,
     curve,
     unread,
+    whole_mean,
 )
 
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
@@ -78,11 +80,11 @@ def scores(run: Run) -> pd.DataFrame:
 
     NaN where a network of the point has diverged: such a choice is not usable.
     """
-    last = curve(run, "validation").tail(LAST).mean(skipna=False)
+    last = curve(run, "validation").tail(LAST).agg(whole_mean)
     points = run.table.drop_duplicates("member").set_index("member")
     names = [name for name in ("rate", "eps", "inverse_rate") if name in points]
     found = points[names].assign(validation=last)
-    return found.groupby(names)["validation"].agg(lambda v: v.mean(skipna=False)).reset_index()
+    return found.groupby(names)["validation"].agg(whole_mean).reset_index()
 
 
 def best(runs: Runs) -> Mapping[str, Mapping[str, float]]:
@@ -124,6 +126,12 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 ALONE = {"rates": (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3), "epsilons": (1e-8, 1e-4)}
 WITH_INVERSES = {"inverse_rates": (3e-4, 1e-3, 3e-3)}
 
+
+def over_grid(method: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a method with its grid: as many points for each, whatever it has to choose."""
+    return {**method, **(ALONE if method["rule"] in ("bp", "fa", "dfa") else WITH_INVERSES)}
+
+
 STUDY = Study(
     name="targets-mnist-rates",
     title="The best rates of nine methods on MNIST, fully connected",
@@ -148,10 +156,7 @@ STUDY = Study(
         },
         "reduced": {},  # twelve settings for each method; the paper has 60
     },
-    variants={
-        name: {**method, **(ALONE if method["rule"] in ("bp", "fa", "dfa") else WITH_INVERSES)}
-        for name, method in METHODS.items()
-    },
+    variants={name: over_grid(method) for name, method in METHODS.items()},
     run=run,
     population="points of the grid",
     figures=[

@@ -12,13 +12,13 @@ from typing import Any
 
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_mnist import (
-    apart,
     draw_curves,
     draw_table,
+    excess,
     lowest,
     on_mnist,
 )
-from bioprop.studies.study import Claim, Figure, Region, Study, own_claim
+from bioprop.studies.study import Claim, Figure, Region, Study, own_claim, within
 
 LETTER = {"step": 1.0, "reads": "output"}  # SDTP and AO-SDTP as the paper describes them
 COLUMNS = ("rate", "beta1", "beta2", "eps")  # of the forward weights, and of the inverses
@@ -68,7 +68,7 @@ def near_paper(name: str, words: str) -> Claim:
         statement=f"{words} at its printed settings comes within a point of the paper's error.",
         measure=lambda runs: lowest(runs[name]),
         unit="% test error, lowest over epochs",
-        holds=Region(-1.0, 1.0, around_reported=True),
+        holds=within(1.0),
         reason="a point covers what a tenth of the paper's epochs may leave",
         reported=f"mnist-fc-{name}-test",
         figure="targets-table5",
@@ -88,7 +88,7 @@ CLAIMS = [
         id="targets-table5-sdtp-behind",
         statement="Read to the letter, alternating SDTP at its printed settings ends more than two "
         "points above alternating DTP.",
-        measure=lambda runs: apart(runs, "sdtp-alternating", "dtp-alternating"),
+        measure=lambda runs: excess(runs, "sdtp-alternating", "dtp-alternating"),
         unit="points of test error at the epoch that held-out images choose",
         holds=Region(low=2.0),
         reason="the paper's difference is less than half a point",
