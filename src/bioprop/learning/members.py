@@ -27,7 +27,7 @@ def spread(value: float | Tensor, rank: int) -> float | Tensor:
 def positive(
     what: str, value: float | Tensor, *, zero: bool = False, most: float = math.inf
 ) -> None:
-    """Raise ``ValueError`` unless each value is above 0, or with ``zero`` 0, and at most ``most``."""
+    """Raise ``ValueError`` unless each value is above 0 (``zero``: or 0) and at most ``most``."""
     numbers = torch.as_tensor(value)
     if not (((numbers > 0) | (zero & (numbers == 0))) & (numbers <= most)).all():
         allowed = "0 or more" if zero else "above 0"

@@ -214,8 +214,7 @@ CLAIMS = [
         measure=lambda runs: by_layer(runs["ss"], "weights").mean(axis="columns").to_numpy(float),
         unit="degrees at the end, mean over layers",
         holds=Region(34.0, 40.0),
-        reason="arccos sqrt(2 / pi) is 37.1 degrees, and the signals turn by ten times as much as "
-        "the 3 degrees allowed",
+        reason="arccos sqrt(2 / pi) is 37.1 degrees, give or take a few",
         figure="tiny-angle",
         decimals=1,
         applies=photographs,
