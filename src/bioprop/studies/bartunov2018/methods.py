@@ -82,7 +82,7 @@ class MethodSettings(Settings):
     rate: Positive = 5e-4  # ours: each method has its own, once the search is recorded
     beta1: Beta = 0.9  # Table 4
     beta2: Beta = 0.99  # Table 4
-    eps: Positive = 1e-4  # Table 4
+    eps: Positive = 1e-8  # Table 4
     inverse_rate: Positive = 1e-3  # ours: likewise
     inverse_beta1: Beta = 0.9  # Table 4
     inverse_beta2: Beta = 0.99  # Table 4

@@ -47,6 +47,7 @@ class DefectSettings(MethodSettings):
     batch: Count = 50  # ours: as the digits are few
     epochs: Count = 60  # ours: fewer than the 100 of that code
     rate: Positive = 1e-3  # ours: Adam in the place of RMSprop
+    eps: Positive = 1e-4  # ours: as in the study targets-explained
     inverse_rate: Positive = 3e-3  # ours: inverses have to keep up
     probe: Count = 200  # ours: held-out images on which angles are measured
     members: Count = 40  # ours: more than the ten of that code, as the difference is small

@@ -52,6 +52,7 @@ class ExplainedSettings(MethodSettings):
     batch: Count = 50  # ours: as the digits are few
     epochs: Count = 60  # ours: until the training error is near zero
     rate: Positive = 1e-3  # ours: a usual rate of Adam
+    eps: Positive = 1e-4  # Table 4 has it among three
     inverse_rate: Positive = 3e-3  # ours: inverses have to keep up
     auxiliary: Count = 32  # ours: as many as hidden units
     probe: Count = 200  # ours: held-out images on which signals are compared

@@ -353,6 +353,7 @@ STUDY = Study(
     },
     variants=METHODS,
     run=run,
+    cost={"reduced": 450.0},  # estimated, from the time of an epoch
     claims=CLAIMS,
     figures=FIGURES,
 )

@@ -31,6 +31,7 @@ STUDY = Study(
     },
     variants={name: {**LAYERS, **over_grid(method)} for name, method in VARIANTS.items()},
     run=run,
+    cost={"reduced": 900.0},  # estimated, from the time of an epoch
     population="points of the grid",
     figures=[
         Figure(

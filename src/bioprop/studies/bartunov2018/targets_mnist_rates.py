@@ -158,6 +158,7 @@ STUDY = Study(
     },
     variants={name: over_grid(method) for name, method in METHODS.items()},
     run=run,
+    cost={"reduced": 700.0},  # estimated, from the time of an epoch
     population="points of the grid",
     figures=[
         Figure(

@@ -350,6 +350,7 @@ STUDY = Study(
         },
     },
     run=run,
+    cost={"reduced": 60.0},  # estimated, from the time of an epoch
     claims=CLAIMS,
     figures=FIGURES,
 )

@@ -137,6 +137,7 @@ STUDY = Study(
         "logits": LETTER | {"reads": "logits"},
     },
     run=run,
+    cost={"reduced": 350.0},  # estimated, from the time of an epoch
     claims=CLAIMS,
     figures=[
         Figure(
