@@ -250,6 +250,27 @@ def test_a_twin_allows_so_much_at_about_its_mark_and_in_its_member(
     assert np.isfinite(gap.apart) or "is missing in one (member" in str(gap)
 
 
+@pytest.mark.parametrize(
+    "members, off, counts",
+    [
+        ([None, 1e-9, 1e-9], (0.0, 0.0, 0.5), True),
+        ([None, 1e-9, 1e-3], (0.0, 0.0, 9e-3), False),  # as far as those come that do not diverge
+        ([None, 1e-9, 1e-3], (0.0, 0.0, 2e-2), True),
+        ([None, 1e-9, 1e-9], (0.0, 0.0, np.nan), False),  # others may diverge, too
+        ([None, 1e-9, 1e-9], (np.nan, 0.0, 0.0), True),  # but not before anything is learnt
+        ([None] * 3, (0.0, 0.0, 0.5), True),
+    ],
+)
+def test_a_member_that_diverged_in_a_twin_allows_other_seeds_to_diverge_and_no_more(
+    members: list[Any], off: Any, counts: bool, pair: Any
+) -> None:
+    record, again = pair((1.0, 1.0, 1.0), *off)
+    twin = twin_of(again, [0.0, None, None], members)
+    twin.configuration = twin.configuration | {"first_seed": 7}
+    *_, gap = closeness.apart(record, again, twin)
+    assert gap.counts == counts
+
+
 @pytest.mark.parametrize("other", ["configuration", "labels", "marks", "other quantities"])
 def test_runs_that_cannot_be_compared_are_not(other: str) -> None:
     one = made([1.0, 2.0, 3.0])

@@ -103,7 +103,7 @@ def apart(record: Record, again: Record, twin: Twin | None = None) -> list[Gap]:
             continue
         rounding = allowed = _rounding(b, record.settings.precision)
         if twin is not None:
-            allowed = np.maximum(rounding, _between_twins(record, twin, quantity))
+            allowed = np.maximum(rounding, _between_twins(record, twin, quantity, gap))
         excess = np.where(gap == 0, 0.0, gap / np.where(gap < np.inf, allowed, 1.0))
         excess[np.isinf(allowed)] = 0.0
         place = np.unravel_index(excess.argmax() if excess.any() else gap.argmax(), gap.shape)
@@ -122,20 +122,23 @@ def _rounding(values: np.ndarray, precision: str) -> np.ndarray:
     return np.maximum(ROUNDING[precision] * sizes, NOTHING)
 
 
-def _between_twins(record: Record, twin: Twin, quantity: str) -> np.ndarray:
-    """Return what the twin allows, ``(mark, member)`` or ``(mark, 1)`` where members are others.
+def _between_twins(record: Record, twin: Twin, quantity: str, gap: np.ndarray) -> np.ndarray:
+    """Return what the twin allows, of the shape of the gap, ``(mark, member)``.
 
     Two machines may come apart somewhat sooner than a run and its twin, or later; but at the first
-    mark nothing has been learnt yet.
+    mark nothing has been learnt yet. A member of the twin that diverged in one of the two alone
+    allows one of other seeds to do so at about that mark, and gives their numbers no leave.
     """
     bound = twin.at_marks(quantity)
     reach = max(1, round(BESIDE * len(bound)))
     windows = [bound[max(0, k - reach) : k + reach + 1] for k in range(len(bound))]
     near = TWINS * np.array([bound[0], *(window.max() for window in windows[1:])])[:, None]
-    if twin.configuration != record.configuration:
-        return near
     ever = twin.of_members(quantity)
-    return np.minimum(near, EVER * np.maximum(ever, np.median(ever)))
+    known = ever[np.isfinite(ever)]
+    if twin.configuration != record.configuration:
+        most = TWINS * known.max(initial=0.0)
+        return np.where(np.isinf(gap), near, np.minimum(near, most))
+    return np.minimum(near, EVER * np.maximum(ever, np.median(known) if len(known) else 0.0))
 
 
 def moved_claims(record: Record, again: Record, study: Study) -> tuple[list[str], str]:
