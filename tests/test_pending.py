@@ -252,6 +252,19 @@ def test_a_run_that_was_begun_is_gone_on_with_first_whatever_its_seeds(
     assert store.missing(TINY, "paper", "backprop") == set()
 
 
+def test_a_part_of_all_seeds_that_was_begun_stays_a_part(
+    clock: SimpleNamespace, store: Store
+) -> None:
+    with pytest.raises(journals.OutOfTime):
+        runs.run(TINY, "paper", "small", seeds=range(5), store=store, deadline=5.0)
+    work = pending.plan([TINY], store)[0]
+    assert work.begun and work.name == "toy-network/paper/small, seeds 0-4"
+    assert work.seconds == 20.0 - 5.0
+    now = clock.now
+    shift(store)
+    assert clock.now == now + 15.0 + 2 * 20.0, "it goes on from its checkpoint"
+
+
 # Failures
 
 

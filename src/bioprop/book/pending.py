@@ -104,13 +104,14 @@ def _parts(study: Study, tier: str, variant: str, store: Store) -> list[Work]:
     works = []
     for seeds in [*begun, *parts.blocks(missing, size)]:
         members = len(seeds or declared)
+        whole = seeds not in begun and members == len(declared)
         checkpoint = members * cost.checkpoint
         works.append(
             Work(
                 study,
                 tier,
                 variant,
-                seeds=None if members == len(declared) else seeds,
+                seeds=None if whole else seeds,
                 seconds=max(members * cost.seconds - begun.get(seeds, 0.0), checkpoint),
                 checkpoint=checkpoint,
                 how=cost.how,
