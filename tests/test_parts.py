@@ -168,6 +168,21 @@ def test_what_does_not_belong_together_is_refused_by_name(misfit: str, store: St
     assert words in str(refused.value) and "small." in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "learnt, fits",
+    [(["a", "a", "a"], True), (["a", None, "a"], True), (["a", None, "b"], False)],
+)
+def test_parts_that_learnt_from_other_data_are_refused(learnt: list[Any], fits: bool) -> None:
+    made_of = [part(range(k, k + 1)) for k in range(3)]
+    for each, digest in zip(made_of, learnt, strict=True):
+        each.provenance |= {"data": {"mnist": digest}} if digest else {}
+    if fits:
+        assert parts.join(made_of).seeds == (0, 1, 2)
+    else:
+        with pytest.raises(ValueError, match="the data set mnist that they learnt from"):
+            parts.join(made_of)
+
+
 def test_a_damaged_part_is_named_with_the_command_that_makes_it(store: Store) -> None:
     path = store.save(part(range(2, 5)), part=True)
     path.write_text("{")

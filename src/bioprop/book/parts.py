@@ -66,6 +66,7 @@ def join(records: Sequence["Record"], keep: Collection[int] | None = None) -> "R
     ordered = sorted(records, key=lambda record: record.settings.first_seed)
     for one, other in itertools.pairwise(ordered):
         _match(one, other)
+    _same_data(ordered)
     places = _places(ordered, keep)
     first, found = ordered[0], sorted({record.labels["seed"][k] for record, k in places})
     labels = {name: [r.labels[name][k] for r, k in places] for name in first.labels}
@@ -100,6 +101,18 @@ def _match(one: "Record", other: "Record") -> None:
     for name in ("marks", "labels", "values"):
         if list(getattr(one, name)) != list(getattr(other, name)):
             raise ValueError(f"they have other {'quantities' if name == 'values' else name}")
+
+
+def _same_data(records: Sequence["Record"]) -> None:
+    """Refuse records that learnt from different data sets of one name, where they say from which.
+
+    The oldest do not.
+    """
+    known: dict[str, str] = {}
+    for record in records:
+        for name, digest in record.provenance.get("data", {}).items():
+            if known.setdefault(name, digest) != digest:
+                raise ValueError(f"the data set {name} that they learnt from is not the same")
 
 
 def _shared(record: "Record") -> dict[str, Any]:
