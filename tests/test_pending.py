@@ -21,6 +21,7 @@ from bioprop.book.records import RECORDED, RecordError, Store
 from bioprop.learning import Training
 from bioprop.studies import Study
 from bioprop.studies import journal as journals
+from bioprop.tasks.datasets import DataError
 
 LINEAR, TOY = studies.get("linear-task"), studies.get("toy-network")
 # As the toy network, with a published tier of five members that takes a second.
@@ -123,6 +124,21 @@ def test_nothing_of_this_repository_is_asked_for_that_is_there() -> None:
         if not any(RECORDED.missing(study, "paper", variant) for variant in study.variants)
     ]
     assert whole and pending.plan(whole) == []
+
+
+def test_a_study_whose_data_are_not_here_is_left_out_and_the_others_are_planned(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cost(study: Study, *_: Any) -> estimates.Estimate:
+        if study is LINEAR:
+            raise DataError("mnist is not here")
+        return estimates.Estimate(1.0, 0.1, "for a test")
+
+    monkeypatch.setattr(pending, "estimate", cost)
+    said: list[str] = []
+    works = pending.plan([LINEAR, TINY], store, said.append)
+    assert {work.study.name for work in works} == {"toy-network"}
+    assert said == ["left out: linear-task: mnist is not here"]
 
 
 # Estimates

@@ -252,8 +252,13 @@ def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) 
     from bioprop.book.costs import duration
     from bioprop.book.engines import engine
 
+    left_out: list[str] = []
     with out.status("looking at what is missing, and trying for seconds what nobody has timed"):
-        works = pending.plan(todo)
+        works = pending.plan(todo, told=left_out.append)
+    for line in left_out:
+        out.print(line, soft_wrap=True)
+    if not works and left_out:
+        raise typer.Exit(1)
     if not works:
         return out.print("nothing is pending: every study has its records")
     table = Table(Column("part", no_wrap=True), Column("time", justify="right"), "estimated")

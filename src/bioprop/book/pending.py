@@ -19,6 +19,7 @@ from bioprop.book.progress import progress
 from bioprop.book.records import RECORDED, Record, RecordError, Store, read
 from bioprop.studies import Study
 from bioprop.studies.journal import OutOfTime
+from bioprop.tasks.datasets import DataError
 
 PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two
 SILENCE = 300.0  # seconds after which is said what is under way
@@ -52,25 +53,38 @@ class Work:
         return f"{self.study.name}/{self.tier}/{self.variant}{which}"
 
 
-def plan(todo: Sequence[Study], store: Store = RECORDED) -> list[Work]:
+def plan(
+    todo: Sequence[Study], store: Store = RECORDED, told: Callable[[str], None] = print
+) -> list[Work]:
     """Return the work that is left at the tiers ``reduced`` and ``paper``, in order.
 
     What was interrupted goes first. Then comes what lets claims be judged, the first seeds of each
     variant, most claims for the least time; then the rest, likewise. A tier that can be judged
-    makes lesser tiers needless.
+    makes lesser tiers needless. A study whose data are not here, so that its time cannot be told,
+    is left out, and that is told.
     """
     ranked = []
     for study in todo:
-        settled = any(judgeable(study, tier, store) for tier in runs.PUBLISHED)
-        for tier in _tiers(study, store):
-            works = _works(study, tier, store)
-            for early in (True, False):
-                group = [work for work in works if work.early == early]
-                price = sum(work.seconds for work in group) / max(len(study.claims), 1e-9)
-                late = settled or not early
-                ranked += [((not work.begun, late, price), work) for work in group]
-            settled = settled or bool(works)  # it will be, by this tier
+        try:
+            ranked += _ranked(study, store)
+        except DataError as error:
+            told(f"left out: {study.name}: {error}")
     return [work for _, work in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _ranked(study: Study, store: Store) -> list[tuple[tuple[bool, bool, float], Work]]:
+    """Return what is left of a study, each with its rank, the lowest first."""
+    ranked = []
+    settled = any(judgeable(study, tier, store) for tier in runs.PUBLISHED)
+    for tier in _tiers(study, store):
+        works = _works(study, tier, store)
+        for early in (True, False):
+            group = [work for work in works if work.early == early]
+            price = sum(work.seconds for work in group) / max(len(study.claims), 1e-9)
+            late = settled or not early
+            ranked += [((not work.begun, late, price), work) for work in group]
+        settled = settled or bool(works)  # it will be, by this tier
+    return ranked
 
 
 def _tiers(study: Study, store: Store) -> list[str]:
