@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, wait
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -285,32 +285,70 @@ def test_a_part_of_all_seeds_that_was_begun_stays_a_part(
 
 
 class Breaking(Here):
-    """Loses the first calls, as when their process dies."""
+    """Loses the first calls for a variant, and what runs beside them, as when its process dies."""
 
-    def __init__(self, times: int):
-        self.times = times
+    def __init__(self, variant: str, times: int, workers: int = 1):
+        self.variant, self.times, self.workers = variant, times, workers
+        self.beside: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+        self.most = 0  # calls that ran at once
 
     def submit(self, function: Callable[..., Any], *words: Any) -> Future[Any]:
-        self.times -= 1
-        if self.times < 0:
-            return super().submit(function, *words)
         future: Future[Any] = Future()
-        future.set_exception(BrokenExecutor())
+        self.beside.append((future, function, words))
+        self.most = max(self.most, len(self.beside))
         return future
 
+    def end(self) -> None:
+        """End all that runs."""
+        running, self.beside = self.beside, []
+        dies = self.times > 0 and self.variant in [words[2] for _, _, words in running]
+        self.times -= dies
+        for future, function, words in running:
+            if dies:
+                future.set_exception(BrokenExecutor())
+            else:
+                future.set_result(function(*words))
 
-def test_a_part_whose_process_dies_is_made_by_another(store: Store) -> None:
-    made = shift(store, Breaking(2))
-    assert made.said[:2] == ["toy-network/paper/small: its process died; another goes on"] * 2
+
+def broken(store: Store, engine: Breaking, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Work off what is missing on an engine that breaks."""
+
+    def wait_for(flying: Any, *how: Any) -> Any:
+        engine.end()
+        return wait(flying, *how)
+
+    monkeypatch.setattr(pending, "wait", wait_for)
+    return shift(store, engine)
+
+
+def test_a_part_whose_process_dies_is_made_by_another(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = broken(store, Breaking("small", 1), monkeypatch)
+    assert made.said[0] == "toy-network/paper/small: its process died; another goes on"
+    assert made.said[1].startswith("toy-network/paper/small: 5 networks in")
     assert made.failed == [] and len(list(store)) == 3
 
 
-def test_a_part_that_takes_its_process_with_it_is_given_up_and_the_rest_is_made(
-    store: Store,
+def test_a_part_whose_process_died_twice_goes_last_and_by_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = shift(store, Breaking(3))
-    assert made.failed == ["toy-network/paper/small: its process died 3 times"]
-    assert len(list(store)) == 2
+    made = broken(store, Breaking("small", 2), monkeypatch)
+    assert made.said[1] == "toy-network/paper/small: its process died; it goes on last, by itself"
+    assert made.said[-1].startswith("toy-network/paper/small: 5 networks in")
+    assert made.failed == [] and len(list(store)) == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_part_that_takes_its_process_with_it_is_given_up_and_the_rest_is_made(
+    workers: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Breaking("anywhere", 99, workers)
+    made = broken(store, engine, monkeypatch)
+    assert made.failed == ["toy-network/paper/anywhere: its process died 3 times"]
+    assert made.said.count(f"failed: {made.failed[0]}") == 1
+    assert {path.stem for path in store} == {"small", "backprop"}
+    assert engine.most == workers and engine.times == 99 - 3
 
 
 def test_a_part_that_fails_is_named_and_the_rest_is_made(

@@ -24,7 +24,7 @@ from bioprop.tasks.datasets import DataError
 PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two
 SILENCE = 300.0  # seconds after which is said what is under way
 ROUND = 10.0  # seconds after which is looked for workers that have come
-TRIES = 3  # times that a part is begun whose process dies
+TRIES = 3  # times that a part is begun whose process dies, the last time by itself
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,8 @@ class Shift:
 
     At the end of its time what runs stops at a checkpoint, and what could not reach one is not
     begun: it is in ``left`` then. ``failed`` says what went wrong; the rest is made all the same.
+    A process that dies takes what runs beside it along. So a part that has died with its process
+    all but once is a suspect: it comes last, and by itself, and is given up only if it dies then.
     """
 
     def __init__(
@@ -214,6 +216,8 @@ class Shift:
     def _begin(self) -> None:
         """Hand out what can reach a checkpoint in the time left."""
         while self.waiting and len(self._flying) < self.engine.workers:
+            if self._flying and any(map(self._suspect, [self.waiting[0], *self._flying.values()])):
+                return
             work = self.waiting.pop(0)
             if time.time() + work.checkpoint > self._deadline:
                 self.left.append(work)
@@ -223,6 +227,10 @@ class Shift:
             how = (self._deadline, self._code, self.engine.shows)
             self._flying[self.engine.submit(make, *words, *how)] = work
 
+    def _suspect(self, work: Work) -> bool:
+        """Say whether a part may be the one whose process dies, rather than one beside it."""
+        return self._deaths[work.name] >= TRIES - 1
+
     def _end(self, work: Work, future: Future[Record | None]) -> None:
         """Keep what was made; try again where a process died."""
         try:
@@ -231,11 +239,15 @@ class Shift:
                 self._keep(record, work)
         except BrokenExecutor:
             self._deaths[work.name] += 1
-            if self._deaths[work.name] < TRIES:
+            if self._deaths[work.name] >= TRIES:
+                self.failed.append(f"{work.name}: its process died {TRIES} times")
+                self._tell(f"failed: {self.failed[-1]}")
+            elif self._suspect(work):
+                self._tell(f"{work.name}: its process died; it goes on last, by itself")
+                self.waiting.append(work)
+            else:
                 self._tell(f"{work.name}: its process died; another goes on")
                 self.waiting.insert(0, work)
-            else:
-                self.failed.append(f"{work.name}: its process died {TRIES} times")
         except runs.Busy:
             self.left.append(work)
             self._tell(f"{work.name}: another process is at it")
