@@ -332,7 +332,36 @@ def test_a_claim_moves_with_its_verdict_or_its_mean(
     if moved:
         assert found[0].startswith("claim small-w: ") and ", becomes " in found[0]
     else:
-        assert stand == "none of its 1 claims moves"
+        assert stand == "none of 1 claims moves"
+
+
+@pytest.mark.parametrize("new, moves", [([0.1, 0.2, 0.31], False), ([5.0, 5.1, 5.2], True)])
+def test_claims_of_other_studies_that_compare_with_a_run_move_with_it(
+    new: list[float], moves: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "RECORDED", store)
+    claim = own_claim(
+        id="smaller-w",
+        statement="w is smaller here.",
+        measure=lambda runs: at(runs["small"], "w") - at(runs["toy-network/small"], "w"),
+        unit="",
+        holds=Region(low=-1.0, high=1.0),
+        reason="why",
+        figure="toy-flow",
+        beside="toy-network",
+    )
+    only = {"small": TOY_STUDY.variants["small"]}
+    study = dataclasses.replace(TOY_STUDY, claims=[], variants=only)
+    other = dataclasses.replace(study, name="toy-other", claims=[claim])
+    for each in (study, other):
+        monkeypatch.setitem(studies.STUDIES, each.name, each)
+        store.save(made([0.1, 0.2, 0.3]).model_copy(update={"study": each.name}))
+    found, stand = closeness.moved_claims(made([0.1, 0.2, 0.3]), made(new), study)
+    assert bool(found) == moves
+    if moves:
+        assert found[0].startswith("claim smaller-w: 0.00 (all\u00a03), reproduced, becomes")
+    else:
+        assert stand == "none of 1 claims moves"
 
 
 def test_an_amplifying_run_whose_claim_moves_does_not_agree(

@@ -99,9 +99,14 @@ def recorded(study: Study) -> tuple[str | None, Mapping[str, Record], list[Judge
 
     Where nothing is recorded the tier is None and there are no records.
     """
-    tier = best_tier(study, RECORDED)
-    runs = RECORDED.runs(study, tier) if tier else {}
+    tier, runs = evidence(study)
     return tier, runs, judge_all(study, runs, tier or "")
+
+
+def evidence(study: Study) -> tuple[str | None, Mapping[str, Record]]:
+    """Return the tier with the most evidence, and its records; None and none where none is."""
+    tier = best_tier(study, RECORDED)
+    return tier, RECORDED.runs(study, tier) if tier else {}
 
 
 def criterion(study: Study, claim: Claim) -> str:
@@ -112,9 +117,19 @@ def criterion(study: Study, claim: Claim) -> str:
     return f"{'; '.join(words)} ({claim.reason})"
 
 
-def judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: str) -> Judgement:
-    """Judge one claim from the records of its study; no records mean that it is not attempted."""
-    judged = _judge(study, claim, runs, tier)
+def judge(
+    study: Study,
+    claim: Claim,
+    runs: Mapping[str, Record] | None,
+    tier: str,
+    beside: Mapping[str, Record] | None = None,
+) -> Judgement:
+    """Judge one claim from the records of its study; no records mean that it is not attempted.
+
+    ``beside`` are the runs of the study that the claim compares with, the recorded ones if left
+    out.
+    """
+    judged = _judge(study, claim, runs, tier, beside)
     read_off = any(reported.digitised(study.paper, key) for key in _keys(claim))
     effect = _effect(claim, runs) if runs and judged.mean is not None else None
     return dataclasses.replace(judged, digitised=read_off, effect=effect)
@@ -131,18 +146,24 @@ def _effect(claim: Claim, runs: Mapping[str, Record]) -> str | None:
     return f"{mean} [{low},\u00a0{high}] {claim.effect.unit}"
 
 
-def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: str) -> Judgement:
+def _judge(
+    study: Study,
+    claim: Claim,
+    runs: Mapping[str, Record] | None,
+    tier: str,
+    beside: Mapping[str, Record] | None,
+) -> Judgement:
     number = reported_value(study, claim)
     if not runs:
         return Judgement(claim, "not attempted", "nothing is recorded", number)
     if not all(claim.applies(run.settings) for run in runs.values()):
         return Judgement(claim, "not attempted", "the claim is not about such a run", number)
     if claim.beside:
-        others = _beside(claim.beside)
+        others = evidence(STUDIES[claim.beside])[1] if beside is None else beside
         if not others:
             why = f"study {claim.beside} is not recorded"
             return Judgement(claim, "not attempted", why, number)
-        runs = {**runs, **others}
+        runs = {**runs, **{f"{claim.beside}/{name}": run for name, run in others.items()}}
     values = np.asarray(claim.measure(runs), dtype=float)
     by_seed = any(len(values) == run.settings.members < run.members for run in runs.values())
     what = "seeds" if by_seed else study.population
@@ -158,14 +179,6 @@ def _judge(study: Study, claim: Claim, runs: Mapping[str, Record] | None, tier: 
         return Judgement(claim, "cannot be judged", why, number, mean, None, *count)
     verdict, why = _verdict(claim, number, low, high)
     return Judgement(claim, verdict, why, number, mean, (low, high), *count)
-
-
-def _beside(name: str) -> dict[str, Record]:
-    """Return the recorded runs of another study, named ``<study>/<variant>``."""
-    study = STUDIES[name]
-    tier = best_tier(study, RECORDED)
-    runs = RECORDED.runs(study, tier) if tier else {}
-    return {f"{name}/{variant}": run for variant, run in runs.items()}
 
 
 def _without_value(study: Study, claim: Claim, missing: str, runs: Mapping[str, Record]) -> str:

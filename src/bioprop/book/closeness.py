@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioprop.book import claims, parts, twins
+from bioprop.book import moved, twins
 from bioprop.book.records import Record
 from bioprop.book.twins import NOTHING, Twin, difference
 from bioprop.studies import Study
@@ -81,8 +81,8 @@ def compare(record: Record, again: Record, study: Study) -> Verification:
         twin = twins.of(record, again, study)
         gaps, how = apart(record, again, twin), "as closely as its last bit lets it"
     faults = [str(gap) for gap in gaps if gap.counts]
-    moved, stand = moved_claims(record, again, study)
-    return Verification(how, [*faults, *moved], gaps, stand)
+    claims, stand = moved_claims(record, again, study)
+    return Verification(how, [*faults, *claims], gaps, stand)
 
 
 def _misfit(record: Record, again: Record) -> list[str]:
@@ -145,43 +145,13 @@ def moved_claims(record: Record, again: Record, study: Study) -> tuple[list[str]
     """Judge the claims with a new run in the place of its record.
 
     Returns what has moved, a verdict or a mean that leaves the interval of the record, and else in
-    words that nothing has. By one in the last digit that is printed any mean may move.
+    words that nothing has.
     """
-    tier, kept, _ = claims.recorded(study)
-    if tier != record.tier:
-        return [], ""
-    old, new = (_in_place(run, record, kept[record.variant]) for run in (record, again))
-    if old is None or new is None:
-        return [], ""
-    before, after = (
-        claims.judge_all(study, {**kept, record.variant: run}, tier) for run in (old, new)
-    )
-    moved = [
+    pairs = moved.judged(record, study, [record, again])
+    found = [
         f"claim {old.claim.id}: {old.measured}, {old.verdict}, becomes {new.measured}, "
         f"{new.verdict}"
-        for old, new in zip(before, after, strict=True)
-        if old.verdict != new.verdict or _moved(old, new)
+        for old, new in pairs
+        if moved.has_moved(old, new)
     ]
-    return moved, "" if moved or not before else f"none of its {len(before)} claims moves"
-
-
-def _in_place(run: Record, record: Record, kept: Record) -> Record | None:
-    """Return what claims read, with a run in the place of a record that may be a part of it.
-
-    None where the record is neither all nor a part of what is kept.
-    """
-    if len(kept.parts) == 1 and kept.members == record.members:
-        return run
-    if record.digest not in [part.digest for part in kept.parts]:
-        return None
-    made = run.model_copy(update={"provenance": record.provenance})
-    swapped = [made if part.digest == record.digest else part for part in kept.parts]
-    return parts.join(swapped, kept.seeds).of(swapped, kept.wanted)
-
-
-def _moved(old: claims.Judgement, new: claims.Judgement) -> bool:
-    if old.mean is None or new.mean is None:
-        return old.mean is not new.mean
-    low, high = old.interval or (old.mean, old.mean)
-    digit = 10.0**-old.claim.decimals
-    return not low - digit <= new.mean <= high + digit
+    return found, "" if found or not pairs else f"none of {len(pairs)} claims moves"
