@@ -216,8 +216,28 @@ def pair() -> Callable[..., tuple[Record, Record]]:
 def test_rounding_is_a_share_of_the_value_or_of_the_middle_one(
     values: Any, off: Any, counts: bool, pair: Any
 ) -> None:
-    *_, gap = closeness.apart(*pair(values, off, off))
+    *_, gap = closeness.apart(*pair(values, off, off), TOY_STUDY)
     assert gap.quantity == "w" and gap.counts == counts and not gap.twin
+
+
+@pytest.mark.parametrize("decimals, apart", [(4, 1), (4, 2), (2, 1), (2, 2), (0, 1), (0, 2)])
+def test_what_is_written_rounded_may_be_a_step_off(decimals: int, apart: int, pair: Any) -> None:
+    record, again = pair((0.0, 1.0, 2.0), 0.0, (0.0, apart * 10.0**-decimals, 0.0))
+    rounded = dataclasses.replace(TOY_STUDY, decimals={"w": decimals})
+    for study, counts in ((TOY_STUDY, True), (rounded, apart > 1)):
+        for twin in (None, twins.between(record, record, 0.0)):
+            [gap] = closeness.apart(record, again, study, twin)
+            assert gap.counts == counts and not gap.twin
+
+
+def test_a_study_says_to_how_many_decimals_it_rounds() -> None:
+    for study in studies.STUDIES.values():
+        if study.decimals:
+            record = runs.run(study, "smoke", next(iter(study.variants)), store=Store(paths.CACHE))
+            for quantity, decimals in study.decimals.items():
+                values = record.table[quantity]
+                assert np.allclose(values, values.round(decimals), rtol=0.0, atol=1e-9)
+                assert not np.allclose(values, values.round(decimals - 1), rtol=0.0, atol=1e-9)
 
 
 def twin_of(record: Record, marks: list[Any], members: list[Any]) -> twins.Twin:
@@ -245,7 +265,7 @@ def test_a_twin_allows_so_much_at_about_its_mark_and_in_its_member(
     marks: list[Any], members: list[Any], off: Any, counts: bool, pair: Any
 ) -> None:
     record, again = pair((1.0, 1.0, 1.0), *off)
-    *_, gap = closeness.apart(record, again, twin_of(again, marks, members))
+    *_, gap = closeness.apart(record, again, TOY_STUDY, twin_of(again, marks, members))
     assert gap.counts == counts
     assert np.isfinite(gap.apart) or "is missing in one (member" in str(gap)
 
@@ -267,7 +287,7 @@ def test_a_member_that_diverged_in_a_twin_allows_other_seeds_to_diverge_and_no_m
     record, again = pair((1.0, 1.0, 1.0), *off)
     twin = twin_of(again, [0.0, None, None], members)
     twin.configuration = twin.configuration | {"first_seed": 7}
-    *_, gap = closeness.apart(record, again, twin)
+    *_, gap = closeness.apart(record, again, TOY_STUDY, twin)
     assert gap.counts == counts
 
 
@@ -390,6 +410,18 @@ def test_a_run_that_forgets_its_last_bit_is_not_named(elsewhere: Any, store: Sto
     assert twins.described(store).endswith(
         "1 have been given a twin so far, and 0 of these amplify their last bit."
     )
+
+
+@pytest.mark.parametrize("apart, named", [(1e-2, False), (2e-2, True)])
+def test_a_run_whose_twin_is_a_step_of_its_rounding_off_is_not_named(
+    apart: float, named: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounded = dataclasses.replace(TOY_STUDY, decimals={"w": 2})
+    monkeypatch.setitem(studies.STUDIES, TOY_STUDY.name, rounded)
+    record = made([0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
+    store.save(record)
+    twins.between(record, made([0.1, 0.2, 0.3], [0.1, 0.2, 0.3 + apart]), 0.0).keep()
+    assert f"and {named:d} of these amplify" in twins.described(store)
 
 
 @pytest.mark.parametrize(

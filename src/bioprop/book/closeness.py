@@ -76,10 +76,10 @@ def compare(record: Record, again: Record, study: Study) -> Verification:
         return Verification("", misfit)
     if record.values == again.values:
         return Verification("bit for bit")
-    gaps, how = apart(record, again), "as closely as rounding lets it"
+    gaps, how = apart(record, again, study), "as closely as rounding lets it"
     if any(gap.counts for gap in gaps):
         twin = twins.of(record, again, study)
-        gaps, how = apart(record, again, twin), "as closely as its last bit lets it"
+        gaps, how = apart(record, again, study, twin), "as closely as its last bit lets it"
     faults = [str(gap) for gap in gaps if gap.counts]
     claims, stand = moved_claims(record, again, study)
     return Verification(how, [*faults, *claims], gaps, stand)
@@ -93,17 +93,22 @@ def _misfit(record: Record, again: Record) -> list[str]:
     return found
 
 
-def apart(record: Record, again: Record, twin: Twin | None = None) -> list[Gap]:
-    """Return for each quantity that differs where it does so most, beside what is allowed there."""
+def apart(record: Record, again: Record, study: Study, twin: Twin | None = None) -> list[Gap]:
+    """Return for each quantity that differs where it does so most, beside what is allowed there.
+
+    What a study rounds before it is written, to a number of decimals, can come out a step further
+    off than it was.
+    """
     found = []
     for quantity in record.values:
         a, b = (np.array(run.values[quantity], dtype=float) for run in (record, again))
         gap = difference(a, b)
         if not gap.any():
             continue
-        rounding = allowed = _rounding(b, record.settings.precision)
+        step = study.step(quantity)
+        rounding = allowed = _rounding(b, record.settings.precision) + step
         if twin is not None:
-            allowed = np.maximum(rounding, _between_twins(record, twin, quantity, gap))
+            allowed = np.maximum(rounding, _between_twins(record, twin, quantity, gap) + step)
         excess = np.where(gap == 0, 0.0, gap / np.where(gap < np.inf, allowed, 1.0))
         excess[np.isinf(allowed)] = 0.0
         place = np.unravel_index(excess.argmax() if excess.any() else gap.argmax(), gap.shape)

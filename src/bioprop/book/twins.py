@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydantic
 
-from bioprop import paths
+from bioprop import paths, studies
 from bioprop.book import parts, provenance
 from bioprop.book.records import Record, RecordError, Store, make
 from bioprop.studies import Study
@@ -164,11 +164,15 @@ def described(store: Store) -> str:
 
 
 def _rows(twin: Twin) -> list[str]:
-    """Return a row for each quantity in which a run and its twin differ visibly."""
+    """Return a row for each quantity in which a run and its twin differ visibly.
+
+    By a step of what is written rounded they may differ in any case.
+    """
     rows = []
+    step = studies.get(twin.study).step
     for quantity, largest in twin.largest.items():
         apart = twin.at_marks(quantity)
-        seen = np.flatnonzero(apart > max(VISIBLE * largest, NOTHING))
+        seen = np.flatnonzero(apart > max(VISIBLE * largest, NOTHING, step(quantity)))
         if len(seen):
             most = "missing in one" if np.isinf(apart).any() else f"{apart.max():.2g}"
             start = 100 * twin.marks[seen[0]] / max(twin.marks[-1], 1)

@@ -235,7 +235,7 @@ class Study:
     those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
     variant and writes what it measures into the journal. ``cost`` maps a tier to the seconds that
     one seed of its slowest variant took once, on the study's threads, for plans made before any
-    is recorded.
+    is recorded. ``decimals`` says of quantities that a run writes rounded to how many decimals.
     """
 
     name: str
@@ -251,6 +251,11 @@ class Study:
     kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
     cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def step(self, quantity: str) -> float:
+        """Return the step that a quantity is rounded to where a run writes it, 0 for none."""
+        return float(f"1e-{self.decimals[quantity]}") if quantity in self.decimals else 0.0
 
     def __post_init__(self) -> None:
         for tier in self.tiers:

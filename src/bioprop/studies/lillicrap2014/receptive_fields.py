@@ -83,6 +83,7 @@ STUDY = Study(
     variants={"bp": {"rule": "bp"}, "fa": {"rule": "fa"}},
     run=run,
     population="hidden units",
+    decimals={"change": DECIMALS},
     figures=[
         Figure(
             id="receptive-fields",
