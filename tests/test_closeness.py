@@ -1,6 +1,7 @@
 """Which numbers matter: what another machine may change, and what nobody may."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -327,7 +328,8 @@ def claimed(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             TOY_STUDY, claims=[claim], variants={"small": TOY_STUDY.variants["small"]}
         )
         store.save(made(old))
-        return closeness.moved_claims(made(old), made(new), study)
+        found, stand = closeness.moved_claims(made(old), made(new), study)
+        return list(found.values()), stand
 
     yield judge
 
@@ -379,7 +381,9 @@ def test_claims_of_other_studies_that_compare_with_a_run_move_with_it(
     found, stand = closeness.moved_claims(made([0.1, 0.2, 0.3]), made(new), study)
     assert bool(found) == moves
     if moves:
-        assert found[0].startswith("claim smaller-w: 0.00 (all\u00a03), reproduced, becomes")
+        assert found["smaller-w"].startswith(
+            "claim smaller-w: 0.00 (all\u00a03), reproduced, becomes"
+        )
     else:
         assert stand == "none of 1 claims moves"
 
@@ -388,8 +392,72 @@ def test_an_amplifying_run_whose_claim_moves_does_not_agree(
     elsewhere: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, here = elsewhere("amplifies")
-    monkeypatch.setattr(closeness, "moved_claims", lambda *_: (["claim c: moved"], ""))
+    monkeypatch.setattr(closeness, "moved_claims", lambda *_: ({"c": "claim c: moved"}, ""))
     assert runs.verify(record, here).faults == ["claim c: moved"]
+
+
+@pytest.fixture
+def on_the_edge(
+    elsewhere: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float], tuple[Record, Study]]:
+    """A function that returns a run that amplifies, made elsewhere, and a study with a claim.
+
+    The claim holds where the first member ends up as in the record, to so much.
+    """
+
+    def make(width: float) -> tuple[Record, Study]:
+        record, here = elsewhere("amplifies")
+        end = record.values["w"][-1][0] or 0.0
+        claim = own_claim(
+            id="just-so",
+            statement="w ends up here.",
+            measure=lambda runs: np.repeat(at(runs["small"], "w")[:1], 3),
+            unit="",
+            holds=Region(end - width, end + width),
+            reason="why",
+            figure="toy-flow",
+            decimals=9,
+        )
+        only = {"small": TOY_STUDY.variants["small"]}
+        study = dataclasses.replace(here, claims=[claim], variants=only)
+        monkeypatch.setattr(claims, "RECORDED", store)
+        return record, study
+
+    return make
+
+
+def test_a_claim_that_moves_in_the_twin_too_is_no_fault_and_the_book_names_it(
+    on_the_edge: Any, store: Store
+) -> None:
+    record, study = on_the_edge(1e-6)
+    fault, *others = runs.verify(record, study).faults
+    assert fault.startswith("claim just-so: ") and not others
+    twin = twins.kept(record)
+    assert twin and twin.verdicts == {}, "neither the run made here nor its twin ends up there"
+    assert "hang on" not in twins.described(store)
+    twin.verdicts = {"just-so": ("reproduced", "not reproduced")}
+    twin.keep()
+    found = runs.verify(record, study)
+    assert not found.faults and re.search(r"(?m)^    claim just-so: .*it moves, too$", str(found))
+    text = twins.described(store)
+    assert "The verdicts of these claims hang on it" in text
+    assert text.endswith("| `just-so` | toy-network, small | reproduced | not reproduced |")
+
+
+def test_a_twin_is_judged_beside_its_run_and_an_old_one_anew_where_that_is_asked_for(
+    on_the_edge: Any, tmp_path: Path
+) -> None:
+    record, study = on_the_edge(1e-6)
+    again = runs.run(study, *TOY[1:], store=Store(tmp_path / "again"))
+    end = again.values["w"][-1][0] or 0.0
+    here = dataclasses.replace(study.claims[0], holds=Region(end - 1e-6, end + 1e-6))
+    study = dataclasses.replace(study, claims=[here])
+    twin = twins.of(record, again, study)
+    assert twin.verdicts == {"just-so": ("reproduced", "not reproduced")}
+    twin.verdicts = None
+    twin.keep()
+    assert twins.of(record, again, study).verdicts is None
+    assert twins.of(record, again, study, judged=True).verdicts
 
 
 # What the book says
@@ -430,3 +498,5 @@ def test_a_run_whose_twin_is_a_step_of_its_rounding_off_is_not_named(
 def test_a_twin_that_is_kept_is_one_of_a_recorded_run(twin: twins.Twin) -> None:
     record = Store(paths.RUNS).load(twin.study, twin.tier, twin.variant)
     assert twin.fits(record)
+    known = [claim.id for study in studies.STUDIES.values() for claim in study.claims]
+    assert set(twin.verdicts or {}) <= set(known)

@@ -317,7 +317,8 @@ def verify(
 
     On the machine of the record every bit must agree. Elsewhere sums are taken in another order:
     a value agrees where it is as close as rounding leaves it, or as close as the run comes to a
-    twin that starts one unit in the last place away; and no claim may move.
+    twin that starts one unit in the last place away; and no claim may move whose verdict is the
+    same with the twin.
 
     Of a record that came in parts each is run by itself, or one that is named by its seeds.
 

@@ -2,7 +2,7 @@
 
 On the machine of a record every bit must come out again. Elsewhere sums are taken in another order,
 and a value agrees where it is as close as rounding leaves it, or as close as a run comes to its own
-twin that starts one unit in the last place away. No verdict may move.
+twin that starts one unit in the last place away. No verdict may move that stands in the twin.
 """
 
 from collections.abc import Sequence
@@ -82,7 +82,12 @@ def compare(record: Record, again: Record, study: Study) -> Verification:
         gaps, how = apart(record, again, study, twin), "as closely as its last bit lets it"
     faults = [str(gap) for gap in gaps if gap.counts]
     claims, stand = moved_claims(record, again, study)
-    return Verification(how, [*faults, *claims], gaps, stand)
+    hang = twins.of(record, again, study, judged=True).verdicts or {} if claims else {}
+    faults += [words for claim, words in claims.items() if claim not in hang]
+    explained = [
+        f"{words}; with the twin it moves, too" for c, words in claims.items() if c in hang
+    ]
+    return Verification(how, faults, gaps, "\n    ".join(filter(None, [stand, *explained])))
 
 
 def _misfit(record: Record, again: Record) -> list[str]:
@@ -146,17 +151,17 @@ def _between_twins(record: Record, twin: Twin, quantity: str, gap: np.ndarray) -
     return np.minimum(near, EVER * np.maximum(ever, np.median(known) if len(known) else 0.0))
 
 
-def moved_claims(record: Record, again: Record, study: Study) -> tuple[list[str], str]:
+def moved_claims(record: Record, again: Record, study: Study) -> tuple[dict[str, str], str]:
     """Judge the claims with a new run in the place of its record.
 
-    Returns what has moved, a verdict or a mean that leaves the interval of the record, and else in
-    words that nothing has.
+    Returns in words what has moved, by claim, a verdict or a mean that leaves the interval of the
+    record, and else that nothing has.
     """
     pairs = moved.judged(record, study, [record, again])
-    found = [
-        f"claim {old.claim.id}: {old.measured}, {old.verdict}, becomes {new.measured}, "
-        f"{new.verdict}"
+    found = {
+        old.claim.id: f"claim {old.claim.id}: {old.measured}, {old.verdict}, becomes "
+        f"{new.measured}, {new.verdict}"
         for old, new in pairs
         if moved.has_moved(old, new)
-    ]
+    }
     return found, "" if found or not pairs else f"none of {len(pairs)} claims moves"

@@ -13,7 +13,7 @@ import numpy as np
 import pydantic
 
 from bioprop import paths, studies
-from bioprop.book import parts, provenance
+from bioprop.book import moved, parts, provenance
 from bioprop.book.records import Record, RecordError, Store, make
 from bioprop.studies import Study
 from bioprop.studies.journal import Twin as TwinJournal
@@ -29,7 +29,9 @@ class Twin(pydantic.BaseModel):
     ``marks_apart[quantity][mark]`` is the largest difference over members, in the unit of the
     quantity, and ``members_apart[quantity][member]`` that over marks; None where a member had
     diverged in one of the two alone, so that any difference is possible. ``largest[quantity]`` is
-    the largest value of the run, to compare with.
+    the largest value of the run, to compare with. ``verdicts`` has each claim whose verdict is
+    another with the twin in the place of the run: that with the run, and that with the twin. In the
+    oldest twins it is None, as they were not judged.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid")
@@ -42,6 +44,7 @@ class Twin(pydantic.BaseModel):
     largest: dict[str, float]
     marks_apart: dict[str, list[float | None]]
     members_apart: dict[str, list[float | None]]
+    verdicts: dict[str, tuple[str, str]] | None = None
     provenance: dict[str, Any]
 
     @property
@@ -80,24 +83,31 @@ class Twin(pydantic.BaseModel):
             yield name, self.model_dump_json(include={name}).partition(":")[2][:-1]
 
 
-def of(record: Record, again: Record, study: Study) -> Twin:
+def of(record: Record, again: Record, study: Study, *, judged: bool = False) -> Twin:
     """Return the twin of a record: the one that is kept, or one that is measured now and kept.
 
-    ``again`` is the record's run, made again here and now, to run a twin beside.
+    ``again`` is the record's run, made again here and now, to run a twin beside. Where the twin is
+    to be ``judged``, one that was not is measured anew.
     """
     twin = kept(record)
-    if twin is None:
-        twin = measure(again, study)
+    if twin is None or (judged and twin.verdicts is None):
+        twin = measure(record, again, study)
         twin.keep()
     return twin
 
 
-def measure(run: Record, study: Study) -> Twin:
-    """Run the twin of a run that was made here and now, and return how far apart they are."""
+def measure(record: Record, run: Record, study: Study) -> Twin:
+    """Run the twin of a record's run that was made here and now, and tell how far apart they are.
+
+    Claims are judged with each of the two in the place of the record.
+    """
     journal = TwinJournal()
     study.run(run.settings, journal)
     other = make(study, run.tier, run.variant, run.settings, journal)
-    return between(run, other, journal.seconds)
+    twin = between(run, other, journal.seconds)
+    pairs = moved.judged(record, study, [run, other])
+    twin.verdicts = {a.claim.id: (a.verdict, b.verdict) for a, b in pairs if a.verdict != b.verdict}
+    return twin
 
 
 def between(run: Record, other: Record, seconds: float) -> Twin:
@@ -149,18 +159,36 @@ def every() -> Iterator[Twin]:
 
 
 def described(store: Store) -> str:
-    """Return MyST text: how many recorded runs were measured, and a table of those that amplify."""
+    """Return MyST text: how many recorded runs were measured, and a table of those that amplify.
+
+    Where the verdict of a claim is another with a twin in the place of its run, a second table has
+    it.
+    """
     found = {(twin.study, twin.tier, twin.variant): twin for twin in every()}
     places = list(dict.fromkeys((*path.parts[-3:-1], parts.split(path.stem)[0]) for path in store))
     measured = [found[place] for place in places if place in found]
     tables = [rows for twin in measured if (rows := _rows(twin))]
-    head = (
+    lines = [
         f"Of {len(places)} recorded runs {len(measured)} have been given a twin so far, and "
         f"{len(tables)} of these amplify their last bit."
-    )
-    lines = ["| run | quantity | largest value | twin, largest difference | seen |"]
-    lines += ["|:--|:--|--:|--:|:--|", *(row for rows in tables for row in rows)]
-    return "\n".join([head, "", *lines] if tables else [head])
+    ]
+    if tables:
+        lines += ["", "| run | quantity | largest value | twin, largest difference | seen |"]
+        lines += ["|:--|:--|--:|--:|:--|", *(row for rows in tables for row in rows)]
+    if verdicts := [row for twin in measured for row in _verdicts(twin)]:
+        lines += ["", "The verdicts of these claims hang on it: with a twin in the place of its "]
+        lines[-1] += "run they are others."
+        lines += ["", "| claim | run | verdict with the run | verdict with its twin |"]
+        lines += ["|:--|:--|:--|:--|", *verdicts]
+    return "\n".join(lines)
+
+
+def _verdicts(twin: Twin) -> list[str]:
+    """Return a row for each claim whose verdict is another with the twin."""
+    return [
+        f"| `{claim}` | {twin.study}, {twin.variant} | {with_run} | {with_twin} |"
+        for claim, (with_run, with_twin) in (twin.verdicts or {}).items()
+    ]
 
 
 def _rows(twin: Twin) -> list[str]:
