@@ -128,7 +128,8 @@ def verify(
 
     ``threads`` is the record's own if left out. Every bit must agree where ``exact`` says so, and
     elsewhere each value as closely as ``closeness`` has it. On other images than the record's
-    nothing is run. With ``twin`` the twin of the run is measured, if it was not before, and kept.
+    nothing is run. With ``twin`` the twin of the run is measured and judged, if it was not before,
+    and kept.
     """
     settings = record.settings
     _present(settings.device)
@@ -141,7 +142,7 @@ def verify(
         study.run(settings, journal)
         again = make(study, record.tier, record.variant, settings, journal)
         if twin:
-            twins.of(record, again, study)
+            twins.of(record, again, study, judged=True)
         if exact(record, threads):
             return Verification("bit for bit", differences(record, again))
         return compare(record, again, study)
