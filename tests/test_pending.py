@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, wait
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -474,3 +475,21 @@ def test_a_worker_that_dies_loses_its_part_only_and_another_makes_it(
         record = store.load("linear-task", "paper", variant)
         again = runs.run(LINEAR, "paper", variant, store=Store(tmp_path / "again"))
         assert record.values == again.values and record.fingerprint == again.fingerprint
+
+
+def test_a_study_waits_for_the_one_that_finds_its_settings(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = replace(TOY, name="search", claims=(), cost={"paper": 1e4})
+    result = replace(TOY, name="result", after="search", cost={"paper": 1e4})
+    other = replace(TOY, name="other", cost={"paper": 2e4})
+    known = {study.name: study for study in (search, result, other)}
+    monkeypatch.setattr(studies, "STUDIES", known)
+    said: list[str] = []
+    works = pending.plan(list(known.values()), store, said.append)
+    assert [work.study.name for work in works[:1]] == ["search"]
+    assert {work.study.name for work in works} == {"search", "other"}
+    assert said == ["left out: result: its settings come from search, once recorded"]
+    monkeypatch.setattr(pending, "best_tier", lambda study, store: "paper")
+    works = pending.plan(list(known.values()), store, said.append)
+    assert "result" in {work.study.name for work in works}

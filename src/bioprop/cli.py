@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -101,6 +102,7 @@ def list_() -> None:
 
 @app.command()
 def run(
+    context: typer.Context,
     study: StudiesArgument = [],  # noqa: B006
     tier: TierOption = "quick",
     variant: VariantOption = [],  # noqa: B006
@@ -144,10 +146,11 @@ def run(
     changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
     todo = [studies.get(name) for name in study] or chosen(None)
     if pending:
-        if changes or variant or part or again:
+        given = context.get_parameter_source("tier") is not ParameterSource.DEFAULT
+        if changes or variant or part or again or given:
             raise ValueError(
-                "--pending makes what is missing as it is declared: leave out settings, --variant, "
-                "--part and --again"
+                "--pending makes what is missing as it is declared: leave out settings, --tier, "
+                "--variant, --part and --again"
             )
         return _pending(todo, math.inf if hours is None else hours, jobs or 1, scheduler)
     if hours is not None or jobs or scheduler:
@@ -260,7 +263,7 @@ def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) 
     if not works and left_out:
         raise typer.Exit(1)
     if not works:
-        return out.print("nothing is pending: every study has its records")
+        return out.print(f"nothing is pending of {', '.join(study.name for study in todo)}")
     table = Table(Column("part", no_wrap=True), Column("time", justify="right"), "estimated")
     for work in works:
         began = "; goes on from a checkpoint" if work.begun else ""

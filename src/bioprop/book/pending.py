@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bioprop import studies
 from bioprop.book import parts, provenance, runs
-from bioprop.book.claims import FEWEST, judgeable
+from bioprop.book.claims import FEWEST, best_tier, judgeable
 from bioprop.book.costs import duration
 from bioprop.book.engines import Engine
 from bioprop.book.estimates import estimate
@@ -60,11 +60,15 @@ def plan(
 
     What was interrupted goes first. Then comes what lets claims be judged, the first seeds of each
     variant, most claims for the least time; then the rest, likewise. A tier that can be judged
-    makes lesser tiers needless. A study whose data are not here, so that its time cannot be told,
-    is left out, and that is told.
+    makes lesser tiers needless. A study that finds the settings of others counts with their claims,
+    and they wait for its record. That a study waits is told, and that one whose data are not here,
+    so that its time cannot be told, is left out.
     """
     ranked = []
     for study in todo:
+        if study.after and not best_tier(studies.get(study.after), store):
+            told(f"left out: {study.name}: its settings come from {study.after}, once recorded")
+            continue
         try:
             ranked += _ranked(study, store)
         except DataError as error:
@@ -80,11 +84,17 @@ def _ranked(study: Study, store: Store) -> list[tuple[tuple[bool, bool, float], 
         works = _works(study, tier, store)
         for early in (True, False):
             group = [work for work in works if work.early == early]
-            price = sum(work.seconds for work in group) / max(len(study.claims), 1e-9)
+            price = sum(work.seconds for work in group) / max(_claims(study), 1e-9)
             late = settled or not early
             ranked += [((not work.begun, late, price), work) for work in group]
         settled = settled or bool(works)  # it will be, by this tier
     return ranked
+
+
+def _claims(study: Study) -> int:
+    """Count the claims of a study, and of those that wait for what it finds."""
+    waiting = [other for other in studies.STUDIES.values() if other.after == study.name]
+    return len(study.claims) + sum(len(other.claims) for other in waiting)
 
 
 def _tiers(study: Study, store: Store) -> list[str]:

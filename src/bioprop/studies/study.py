@@ -251,6 +251,7 @@ class Study:
     kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
     cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    after: str | None = None  # a study that finds the settings of this one: it is recorded first
     decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def step(self, quantity: str) -> float:

@@ -127,6 +127,7 @@ STUDY = Study(
     },
     variants={name: {**LAYERS, **method} for name, method in VARIANTS.items()},
     run=run,
+    after="targets-mnist-local-rates",
     cost={"reduced": 1300.0},  # estimated, from the time of an epoch
     claims=CLAIMS,
     figures=FIGURES,

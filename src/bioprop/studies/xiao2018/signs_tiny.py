@@ -304,6 +304,7 @@ STUDY = Study(
     variants={name: {"rule": name} for name in NAMES},
     cost={"reduced": 3300.0},  # one core with AMX, nothing beside it
     run=run,
+    after="signs-rates",
     claims=CLAIMS,
     figures=FIGURES,
 )
