@@ -101,6 +101,7 @@ def plain(text: str) -> str:
         ("run linear-tsk", "no study 'linear-tsk'; allowed: toy ... mean 'linear-task'?"),
         ("verify toy", "no study 'toy'; allowed: toy-network, linear-rates"),
         ("run toy-network --tier papper", "no tier 'papper'; ... mean 'paper'?"),
+        ("run toy-network --pending --tier smoke", "leave out settings, --tier, --variant"),
         ("run toy-network --tier reduced", "no tier 'reduced'; allowed: smoke, quick, paper."),
         ("run --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book --tier papper", "no tier 'papper'; ... mean 'paper'?"),

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -146,8 +145,8 @@ def run(
     changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
     todo = [studies.get(name) for name in study] or chosen(None)
     if pending:
-        given = context.get_parameter_source("tier") is not ParameterSource.DEFAULT
-        if changes or variant or part or again or given:
+        source = context.get_parameter_source("tier")
+        if changes or variant or part or again or (source and source.name != "DEFAULT"):
             raise ValueError(
                 "--pending makes what is missing as it is declared: leave out settings, --tier, "
                 "--variant, --part and --again"
