@@ -343,7 +343,7 @@ def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
     assert re.search(r"seeds 2-39: 38 networks in \d+ s; 1 of 1 parts$", said.out)
     assert begun.with_name("small.2-39.json").exists()
     again = bioprop("run --pending toy-network linear-task")
-    assert again.out == "nothing is pending: every study has its records"
+    assert again.out == "nothing is pending of toy-network, linear-task"
     assert "so far" not in bioprop("list").out + bioprop("scorecard").out
     there = bioprop("run toy-network --tier paper --variant small")
     assert there.out.count("already there; --again runs it anew") == 2

@@ -121,7 +121,8 @@ Settings = dict[str, float]
 
 def settings_of(numbers: dict[str, Number]) -> list[Settings]:
     """Return the settings of all members, or those of each where any number is one for each."""
-    apart = {name: x.flatten().tolist() for name, x in numbers.items() if isinstance(x, Tensor)}
+    spread_out = {name: spread(x, 1) for name, x in numbers.items()}
+    apart = {name: x.flatten().tolist() for name, x in spread_out.items() if isinstance(x, Tensor)}
     members = max(map(len, apart.values()), default=1)
     lists = {name: apart.get(name, [number]) for name, number in numbers.items()}
     lists = {name: each * (members // len(each)) for name, each in lists.items()}

@@ -60,6 +60,7 @@ KNOBS = {
 
 
 Knob = Literal["step", "rate", "inverse_rate", "eps", "sigma", "beta1"]  # what may be changed
+Changes = Some[tuple[Knob, Positive]]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -68,9 +69,7 @@ class ChangeSettings(MethodSettings):
 
     rule: RuleName = "sdtp"  # ours: the method that this study is about
     schedule: Literal["alternating", "parallel"] = "alternating"  # Table 1: the better of the two
-    changes: Some[
-        tuple[Knob, Positive]
-    ]  # ours: a setting and its value, one change for each network
+    changes: Changes  # ours: a setting and its value, one change for each network
     shown: Count = 20_000  # ours: training images that are learnt from
     held_out: Count = 10_000  # ours: training images to measure on
     epochs: Count = 8  # ours: enough to tell what learns from what does not
