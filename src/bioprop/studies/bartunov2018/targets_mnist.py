@@ -324,31 +324,25 @@ FIGURES = [
     ),
 ]
 
+# On scikit-learn's digits: for tests, and for live runs.
+SMOKE = {
+    "images": "digits",
+    "hidden": (16, 16),
+    "held_out": 200,
+    "epochs": 2,
+    "members": 3,
+    "auxiliary": 8,
+}
+QUICK = SMOKE | {"hidden": (32, 32, 32), "batch": 50, "auxiliary": 16}
+
 STUDY = Study(
     name="targets-mnist",
     title="Nine methods on MNIST, fully connected",
     paper="bartunov2018",
     settings=MethodSettings,
     tiers={
-        "smoke": {
-            "images": "digits",
-            "hidden": (16, 16),
-            "held_out": 200,
-            "epochs": 2,
-            "members": 3,
-            "auxiliary": 8,
-        },
-        "quick": {
-            "images": "digits",
-            "hidden": (32, 32, 32),
-            "held_out": 200,
-            "batch": 50,
-            "epochs": 12,
-            "members": 3,
-            "auxiliary": 16,
-            "rate": 3e-3,
-            "inverse_rate": 3e-3,
-        },
+        "smoke": SMOKE,
+        "quick": QUICK | {"epochs": 12, "rate": 3e-3, "inverse_rate": 3e-3},
         "reduced": {},  # a third of the paper's epochs
     },
     variants=METHODS,

@@ -12,6 +12,8 @@ from typing import Any
 
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_mnist import (
+    QUICK,
+    SMOKE,
     draw_curves,
     draw_table,
     excess,
@@ -104,23 +106,8 @@ STUDY = Study(
     paper="bartunov2018",
     settings=MethodSettings,
     tiers={
-        "smoke": {
-            "images": "digits",
-            "hidden": (16, 16),
-            "held_out": 200,
-            "epochs": 2,
-            "members": 3,
-            "auxiliary": 8,
-        },
-        "quick": {
-            "images": "digits",
-            "hidden": (32, 32),
-            "held_out": 200,
-            "batch": 50,
-            "epochs": 6,
-            "members": 3,
-            "auxiliary": 16,
-        },
+        "smoke": SMOKE,
+        "quick": QUICK | {"epochs": 6},
         "reduced": {"epochs": 50, "members": 3},  # a tenth of the paper's epochs
     },
     variants={name: as_printed(name) for name in METHODS},
