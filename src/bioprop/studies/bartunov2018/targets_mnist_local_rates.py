@@ -27,7 +27,7 @@ STUDY = Study(
     tiers={
         "smoke": SMALL | {"shown": 1000, "epochs": 2, "rates": (1e-3, 1e-2), "auxiliary": 8},
         "quick": SMALL | {"shown": 1000, "epochs": 3, "rates": (1e-3, 3e-3), "auxiliary": 8},
-        "reduced": {},  # twelve settings for each method; the paper has 60
+        "reduced": {},  # twelve or sixteen settings for each method; the paper has 60
     },
     variants={name: {**LAYERS, **over_grid(method)} for name, method in VARIANTS.items()},
     run=run,
