@@ -162,14 +162,26 @@ def as_population(layers: list[Any], rule: str, streams: Streams) -> Training:
     return Training(network, teaching, optimiser, lambda step: (x, target), streams)
 
 
+class Axes(nn.Module):
+    """Lay axes out in another order: PyTorch has the channels first, populations have them last."""
+
+    def __init__(self, *order: int):
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(self.order)
+
+
 def as_model(network: Network) -> nn.Sequential:
     """The same net in PyTorch, up to the input of its output units."""
     model = nn.Sequential()
     for each, W, b in zip(network.layers, network.weights, network.biases, strict=True):
         if isinstance(each, Convolution):
             sizes = each.image[0], each.channels, each.kernel, each.stride, each.padding
-            model.extend([nn.Unflatten(1, each.image), nn.Conv2d(*sizes), nn.Flatten()])
-            layer, W = model[-2], W[0]
+            first = nn.Unflatten(1, (*each.image[1:], each.image[0])), Axes(0, 3, 1, 2)
+            model.extend([*first, nn.Conv2d(*sizes), Axes(0, 2, 3, 1), nn.Flatten()])
+            layer, W = model[-3], W[0]
         else:
             model.append(nn.Linear(each.inputs, each.outputs))
             layer, W = model[-1], W[0].T

@@ -64,11 +64,13 @@ def by_torch(layer: Any, h: Tensor, W: Tensor, b: Tensor) -> Tensor:
     if isinstance(layer, Dense):
         return torch.einsum("mbi,mio->mbo", h, W) + b
     top, bottom, left, right = layer.pads
-    images = F.pad(h.unflatten(2, layer.image), (left, right, top, bottom))
+    channels_first = h.unflatten(2, (*layer.image[1:], layer.image[0])).movedim(-1, 2)
+    images = F.pad(channels_first, (left, right, top, bottom))
     if isinstance(layer, Convolution):
         settings = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
         each = zip(images, W, b, strict=True)
-        return torch.stack([F.conv2d(x, w, c[0], **settings).flatten(1) for x, w, c in each])
+        convolved = torch.stack([F.conv2d(x, w, c[0], **settings) for x, w, c in each])
+        return convolved.movedim(2, -1).flatten(2)
     (high, wide), (kh, kw), (sh, sw) = layer.places, layer.window, layer.strides
     a = [
         torch.einsum(
@@ -81,7 +83,7 @@ def by_torch(layer: Any, h: Tensor, W: Tensor, b: Tensor) -> Tensor:
         for row in range(high)
         for column in range(wide)
     ]
-    return torch.stack(a, -1).flatten(2) + b
+    return torch.cat(a, -1) + b
 
 
 def made(layer: Layer, hidden: str = "tanh", output: str = "linear", loss: str = "squared") -> Any:
@@ -153,11 +155,11 @@ def test_same_padding_is_that_of_tensorflow(
     assert (layer.places, layer.pads) == ((places, 1), (before, after, 0, 0))
 
 
-def test_units_list_the_first_channel_first() -> None:
+def test_units_list_the_channels_of_the_first_pixel_first() -> None:
     layer = Convolution((1, 2, 2), 2, 1)
     W = torch.tensor([1.0, 10.0]).view(1, 2, 1, 1, 1)
     x = torch.tensor([[[1.0, 2.0, 3.0, 4.0]]])
-    assert layer.forward(x, W).tolist() == [[[1, 2, 3, 4, 10, 20, 30, 40]]]
+    assert layer.forward(x, W).tolist() == [[[1, 10, 2, 20, 3, 30, 4, 40]]]
 
 
 MISFITS: dict[str, tuple[Any, list[str]]] = {
@@ -256,7 +258,7 @@ def test_the_module_has_the_gradients_of_the_layer() -> None:
     ours = module(kernel_size=(2, 3), padding="same", bias=False)
     x, signal = STREAMS.normal("data", IMAGE), STREAMS.normal("noise", ours.layer.image_out)
     ours(x).backward(signal)
-    flat = [t.flatten(1).unsqueeze(0) for t in (x, signal)]
+    flat = [t.movedim(1, -1).flatten(1).unsqueeze(0) for t in (x, signal)]
     same([ours.weight.grad], [ours.layer.gradient(*flat)[0]], **close)
 
 

@@ -283,3 +283,17 @@ def test_targets_have_as_many_units_as_there_are_classes() -> None:
     task = Classification(few(), Streams(SEEDS), 3)
     _, targets = task(0)
     assert targets.shape == (2, 3, 6)
+
+
+def test_inputs_hold_the_channels_of_the_first_pixel_first() -> None:
+    images, streams = few(), Streams(SEEDS)
+    bare = Classification(images, streams, 3, augmentation=Augmentation(0, "none"))
+    for task in (Classification(images, streams, 3), bare):
+        x, _ = task.test()
+        channels_last = images.test.view(-1, *images.shape).movedim(1, -1).flatten(1)
+        assert torch.equal((x * 255).round().byte(), channels_last)
+        seen = task(0)[0].flatten(0, 1)
+        known = images.train.view(-1, *images.shape).movedim(1, -1).flatten(1)
+        assert {row.numpy().tobytes() for row in (seen * 255).round().byte()} <= {
+            row.numpy().tobytes() for row in known
+        }

@@ -61,7 +61,7 @@ def test_the_biases_of_a_transposed_layer_are_those_of_units_or_channels(name: s
     gradient = torch.autograd.grad(each_unit.expand_as(delta), c, delta)
     same([inverse.bias_gradient(delta)], gradient, **close)
     if "convolution" in name:
-        same([each_unit.unflatten(2, (2, 30))[..., 7]], [c])
+        same([each_unit.unflatten(2, (30, 2))[..., 7, :]], [c])
 
 
 def test_the_inverse_of_a_dense_layer_is_dense() -> None:

@@ -145,10 +145,11 @@ SETS: dict[str, Callable[[], Images]] = {
 class Classification:
     """Images in an order of its own for each member, each image once in every epoch.
 
-    Calling the task with a step returns inputs ``(member, batch, pixel)`` and 1-hot targets
-    ``(member, batch, class)``. Inputs are pixels from 0 to 1 (``unit``), or have mean 0 and
-    standard deviation 1 over all pixels of the training images (``standardised``). With an
-    ``augmentation`` each training image is cropped and mirrored anew each time; test images never.
+    Calling the task with a step returns inputs ``(member, batch, pixel)``, the channels of a pixel
+    beside each other as layers want them, and 1-hot targets ``(member, batch, class)``. Inputs are
+    pixels from 0 to 1 (``unit``), or have mean 0 and standard deviation 1 over all pixels of the
+    training images (``standardised``). With an ``augmentation`` each training image is cropped and
+    mirrored anew each time; test images never.
     """
 
     images: Images
@@ -189,7 +190,8 @@ class Classification:
         return x, self.images.test_labels[:count].long().to(self.streams.device)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
-        return pixels.to(self.streams.dtype).mul_(self._scale).add_(self._shift)
+        channels_last = pixels.unflatten(-1, (self.images.shape[0], -1)).mT.flatten(-2)
+        return channels_last.to(self.streams.dtype).mul_(self._scale).add_(self._shift)
 
     def _shuffled(self, epoch: int) -> Tensor:
         """Return the order of one epoch, ``(member, image)``."""

@@ -108,11 +108,11 @@ class Convolution(Windowed):
 
     def spread_bias(self, bias: Tensor) -> Tensor:
         """Return the channel's bias for each unit, ``(member, 1, unit_out)``."""
-        return bias.unsqueeze(-1).expand(-1, -1, -1, self.positions).flatten(2)
+        return bias.repeat(1, 1, self.positions)
 
     def bias_gradient(self, delta: Tensor) -> Tensor:
         """Return the signals summed over the batch and all places, ``(member, 1, channel)``."""
-        return delta.unflatten(2, (self.channels, -1)).sum((1, 3)).unsqueeze(1)
+        return delta.unflatten(2, (-1, self.channels)).sum((1, 2)).unsqueeze(1)
 
     def _gradient(self, h: Tensor, delta: Tensor) -> Tensor:
         members = len(h)
@@ -141,11 +141,11 @@ class Convolution(Windowed):
 
     def _images(self, units: Tensor, image: tuple[int, int, int]) -> Tensor:
         """Turn units into images ``(batch, member * channel, height, width)``, padded by need."""
-        shape = (units.shape[1], len(units) * image[0], *image[1:])
-        images = self.rounded(units).transpose(0, 1).reshape(shape)
+        last = self.rounded(units).unflatten(2, (*image[1:], image[0]))
+        images = last.permute(1, 0, 4, 2, 3).flatten(1, 2).contiguous()
         return self._pad(images) if image is self.image and not self._even else images
 
     def _units(self, images: Tensor, like: Tensor) -> Tensor:
         """Turn images into units ``(member, batch, unit)`` of the type of ``like``."""
-        shape = (len(like), -1)
-        return images.flatten(1).unflatten(1, shape).transpose(0, 1).to(like.dtype)
+        channels_first = images.unflatten(1, (len(like), -1))
+        return channels_first.permute(1, 0, 3, 4, 2).flatten(2).to(like.dtype)

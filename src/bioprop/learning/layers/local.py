@@ -1,10 +1,10 @@
 """Locally connected layers: the geometry of a convolution, weights of its own at every place.
 
-Patches are not cut. Images lie channels-last with their padding around them: under one row of the
-kernel the inputs of a place are then a run of memory, and those of all examples, and of a row of
-places, strided views of it. A product for each row of places and each row of the kernel, summed in
-place, is the layer; the same views give the weight gradient and take what is carried back. (Where
-sums would be rounded, or kernel rows are short, the patches of one row of places are cut.)
+Patches are not cut. Activities hold the channels last, so under one row of the kernel the inputs of
+a place are a run of memory, and those of all examples, and of a row of places, strided views of it.
+A product for each row of places and each row of the kernel, summed in place, is the layer; the same
+views give the weight gradient and take what is carried back. (Where sums would be rounded, or
+kernel rows are short, the patches of one row of places are cut.)
 """
 
 import itertools
@@ -33,8 +33,8 @@ class LocallyConnected(Windowed):
     kernel, ``(kernel height, kernel width, channel_in)``. One member has ``positions * kernel
     height * kernel width * channel_in * channel_out`` weights, and each of the three products
     takes as many multiplications for each example. Beside what it returns, a product needs a copy
-    of the padded images and one of the images above for its time; with ``compute``, and where the
-    rows of a kernel hold fewer than ``NARROW`` inputs, also the patches of one row of places.
+    of the images for its time where there is padding; with ``compute``, and where the rows of a
+    kernel hold fewer than ``NARROW`` inputs, also the patches of one row of places.
     See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
@@ -69,17 +69,17 @@ class LocallyConnected(Windowed):
     def forward(self, h: Tensor, W: Tensor) -> Tensor:
         """Return ``patch W`` at every place."""
         W = self._visits(self.rounded(W))
-        sums = W.new_empty(*W.shape[:3], h.shape[1], self.channels)
+        units = h.new_empty(*h.shape[:2], self.outputs, dtype=W.dtype)
+        sums = self._signals(units)
         for place, part, patches in self._patches(self._framed(h, W.dtype)):
             sums[place].baddbmm_(patches, W[place][:, part], beta=float(part.start > 0))
-        above = sums.permute(*self._order_back(len(h)), 3, 4).permute(0, 3, 4, 1, 2)
-        return h.new_empty(above.shape).copy_(above).flatten(2)
+        return units.to(h.dtype)
 
     def back(self, delta: Tensor, B: Tensor) -> Tensor:
         """Return ``delta B`` at every place, summed where patches overlap."""
         B, signals = (
             self._visits(self.rounded(B)),
-            self._signals(delta, self.compute or delta.dtype),
+            self._signals(delta.to(self.compute or delta.dtype)),
         )
         exact = torch.promote_types(delta.dtype, torch.float32)
         images = delta.new_zeros(*self._frame(delta), dtype=exact)
@@ -92,8 +92,7 @@ class LocallyConnected(Windowed):
                     inputs[some].add_(patches[some, :, part])
                 else:
                     inputs[some].baddbmm_(signals[place][some], B[place][some, :, part])
-        below = self._inner(images).permute(0, 1, 4, 2, 3)
-        return delta.new_empty(below.shape).copy_(below).flatten(2)
+        return self._inner(images).flatten(2).to(delta.dtype)
 
     def transpose(self, W: Tensor) -> Tensor:
         """Return the feedback weights of backpropagation, ``W^T`` at every place."""
@@ -133,7 +132,7 @@ class LocallyConnected(Windowed):
 
     def _accumulate(self, W: Tensor, h: Tensor, delta: Tensor, keep: float) -> None:
         """Set ``W`` to ``keep W + patch^T delta``; where ``keep`` is 0 ``W`` is not read."""
-        W, signals = self._visits(W), self._signals(delta, W.dtype)
+        W, signals = self._visits(W), self._signals(delta.to(W.dtype))
         for place, part, patches in self._patches(self._framed(h, W.dtype)):
             add_outer_(W[place][:, part], patches, signals[place], keep, self.compute)
 
@@ -143,9 +142,6 @@ class LocallyConnected(Windowed):
     def _order(self, members: int) -> tuple[int, int, int]:
         return (1, 2, 0) if members > self.places[1] else (0, 1, 2)
 
-    def _order_back(self, members: int) -> tuple[int, int, int]:
-        return (2, 0, 1) if members > self.places[1] else (0, 1, 2)
-
     def _apart(self, members: int) -> int:
         """Return how many matrices of a batch lie between two that share no input."""
         return 1 if members > self.places[1] else -(-self.window[1] // self.strides[1])
@@ -154,14 +150,13 @@ class LocallyConnected(Windowed):
         """View weights, or their transpose, as ``(visit, visit, matrix, row, column)``."""
         return W.unflatten(1, self.places).permute(*self._order(len(W)), 3, 4)
 
-    def _signals(self, delta: Tensor, dtype: torch.dtype) -> Tensor:
-        """Lay signals out as ``(visit, visit, matrix, batch, channel_out)``."""
-        last = delta.to(dtype).unflatten(2, (self.channels, self.positions)).mT.contiguous()
-        places = last.unflatten(2, self.places).permute(0, 2, 3, 1, 4)
-        return places.permute(*self._order(len(delta)), 3, 4)
+    def _signals(self, units: Tensor) -> Tensor:
+        """View units above as ``(visit, visit, matrix, batch, channel_out)``."""
+        places = units.unflatten(2, (*self.places, self.channels)).permute(0, 2, 3, 1, 4)
+        return places.permute(*self._order(len(units)), 3, 4)
 
     def _frame(self, units: Tensor) -> tuple[int, ...]:
-        """Return the shape of padded images, channels last."""
+        """Return the shape of padded images."""
         return (*units.shape[:2], *self.padded, self.image[0])
 
     def _inner(self, images: Tensor) -> Tensor:
@@ -170,10 +165,12 @@ class LocallyConnected(Windowed):
         return images[:, :, top : top + self.image[1], left : left + self.image[2]]
 
     def _framed(self, h: Tensor, dtype: torch.dtype) -> Tensor:
-        """Lay activities out as padded images ``(member, batch, row, column, channel)``."""
-        make = h.new_zeros if any(self.pads) else h.new_empty
-        images = make(self._frame(h), dtype=dtype)
-        self._inner(images).copy_(h.unflatten(2, self.image).permute(0, 1, 3, 4, 2))
+        """Return activities as padded images ``(member, batch, row, column, channel)``."""
+        shown = h.unflatten(2, (*self.image[1:], self.image[0]))
+        if not any(self.pads):
+            return shown.to(dtype).contiguous()
+        images = h.new_zeros(self._frame(h), dtype=dtype)
+        self._inner(images).copy_(shown)
         return images
 
     def _windows(self, images: Tensor) -> Tensor:

@@ -197,8 +197,9 @@ def _apply(
         dtype = torch.get_autocast_dtype(kind)
         x, weight = x.to(dtype), weight.to(dtype)
         bias = bias if bias is None else bias.to(dtype)
-    units = Product.apply(name, module.layer, x.flatten(1).unsqueeze(0), weight.unsqueeze(0))
-    images = units.view(x.shape[0], *image_out)  # len would fix the size of an exported batch
+    flat = x.permute(0, 2, 3, 1).flatten(1)
+    units = Product.apply(name, module.layer, flat.unsqueeze(0), weight.unsqueeze(0))
+    images = units[0].unflatten(1, (*image_out[1:], image_out[0])).permute(0, 3, 1, 2)
     return images if bias is None else images + bias
 
 

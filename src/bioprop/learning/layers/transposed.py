@@ -110,12 +110,12 @@ class Transposed:
     def spread_bias(self, bias: Tensor) -> Tensor:
         """Return one bias for each unit, ``(member, 1, unit)``."""
         each = self.outputs // bias.shape[-1]
-        return bias if each == 1 else bias.repeat_interleave(each, -1)
+        return bias if each == 1 else bias.repeat(1, 1, each)
 
     def bias_gradient(self, delta: Tensor) -> Tensor:
         """Return the gradient of the biases, summed over the batch, and over each channel."""
         summed = delta.sum(1, keepdim=True)
-        return summed.unflatten(2, (self._channels, -1)).sum(3) if self._channels else summed
+        return summed.unflatten(2, (-1, self._channels)).sum(2) if self._channels else summed
 
     def rounded(self, W: Tensor) -> Tensor:
         """Return weights as the products use them."""

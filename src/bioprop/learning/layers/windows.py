@@ -17,8 +17,9 @@ Padding = int | str | tuple[int, int] | tuple[int, int, int, int]
 class Windowed:
     """A layer whose units look at an ``image`` ``(channel, height, width)`` through a kernel.
 
-    Its units are ``channels`` images again, ``image_out``; flat activities hold the first channel
-    first. ``kernel`` and ``stride`` are numbers, or pairs (height, width). ``padding`` is the rows
+    Its units are ``channels`` images again, ``image_out``. Flat activities hold the channels last,
+    those of one pixel beside each other, so that the inputs under a row of the kernel lie in a row.
+    ``kernel`` and ``stride`` are numbers, or pairs (height, width). ``padding`` is the rows
     and columns of zeros around the image: a number, a pair, four numbers (top, bottom, left,
     right), or ``"same"`` as in TensorFlow, where every stride gives ``ceil(size / stride)`` places
     and an odd row or column of zeros stands at the bottom and the right. ``compute`` names a dtype
