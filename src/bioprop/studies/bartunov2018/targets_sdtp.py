@@ -152,6 +152,9 @@ def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawn = drawing.shaded(axes, table, color=drawing.LOOKS["sdtp"].colour, marker="o")
         frames.append(pd.DataFrame({"knob": knob} | drawn))
         axes.set(xlabel=words, xscale="log")
+        tried = [f"{value:g}" for value in table.index]
+        axes.set_xticks(table.index, labels=tried, rotation=45, fontsize=8)
+        axes.set_xticks([], minor=True)
     each[0].set(ylabel="held-out error (%)")
     return figure, pd.concat(frames)
 
