@@ -340,6 +340,8 @@ FOUND: Mapping[str, Mapping[str, float]] = {
     "bp": {"rate": 2e-4, "eps": 1e-4},
     "fa": {"rate": 4e-4, "eps": 1e-8},
     "dfa": {"rate": 8e-4, "eps": 1e-4},
+    "dtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-2},
+    "sdtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
 }
 
 STUDY = Study(
