@@ -78,6 +78,30 @@ def test_an_optimiser_equals_that_of_pytorch(training: Any, name: str, kind: str
         same([p[m : m + 1] for p in made.network.biases], biases, **close)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_rate_for_each_layer_is_that_layer_s_own(training: Any, momentum: float) -> None:
+    def moved(rate: Any) -> list[Tensor]:
+        made = training("bp", optimiser=sgd(rate, momentum=momentum))
+        now = [*made.network.weights, *made.network.biases]
+        before = [p.clone() for p in now]
+        made.until(1)
+        return [p - q for p, q in zip(now, before, strict=True)]
+
+    single, shared = moved(each(RATES)), moved([each(RATES)] * 3)
+    same(shared, single)
+    own = moved([0.1, each(RATES), flat(RATES)])
+    same([own[0], own[3]], [each([0.1 / r for r in RATES]) * single[k] for k in (0, 3)], **close)
+    same([own[k] for k in (1, 2, 4, 5)], [single[k] for k in (1, 2, 4, 5)])
+    still = moved([0.0, 0.0, 0.1])  # hidden layers without a rate: a shallow network
+    assert [bool(p.any()) for p in still] == [False, False, True] * 2
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_too_few_rates_for_the_layers_are_refused(training: Any, momentum: float) -> None:
+    with pytest.raises(ValueError, match="2 rates given for 3 layers: give one for each layer"):
+        training("bp", optimiser=sgd([0.1, 0.2], momentum=momentum))
+
+
 @pytest.mark.parametrize("optimiser", [sgd(0.1), sgd(0.1, momentum=0.9), adam(0.1)])
 def test_removed_connections_stay_removed(training: Any, optimiser: Optimiser) -> None:
     made = training("bp", optimiser=optimiser)

@@ -6,7 +6,7 @@ batch. Every hyperparameter is a number, or a tensor with one value for each mem
 ``(member,)`` or ``(member, 1, 1)``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from bioprop.learning.members import spread
 from bioprop.learning.network import Deltas, Network, Trial
 
 Number = float | Tensor
+Rates = Number | Sequence[Number]  # one for all layers, or one for each
 Averages = dict[str, list[Tensor | None]]
 
 
@@ -34,31 +35,48 @@ class Optimiser:
     update: Callable[[Network, Any, Trial, Deltas], None]
 
 
-def sgd(rate: Number, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
+def sgd(rate: Rates, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
     """Gradient descent, ``W = (1 - decay) W - rate v`` with ``v = momentum v + gradient``.
 
-    Each update takes the share ``decay`` off the weights (not off the biases), whatever the rate.
-    Connections that the network's ``masks`` have removed stay at zero. As in PyTorch the rate is
-    no part of the running sum ``v``. Without momentum there is none: the product of activity and
-    teaching signal is added to the weights where it is made.
+    ``rate`` may be a sequence, one for each layer from the lowest to the output; another number of
+    them raises ``ValueError`` where the training begins. Each update takes the share ``decay`` off
+    the weights (not off the biases), whatever the rate. Connections that the network's ``masks``
+    have removed stay at zero. As in PyTorch the rate is no part of the running sum ``v``. Without
+    momentum there is none: the product of activity and teaching signal is added to the weights
+    where it is made.
     """
-    rate, decay, momentum = (spread(number, 3) for number in (rate, decay, momentum))
+    rates = [spread(each, 3) for each in (rate if isinstance(rate, Sequence) else [rate])]
+    decay, momentum = (spread(number, 3) for number in (decay, momentum))
     if isinstance(momentum, Tensor) or momentum != 0:
-        return _heavy_ball(rate, 1.0 - decay, momentum)
+        return _heavy_ball(rates, 1.0 - decay, momentum)
 
     def update(network: Network, state: None, trial: Trial, deltas: Deltas) -> None:
-        scale = rate / trial.target.shape[1]
         for index, layer, h, delta in taught(network, trial, deltas):
-            step, bias = delta * -scale, network.biases[index]
+            scale, bias = rate_of(rates, index) / trial.target.shape[1], network.biases[index]
+            step = delta * -scale
             layer.add_gradient_(network.weights[index], h, step, 1.0 - decay)
             mask_(network, index)
             if bias is not None:
                 bias.add_(layer.bias_gradient(step))
 
-    return Optimiser("sgd", lambda network: None, update)
+    return Optimiser("sgd", lambda network: fit(rates, network), update)
 
 
-def _heavy_ball(rate: Number, keep: Number, momentum: Number) -> Optimiser:
+def fit(rates: Sequence[Number], network: Network) -> None:
+    """Raise ``ValueError`` unless there is one rate for all layers, or one for each."""
+    if len(rates) not in (1, len(network.layers)):
+        raise ValueError(
+            f"{len(rates)} rates given for {len(network.layers)} layers: give one for each layer, "
+            "from the lowest to the output, or one number for all"
+        )
+
+
+def rate_of(rates: Sequence[Number], index: int) -> Number:
+    """Return a layer's own rate, or the one that all layers share."""
+    return rates[index] if len(rates) > 1 else rates[0]
+
+
+def _heavy_ball(rates: Sequence[Number], keep: Number, momentum: Number) -> Optimiser:
     """Return gradient descent with momentum; its running sums take the product in place."""
 
     def update(network: Network, v: Averages, trial: Trial, deltas: Deltas) -> None:
@@ -67,13 +85,18 @@ def _heavy_ball(rate: Number, keep: Number, momentum: Number) -> Optimiser:
             v_W, v_b = v["weights"][index], v["biases"][index]
             assert v_W is not None
             layer.add_gradient_(v_W, h, mean, momentum)
+            rate = rate_of(rates, index)
             move_(network.weights[index], v_W, rate, keep)
             mask_(network, index)
             if bias is not None and v_b is not None:
                 v_b.mul_(momentum).add_(layer.bias_gradient(mean))
                 move_(bias, v_b, rate)
 
-    return Optimiser("sgd", zeros, update)
+    def init(network: Network) -> Averages:
+        fit(rates, network)
+        return zeros(network)
+
+    return Optimiser("sgd", init, update)
 
 
 def adam(
