@@ -18,6 +18,7 @@ from bioprop.studies.lillicrap2014.linear_rates import STUDY as _linear_rates
 from bioprop.studies.lillicrap2014.linear_task import STUDY as _linear_task
 from bioprop.studies.lillicrap2014.mnist import STUDY as _mnist
 from bioprop.studies.lillicrap2014.mnist_ablation import STUDY as _mnist_ablation
+from bioprop.studies.lillicrap2014.mnist_decayed import STUDY as _mnist_decayed
 from bioprop.studies.lillicrap2014.mnist_depth import STUDY as _mnist_depth
 from bioprop.studies.lillicrap2014.mnist_readings import STUDY as _mnist_readings
 from bioprop.studies.lillicrap2014.receptive_fields import STUDY as _receptive_fields
@@ -41,6 +42,7 @@ STUDIES = {
         _alignment_needed,
         _mnist_readings,
         _mnist,
+        _mnist_decayed,
         _receptive_fields,
         _mnist_ablation,
         _depth_rates,

@@ -4,6 +4,7 @@ Claim: on handwritten digits a network taught through random feedback is as good
 backpropagation, also when half of the output weights and of the feedback weights are removed.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -11,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pydantic
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from torch import Tensor
 
-from bioprop.learning import Streams, Training, angle, sgd
-from bioprop.learning.optimisers import Number
+from bioprop.learning import Streams, Training, Trial, angle, sgd
+from bioprop.learning.optimisers import Number, Rates
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
 from bioprop.studies.signals import beside_backprop
@@ -40,6 +42,9 @@ from bioprop.studies.study import (
 )
 from bioprop.tasks.classify import dense_network, error_rate
 from bioprop.tasks.images import CLASSES, Classification, load
+
+UNLEARNT = 50.0  # per cent of test error above which a network has not learnt; by chance it is 90
+Measure = Callable[[Training, Tensor, Tensor], dict[str, Tensor]]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -89,12 +94,14 @@ def train(
     feedback: Number | None = None,
     removed: Number | None = None,
     removed_back: Number | None = None,
+    rate: Rates | None = None,
 ) -> Training:
     """Return a population, ready to be trained.
 
     What is None is as the settings have it. Where given, ``bound`` and ``feedback`` (the ranges of
-    W and B) and ``removed`` and ``removed_back`` (the shares taken from W and B) are numbers or
-    have shape ``(member, 1, 1)``.
+    W and B), ``removed`` and ``removed_back`` (the shares taken from W and B) and ``rate`` (for
+    each example; may be a sequence, one for each layer) are numbers or have shape ``(member, 1,
+    1)``.
     """
     bound, feedback = default(bound, settings.bound), default(feedback, settings.feedback)
     removed = default(removed, settings.removed)
@@ -108,9 +115,13 @@ def train(
     )
     removed_back = default(removed_back, removed)
     teaching = rule_with(settings.rule, bound=feedback, removed=removed_back)
-    rate = settings.rate * settings.batch
-    decay = settings.decay * (rate if settings.decay_with == "rate" else settings.batch)
-    return Training(network, teaching, sgd(rate, decay), task, task.streams)
+    of_batch = settings.rate * settings.batch
+    decay = settings.decay * (of_batch if settings.decay_with == "rate" else settings.batch)
+    rates: Rates = of_batch
+    if rate is not None:
+        each = rate if isinstance(rate, Sequence) else [rate]
+        rates = [settings.batch * number for number in each]
+    return Training(network, teaching, sgd(rates, decay), task, task.streams)
 
 
 def default(value: Number | None, otherwise: Number) -> Number:
@@ -118,22 +129,31 @@ def default(value: Number | None, otherwise: Number) -> Number:
     return otherwise if value is None else value
 
 
-def follow(
-    settings: MnistSettings, journal: Journal, task: Classification, **changes: Number
-) -> None:
-    """Train; test error, and the angle under feedback alignment, at every mark.
+def turn(training: Training, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return the angle of the signal under feedback alignment, nothing under another rule."""
+    fa = training.rule.name == "fa"
+    return {"angle": signal_angles(training, x, labels)[0]} if fa else {}
 
-    ``changes`` are those of :func:`train`.
+
+def follow(
+    settings: MnistSettings,
+    journal: Journal,
+    task: Classification,
+    measure: Measure = turn,
+    **changes: Rates,
+) -> None:
+    """Train; at every mark the test error, and what ``measure`` finds on the probe's images.
+
+    ``measure(training, x, labels)`` returns quantities of shape ``(member,)``. ``changes`` are
+    those of :func:`train`.
     """
-    training = train(settings, task, **changes)
+    training = train(settings, task, **changes)  # type: ignore[arg-type]
     journal.learns_from(settings.images, load(settings.images).parts)
     x, labels = task.test()
     marks = np.linspace(0, settings.examples, settings.marks + 1)
     for examples in journal.follow(training, marks, settings.batch):
-        measured = {"error": error_rate(training.network, x, labels)}
-        if settings.rule == "fa":
-            measured["angle"] = signal_angles(training, x[: settings.probe], labels)[0]
-        journal.write(examples, **measured)
+        error = error_rate(training.network, x, labels)
+        journal.write(examples, error=error, **measure(training, x[: settings.probe], labels))
 
 
 def run(settings: MnistSettings, journal: Journal) -> None:
@@ -147,11 +167,16 @@ def signal_angles(training: Training, x: Tensor, labels: Tensor) -> list[Tensor]
 
     ``x`` holds images ``(image, pixel)`` and ``labels`` at least as many classes.
     """
+    pairs = beside_backprop(training, shown(training, x, labels))
+    return [angle(*pair).mean(-1) for pair in pairs]
+
+
+def shown(training: Training, x: Tensor, labels: Tensor) -> Trial:
+    """Show all members the same images ``(image, pixel)``; of the classes as many are taken."""
     network = training.network
     target = torch.nn.functional.one_hot(labels[: len(x)], CLASSES).to(x)
     shape = network.members, len(x), -1
-    trial = network.present(x.expand(shape), target.expand(shape))
-    return [angle(*pair).mean(-1) for pair in beside_backprop(training, trial)]
+    return network.present(x.expand(shape), target.expand(shape), training.step)
 
 
 def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
@@ -159,9 +184,19 @@ def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
     return at(runs[variant], "error") - at(runs[reference], "error")
 
 
+def learnt(values: np.ndarray, *errors: np.ndarray) -> np.ndarray:
+    """Return ``values`` (member,), NaN where any of the errors is that of an unlearnt network."""
+    return np.where(np.max(errors, axis=0) <= UNLEARNT, values, np.nan)
+
+
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2a: test error against examples, the paper's points in the same axes."""
     figure, axes = plt.subplots(figsize=(7, 4.5))
+    return figure, error_axes(axes, runs)
+
+
+def error_axes(axes: Axes, runs: Runs) -> pd.DataFrame:
+    """Draw test error against examples, and the paper's points; return what was drawn."""
     frames = []
     for name in ("shallow", "bp", "fa", "fa-sparse", "bp-sparse"):
         frames.append(drawing.band(axes, runs[name], "error", name))
@@ -176,17 +211,22 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     axes.plot([], [], "o", color="0.5", mfc="white", label="paper's curve, digitised")
     axes.set(xlabel="examples", ylabel="test error (%)", ylim=(0, 12.5))
     axes.legend()
-    return figure, pd.concat(frames)
+    return pd.concat(frames)
 
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2b: the angle between the two teaching signals."""
     figure, axes = plt.subplots(figsize=(7, 4))
+    return figure, angle_axes(axes, runs)
+
+
+def angle_axes(axes: Axes, runs: Runs) -> pd.DataFrame:
+    """Draw the angle of the signal against examples; return what was drawn."""
     frames = [drawing.band(axes, runs[name], "angle", name) for name in ("fa", "fa-sparse")]
     drawing.angle_axis(axes)
     axes.set(xlabel="examples")
     axes.legend()
-    return figure, pd.concat(frames)
+    return pd.concat(frames)
 
 
 def ends_at(variant: str, reported_key: str, tolerance: float, statement: str, id: str) -> Claim:
