@@ -20,6 +20,9 @@ from bioprop.studies.lillicrap2014.mnist import STUDY as _mnist
 from bioprop.studies.lillicrap2014.mnist_ablation import STUDY as _mnist_ablation
 from bioprop.studies.lillicrap2014.mnist_decayed import STUDY as _mnist_decayed
 from bioprop.studies.lillicrap2014.mnist_depth import STUDY as _mnist_depth
+from bioprop.studies.lillicrap2014.mnist_matched import STUDY as _mnist_matched
+from bioprop.studies.lillicrap2014.mnist_own_rates import STUDY as _mnist_own_rates
+from bioprop.studies.lillicrap2014.mnist_rates import STUDY as _mnist_rates
 from bioprop.studies.lillicrap2014.mnist_readings import STUDY as _mnist_readings
 from bioprop.studies.lillicrap2014.receptive_fields import STUDY as _receptive_fields
 from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
@@ -43,6 +46,9 @@ STUDIES = {
         _mnist_readings,
         _mnist,
         _mnist_decayed,
+        _mnist_matched,
+        _mnist_rates,
+        _mnist_own_rates,
         _receptive_fields,
         _mnist_ablation,
         _depth_rates,
