@@ -28,6 +28,7 @@ from bioprop.learning import (
     sgd,
 )
 from bioprop.learning.rules import carry_back, transposes
+from bioprop.learning.rules.alignment import redrawn
 from bioprop.learning.rules.contrastive import phases
 
 STREAMS = Streams(SEEDS)
@@ -199,6 +200,30 @@ def test_rules_with_the_right_feedback_weights_are_backprop(population: Any, kin
     same(signals("ss-fixed", network, trial, [b.abs() for b in B]), backprop, **close)
     for name in ("rotated", "rotated-fixed"):
         same(signals(name, network, trial, degrees=0.0), backprop, **close)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_feedback_drawn_anew_is_feedback_alignment_with_another_b_for_every_batch(
+    population: Any, kind: str
+) -> None:
+    network = population(STREAMS, kind=kind)
+    trials = [network.present(*presentation(network), step) for step in (0, 1, 0)]
+    teaching = rule("fa-redrawn", bound=0.3)
+    numbers = teaching.init(network, STREAMS)
+    drawn = [redrawn(network, numbers[trial.step], 0.3) for trial in trials]
+    for trial, B in zip(trials, drawn, strict=True):
+        same(teaching.teach(network, numbers, trial), signals("fa", network, trial, B))
+    same(drawn[0], drawn[2])
+    for layer, one, other in zip(network.layers[1:], *drawn[:2], strict=True):
+        assert tuple(one.shape[1:]) == layer.feedback_shape and (one != other).all()
+
+
+def test_feedback_drawn_anew_fills_its_range_evenly(population: Any) -> None:
+    network = population(STREAMS, (3, 40, 40, 3))
+    B = redrawn(network, STREAMS.normal("noise", (40 * 40 + 40 * 3,)), 0.5)[0]
+    assert 0.49 < float(B.abs().max()) < 0.5
+    assert float(B.mean()) == pytest.approx(0, abs=0.02)
+    assert float(B.std()) == pytest.approx(0.5 / 3**0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -405,6 +430,7 @@ def test_a_population_of_one_learns_as_that_member_of_many(
 
 VARIED: dict[str, tuple[str, tuple[float, ...]]] = {
     "fa": ("bound", (0.1, 0.5, 2.0)),
+    "fa-redrawn": ("bound", (0.1, 0.5, 2.0)),
     "dfa": ("bound", (0.1, 0.5, 2.0)),
     "np": ("sigma", (0.05, 0.1, 0.3)),
     "ss": ("gain", (0.5, 1.0, 2.0)),

@@ -189,6 +189,7 @@ def test_the_pseudoinverse_of_a_diverged_member_is_0_and_the_others_are_exact(
 OPTIONS = {
     ("fa", "bound"): (0.2, 0.5, 1.0),
     ("fa", "removed"): (0.0, 0.3, 0.6),
+    ("fa-redrawn", "bound"): (0.2, 0.5, 1.0),
     ("dfa", "bound"): (0.2, 0.5, 1.0),
     ("np", "sigma"): (0.1, 0.2, 0.3),
     ("ss", "gain"): (0.5, 1.0, 2.0),

@@ -40,6 +40,7 @@ LOOKS = {
     "shallow": Look("shallow", COLOURS[0], ":"),
     "fa-sparse": Look("feedback alignment, half removed", COLOURS[5], (0, (3, 1, 1, 1))),
     "bp-sparse": Look("backpropagation, half removed", "0.55", (0, (3, 1, 1, 1))),
+    "fa-redrawn": Look("feedback alignment, B drawn anew", COLOURS[3], (0, (1, 1))),
     "bp-large": Look("backpropagation, hidden rate x 4", "0.55", "-"),
     "fa-small": Look("feedback alignment, B / 4", COLOURS[9], "--"),
     "bp-removed": Look("backpropagation, from W", "0.15", "-"),

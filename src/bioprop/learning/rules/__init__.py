@@ -15,7 +15,12 @@ from typing import Any
 
 from bioprop.choose import choose
 from bioprop.learning.network import Deltas
-from bioprop.learning.rules.alignment import direct_feedback_alignment, feedback_alignment, shallow
+from bioprop.learning.rules.alignment import (
+    direct_feedback_alignment,
+    feedback_alignment,
+    redrawn_feedback,
+    shallow,
+)
 from bioprop.learning.rules.base import Matrices, Rule, carry_back, nothing, transposes
 from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_recirculation
 from bioprop.learning.rules.perturbation import node_perturbation
@@ -54,6 +59,7 @@ __all__ = [
 RULES: dict[str, Callable[..., Rule]] = {
     "bp": backprop,
     "fa": feedback_alignment,
+    "fa-redrawn": redrawn_feedback,
     "dfa": direct_feedback_alignment,
     "shallow": shallow,
     "np": node_perturbation,

@@ -1,10 +1,14 @@
 """Rules whose feedback weights are random and fixed, or that have none."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from bioprop.learning.layers.dense import Dense
+from bioprop.learning.members import spread
 from bioprop.learning.network import Deltas, Network, Trial
-from bioprop.learning.randomness import Streams
+from bioprop.learning.randomness import Sequences, Streams, block_of
 from bioprop.learning.rules.base import Bound, Matrices, Rule, carry_back, drawn, nothing
 
 
@@ -24,6 +28,35 @@ def feedback_alignment(bound: Bound = 0.5, removed: float | Tensor = 0.0) -> Rul
         ]
 
     return Rule("fa", init, carry_back)
+
+
+def redrawn_feedback(bound: float | Tensor = 0.5) -> Rule:
+    """Teach through random weights ``B`` that are drawn anew for every batch: a control.
+
+    As in :func:`feedback_alignment`, ``B[l]`` is from U(-bound, bound), ``bound`` a number or of
+    shape ``(member, 1, 1)``; but there is no ``B`` that forward weights could come to agree with.
+    """
+
+    def init(network: Network, streams: Streams) -> Sequences:
+        size = sum(W[0].numel() for W in network.weights[1:])
+        return Sequences(streams, "noise", (size,), block_of(size))
+
+    def teach(network: Network, numbers: Sequences, trial: Trial) -> Deltas:
+        return carry_back(network, redrawn(network, numbers[trial.step], bound), trial)
+
+    return Rule("fa-redrawn", init, teach)
+
+
+def redrawn(network: Network, z: Tensor, bound: float | Tensor) -> Sequence[Tensor]:
+    """Return feedback weights from U(-bound, bound), made of normal numbers ``(member, number)``.
+
+    erf takes a normal variable to U(-1, 1).
+    """
+    parts = torch.erf(z * 0.5**0.5).split([W[0].numel() for W in network.weights[1:]], 1)
+    return [
+        part.unflatten(1, layer.feedback_shape) * spread(bound, 1 + len(layer.feedback_shape))
+        for layer, part in zip(network.layers[1:], parts, strict=True)
+    ]
 
 
 def direct_feedback_alignment(bound: float | Tensor = 0.5) -> Rule:
