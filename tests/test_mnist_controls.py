@@ -19,7 +19,7 @@ from bioprop.studies.lillicrap2014 import mnist_decayed, mnist_matched, mnist_ra
 from bioprop.studies.lillicrap2014.mnist import images, train
 from bioprop.studies.lillicrap2014.mnist_matched import of_layers, relative_size
 
-NAMES = ("mnist-decayed", "mnist-matched", "mnist-rates", "mnist-own-rates")
+NAMES = ("mnist-decayed", "mnist-matched", "mnist-rates", "mnist-own-rates", "feedback-redrawn")
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -12,6 +12,7 @@ from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
+from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
 from bioprop.studies.lillicrap2014.freezing import STUDY as _freezing
 from bioprop.studies.lillicrap2014.initial_weights import STUDY as _initial_weights
 from bioprop.studies.lillicrap2014.linear_rates import STUDY as _linear_rates
@@ -50,6 +51,7 @@ STUDIES = {
         _mnist_rates,
         _mnist_own_rates,
         _receptive_fields,
+        _feedback_redrawn,
         _mnist_ablation,
         _depth_rates,
         _depth,
