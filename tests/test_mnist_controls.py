@@ -19,7 +19,14 @@ from bioprop.studies.lillicrap2014 import mnist_decayed, mnist_matched, mnist_ra
 from bioprop.studies.lillicrap2014.mnist import images, train
 from bioprop.studies.lillicrap2014.mnist_matched import of_layers, relative_size
 
-NAMES = ("mnist-decayed", "mnist-matched", "mnist-rates", "mnist-own-rates", "feedback-redrawn")
+NAMES = (
+    "mnist-decayed",
+    "mnist-matched",
+    "mnist-rates",
+    "mnist-own-rates",
+    "feedback-redrawn",
+    "output-frozen",
+)
 
 
 @pytest.fixture(scope="module", params=NAMES)

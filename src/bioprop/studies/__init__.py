@@ -25,6 +25,7 @@ from bioprop.studies.lillicrap2014.mnist_matched import STUDY as _mnist_matched
 from bioprop.studies.lillicrap2014.mnist_own_rates import STUDY as _mnist_own_rates
 from bioprop.studies.lillicrap2014.mnist_rates import STUDY as _mnist_rates
 from bioprop.studies.lillicrap2014.mnist_readings import STUDY as _mnist_readings
+from bioprop.studies.lillicrap2014.output_frozen import STUDY as _output_frozen
 from bioprop.studies.lillicrap2014.receptive_fields import STUDY as _receptive_fields
 from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
 from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
@@ -57,6 +58,7 @@ STUDIES = {
         _depth,
         _mnist_depth,
         _freezing,
+        _output_frozen,
         _theorems,
         _initial_weights,
         _deep_linear,

@@ -22,8 +22,10 @@ from bioprop.studies.lillicrap2014.mnist import (
     follow,
     images,
     learnt,
+    moved,
     shown,
     train,
+    where_moved,
 )
 from bioprop.studies.study import (
     STRICT,
@@ -36,8 +38,6 @@ from bioprop.studies.study import (
     curve,
     own_claim,
 )
-
-MOVED = 1.0  # per cent of the hidden weights' norm that they must have moved by, to have learnt
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -64,11 +64,6 @@ def run(settings: RedrawnSettings, journal: Journal) -> None:
     follow(settings, journal, task, measure)
 
 
-def moved(W: Tensor, start: Tensor) -> Tensor:
-    """Return how far weights are from where they started, in per cent of their norm, (member,)."""
-    return 100 * (W - start).flatten(1).norm(dim=1) / start.flatten(1).norm(dim=1)
-
-
 def angle_now(training: Training, x: Tensor, labels: Tensor) -> Tensor:
     """Return the mean angle of the signal that the next batch would get to BP's, (member,)."""
     network, trial = training.network, shown(training, x, labels)
@@ -83,8 +78,7 @@ def mean_angle(runs: Runs) -> np.ndarray:
     NaN where the hidden weights have hardly moved: then nothing could have turned.
     """
     angles = curve(runs["fa-redrawn"], "angle").to_numpy()
-    late = angles[len(angles) // 2 :].mean(0)
-    return np.where(at(runs["fa-redrawn"], "moved") >= MOVED, late, np.nan)
+    return where_moved(angles[len(angles) // 2 :].mean(0), at(runs["fa-redrawn"], "moved"))
 
 
 def over_shallow(runs: Runs, name: str) -> np.ndarray:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
+from bioprop.learning import Rule
 from bioprop.learning.rules import in_turn
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
@@ -70,9 +71,14 @@ class FreezingSettings(MnistDepthSettings):
 
 def run(settings: FreezingSettings, journal: Journal) -> None:
     """Train three hidden layers, of which only those whose turn it is learn."""
+    follow(settings, journal, *prepare(settings, lambda teaching: taking_turns(settings, teaching)))
+
+
+def taking_turns(settings: FreezingSettings, teaching: Rule) -> Rule:
+    """Return a rule that teaches only the layers whose turn it is."""
     turns = [[int(layer) - 1 for layer in turn] for turn in settings.turns]
     steps = max(settings.examples // (settings.batch * settings.cycles * len(turns)), 1)
-    follow(settings, journal, *prepare(settings, lambda teaching: in_turn(teaching, turns, steps)))
+    return in_turn(teaching, turns, steps)
 
 
 def gained(runs: Runs, schedules: Sequence[str]) -> np.ndarray:

@@ -44,6 +44,7 @@ from bioprop.tasks.classify import dense_network, error_rate
 from bioprop.tasks.images import CLASSES, Classification, load
 
 UNLEARNT = 50.0  # per cent of test error above which a network has not learnt; by chance it is 90
+MOVED = 1.0  # per cent that hidden weights move at least in a network that has learnt
 Measure = Callable[[Training, Tensor, Tensor], dict[str, Tensor]]
 
 
@@ -187,6 +188,16 @@ def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
 def learnt(values: np.ndarray, *errors: np.ndarray) -> np.ndarray:
     """Return ``values`` (member,), NaN where any of the errors is that of an unlearnt network."""
     return np.where(np.max(errors, axis=0) <= UNLEARNT, values, np.nan)
+
+
+def moved(W: Tensor, start: Tensor) -> Tensor:
+    """Return how far weights are from where they started, in per cent of their norm, (member,)."""
+    return 100 * (W - start).flatten(1).norm(dim=1) / start.flatten(1).norm(dim=1)
+
+
+def where_moved(values: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return ``values`` (member,), NaN where hidden weights have hardly moved, in per cent."""
+    return np.where(distance >= MOVED, values, np.nan)
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:

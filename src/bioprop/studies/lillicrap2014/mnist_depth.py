@@ -4,7 +4,7 @@ Claim (ours, after the three hidden layers of Lillicrap et al. 2016): feedback a
 useful signal through several random matrices, so that depth costs it no more than backpropagation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import matplotlib.pyplot as plt
@@ -14,11 +14,13 @@ import pydantic
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from pydantic import Field
+from torch import Tensor
 
 from bioprop.learning import Rule, Training, sgd
+from bioprop.learning.optimisers import Number
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.lillicrap2014.mnist import excess, signal_angles
+from bioprop.studies.lillicrap2014.mnist import default, excess, signal_angles
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -63,10 +65,19 @@ class MnistDepthSettings(Settings):
 
 
 def prepare(
-    settings: MnistDepthSettings, schedule: Callable[[Rule], Rule] = lambda teaching: teaching
+    settings: MnistDepthSettings,
+    schedule: Callable[[Rule], Rule] = lambda teaching: teaching,
+    *,
+    seeds: Sequence[int] | None = None,
+    rate: Number | None = None,
+    feedback: Number | None = None,
 ) -> tuple[Training, Classification]:
-    """Return the population, ready to be trained, and its task; ``schedule`` changes the rule."""
-    streams = settings.streams()
+    """Return the population, ready to be trained, and its task; ``schedule`` changes the rule.
+
+    What is None is as the settings have it; ``rate`` and ``feedback`` are numbers or have shape
+    ``(member, 1, 1)``.
+    """
+    streams = settings.streams(seeds)
     images = load(settings.images, settings.held_out)
     task = Classification(images, streams, settings.batch, "standardised")
     network = dense_network(
@@ -77,9 +88,9 @@ def prepare(
         loss="binary-cross-entropy",
         compute=settings.compute,
     )
-    teaching = schedule(rule_with(settings.rule, bound=settings.feedback))
-    rate = settings.rate * settings.batch
-    return Training(network, teaching, sgd(rate), task, streams), task
+    teaching = schedule(rule_with(settings.rule, bound=default(feedback, settings.feedback)))
+    optimiser = sgd(default(rate, settings.rate) * settings.batch)
+    return Training(network, teaching, optimiser, task, streams), task
 
 
 def follow(
@@ -91,11 +102,18 @@ def follow(
     x, labels = task.test()
     marks = np.linspace(0, settings.examples, settings.marks + 1)
     for examples in journal.follow(training, marks, settings.batch):
-        measured = {"error": error_rate(training.network, x, labels)}
-        if settings.rule == "fa":
-            angles = signal_angles(training, x[: settings.probe], labels)
-            measured |= {f"angle-{layer}": a for layer, a in enumerate(angles, start=1)}
-        journal.write(examples, **measured)
+        error = error_rate(training.network, x, labels)
+        journal.write(examples, error=error, **turns(settings, training, x, labels))
+
+
+def turns(
+    settings: MnistDepthSettings, training: Training, x: Tensor, labels: Tensor
+) -> dict[str, Tensor]:
+    """Return the angle at each hidden layer under feedback alignment, else nothing."""
+    if settings.rule != "fa":
+        return {}
+    angles = signal_angles(training, x[: settings.probe], labels)
+    return {f"angle-{layer}": each for layer, each in enumerate(angles, start=1)}
 
 
 def run(settings: MnistDepthSettings, journal: Journal) -> None:
