@@ -15,8 +15,17 @@ from bioprop.book.claims import best_tier
 from bioprop.book.records import RECORDED
 from bioprop.studies import Study, drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.lillicrap2014 import mnist_decayed, mnist_matched, mnist_rates
+from bioprop.studies.lillicrap2014 import (
+    mnist_decayed,
+    mnist_depth_rates,
+    mnist_grid,
+    mnist_matched,
+    mnist_rates,
+    output_frozen,
+)
+from bioprop.studies.lillicrap2014.freezing import taking_turns
 from bioprop.studies.lillicrap2014.mnist import images, train
+from bioprop.studies.lillicrap2014.mnist_depth import prepare
 from bioprop.studies.lillicrap2014.mnist_matched import of_layers, relative_size
 
 NAMES = (
@@ -26,6 +35,8 @@ NAMES = (
     "mnist-own-rates",
     "feedback-redrawn",
     "output-frozen",
+    "freezing-rates",
+    "mnist-depth-rates",
 )
 
 
@@ -170,6 +181,74 @@ def test_each_rule_has_the_rates_that_the_search_found() -> None:
     for name, (rate, factor) in mnist_rates.best(RECORDED.runs(searched, tier)).items():
         settings = studies.get("mnist-own-rates").configure("paper", name)
         assert (settings.rate, settings.hidden_factor) == (rate, factor), name
+
+
+def test_every_depth_has_the_settings_that_the_search_found() -> None:
+    searched = studies.get("mnist-depth-rates")
+    tier = best_tier(searched, RECORDED)
+    if tier is None:
+        pytest.skip("the search is not recorded yet")
+    for name, values in mnist_depth_rates.chosen(RECORDED.runs(searched, tier)).items():
+        settings = studies.get("mnist-depth").configure("paper", name)
+        assert {key: getattr(settings, key) for key in values} == values, name
+
+
+@pytest.mark.parametrize("rule", ["bp", "fa"])
+def test_both_rules_have_the_same_rates_and_those_with_b_its_ranges(rule: str) -> None:
+    study = studies.get("mnist-depth-rates")
+    settings, journal = study.configure("smoke", f"{rule}-2"), Journal()
+    study.run(settings, journal)
+    points = set(zip(journal.labels["rate"], journal.labels["feedback"], strict=True))
+    ranges = (0.2, 0.4) if rule == "fa" else (0.2,)
+    assert points == {(rate, b) for rate in (0.0025, 0.01) for b in ranges}
+    assert "error" not in journal.table(), "the search has looked at the test images"
+
+
+def test_a_grid_is_its_networks_one_by_one() -> None:
+    settings = studies.get("mnist-depth-rates").configure("smoke", "fa-2", precision="float64")
+    journal = Journal()
+    mnist_depth_rates.run(settings, journal)
+    table = journal.table()
+    alone = studies.get("mnist-depth").configure(
+        "smoke", "fa-2", rate=0.01, feedback=0.4, held_out=200, members=2, first_seed=1000,
+        precision="float64",
+    )  # fmt: skip
+    single = Journal()
+    studies.get("mnist-depth").run(alone, single)
+    chosen = table[(table["rate"] == 0.01) & (table["feedback"] == 0.4)]
+    assert chosen["validation"].tolist() == single.table()["error"].tolist()
+    assert chosen["angle-1"].tolist() == pytest.approx(single.table()["angle-1"].tolist())
+
+
+def test_a_grid_is_judged_at_the_point_that_held_out_images_choose() -> None:
+    rows = [
+        {"member": k, "seed": s, "examples": x, "rate": r, "feedback": 0.2, "validation": v,
+         "error": e, "angle-1": 90.0 + k, "moved": m}
+        for k, (s, r, v, e, m) in enumerate(
+            [(0, 0.1, 3.0, 9.0, 5.0), (1, 0.1, 3.0, 8.0, 0.1), (0, 0.2, 4.0, 1.0, 5.0),
+             (1, 0.2, np.nan, 1.0, 5.0)]
+        )
+        for x in (0, 1)
+    ]  # fmt: skip
+    fa: Any = SimpleNamespace(table=pd.DataFrame(rows))
+    assert mnist_grid.best(fa) == (0.1, 0.2)
+    assert mnist_grid.at_best(fa, "error").tolist() == [9.0, 8.0]
+    runs: Any = {"fa": fa, "bp": fa, "shallow": fa}
+    angles = output_frozen.angle_at(runs, 1)
+    assert angles[0] == 90.0 and np.isnan(angles[1]), "the second has not moved"
+    assert output_frozen.over_shallow(runs).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("variant, frozen", [("bp", [3]), ("fa", [3]), ("shallow", [0, 1, 2])])
+def test_below_a_frozen_output_the_hidden_layers_learn_and_it_does_not(
+    variant: str, frozen: list[int]
+) -> None:
+    settings = studies.get("output-frozen").configure("smoke", variant)
+    training, _ = prepare(settings, lambda teaching: taking_turns(settings, teaching))
+    before = [W.clone() for W in training.network.weights]
+    training.until(3)
+    same = [torch.equal(a, b) for a, b in zip(before, training.network.weights, strict=True)]
+    assert [layer for layer, still in enumerate(same) if still] == frozen
 
 
 def test_the_best_rates_are_those_of_the_lowest_mean_and_a_lost_network_counts() -> None:

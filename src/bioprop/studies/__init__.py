@@ -14,6 +14,7 @@ from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
 from bioprop.studies.lillicrap2014.freezing import STUDY as _freezing
+from bioprop.studies.lillicrap2014.freezing_rates import STUDY as _freezing_rates
 from bioprop.studies.lillicrap2014.initial_weights import STUDY as _initial_weights
 from bioprop.studies.lillicrap2014.linear_rates import STUDY as _linear_rates
 from bioprop.studies.lillicrap2014.linear_task import STUDY as _linear_task
@@ -21,6 +22,7 @@ from bioprop.studies.lillicrap2014.mnist import STUDY as _mnist
 from bioprop.studies.lillicrap2014.mnist_ablation import STUDY as _mnist_ablation
 from bioprop.studies.lillicrap2014.mnist_decayed import STUDY as _mnist_decayed
 from bioprop.studies.lillicrap2014.mnist_depth import STUDY as _mnist_depth
+from bioprop.studies.lillicrap2014.mnist_depth_rates import STUDY as _mnist_depth_rates
 from bioprop.studies.lillicrap2014.mnist_matched import STUDY as _mnist_matched
 from bioprop.studies.lillicrap2014.mnist_own_rates import STUDY as _mnist_own_rates
 from bioprop.studies.lillicrap2014.mnist_rates import STUDY as _mnist_rates
@@ -56,9 +58,11 @@ STUDIES = {
         _mnist_ablation,
         _depth_rates,
         _depth,
+        _mnist_depth_rates,
         _mnist_depth,
         _freezing,
         _output_frozen,
+        _freezing_rates,
         _theorems,
         _initial_weights,
         _deep_linear,
