@@ -37,6 +37,7 @@ NAMES = (
     "output-frozen",
     "freezing-rates",
     "mnist-depth-rates",
+    "replication-fast",
 )
 
 
@@ -109,6 +110,14 @@ def test_only_the_decay_sets_the_decayed_networks_apart() -> None:
         pair = [vars(study.configure("paper", variant)) for study in (ours, theirs)]
         apart = {name for name in pair[0] if pair[0][name] != pair[1][name]}
         assert apart == {"decay_with"}
+
+
+def test_the_fast_replication_is_that_of_the_readings_under_both_rules() -> None:
+    study, readings = studies.get("replication-fast"), studies.get("mnist-readings")
+    for tier in study.tiers:
+        theirs = readings.configure(tier, "bp-replication-fast")
+        assert study.configure(tier, "bp") == theirs
+        assert vars(study.configure(tier, "fa")) == vars(theirs) | {"rule": "fa"}
 
 
 def trained(variant: str, rate: Any = None, **changes: Any) -> list[torch.Tensor]:

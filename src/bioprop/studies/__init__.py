@@ -29,6 +29,7 @@ from bioprop.studies.lillicrap2014.mnist_rates import STUDY as _mnist_rates
 from bioprop.studies.lillicrap2014.mnist_readings import STUDY as _mnist_readings
 from bioprop.studies.lillicrap2014.output_frozen import STUDY as _output_frozen
 from bioprop.studies.lillicrap2014.receptive_fields import STUDY as _receptive_fields
+from bioprop.studies.lillicrap2014.replication_fast import STUDY as _replication_fast
 from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
 from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
 from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
@@ -48,6 +49,7 @@ STUDIES = {
         _linear_task,
         _alignment_needed,
         _mnist_readings,
+        _replication_fast,
         _mnist,
         _mnist_decayed,
         _mnist_matched,

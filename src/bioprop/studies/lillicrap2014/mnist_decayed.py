@@ -139,8 +139,7 @@ CLAIMS = [
         measure=turned_by_decay,
         unit="degrees at the end, with decay minus without",
         holds=Region(high=0.0),
-        reason="in wide networks theory finds that signals align where weights decay, and need not "
-        "where they do not",
+        reason="closer is a smaller angle, interval included",
         figure="mnist-decayed",
         decimals=1,
         applies=on_mnist,
