@@ -120,7 +120,7 @@ STUDY = Study(
         "shallow": {"rule": "shallow"},
     },
     run=run,
-    cost={"paper": 20.0},  # estimated, from the time of some hundred batches
+    cost={"paper": 25.0},  # estimated, from some batches on a busy core
     claims=[
         own_claim(
             id="redrawn-angle",

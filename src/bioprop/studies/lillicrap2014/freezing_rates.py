@@ -114,7 +114,7 @@ STUDY = Study(
         for schedule in COMPARED
     },
     run=run,
-    cost={"paper": 75.0},  # estimated, all rates, from the time of some hundred batches
+    cost={"paper": 90.0},  # all rates; estimated, from some batches on a busy core
     claims=[costs_more("upwards", "the lowest first"), costs_more("downwards", "the output first")],
     figures=[
         Figure(

@@ -86,7 +86,7 @@ STUDY = Study(
         for depth in DEPTHS
     },
     run=run,
-    cost={"paper": 420.0},  # estimated, all 20 points of the deepest, from some hundred batches
+    cost={"paper": 680.0},  # all 20 points of the deepest; estimated, from some batches
     population="points of the grid",
     figures=[
         Figure(

@@ -176,7 +176,7 @@ STUDY = Study(
         "fa-small": {"rule": "fa", "feedback": 0.25},
     },
     run=run,
-    cost={"paper": 90.0},  # estimated, from the time of some hundred batches
+    cost={"paper": 130.0},  # estimated, from some batches on a busy core
     claims=[
         *(third(pair, how) for pair, how in HOW.items()),
         *(end(pair, how) for pair, how in HOW.items()),

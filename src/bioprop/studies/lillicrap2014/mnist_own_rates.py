@@ -34,7 +34,7 @@ STUDY = Study(
     # Rates and factors are those that the search finds, once it is recorded.
     variants={"bp": {"rule": "bp"}, "fa": {"rule": "fa"}},
     run=run,
-    cost={"paper": 90.0},  # estimated, from the time of some hundred batches
+    cost={"paper": 130.0},  # estimated, from some batches on a busy core
     after="mnist-rates",
     claims=[
         own_claim(
