@@ -5,6 +5,7 @@ and criteria are our own: does learning through random feedback survive spikes?
 """
 
 import dataclasses
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import matplotlib.pyplot as plt
@@ -174,6 +175,11 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
+def firing(runs: Runs, name: str) -> float:
+    """Return the share of the steps in which hidden units fire at the end, mean over networks."""
+    return float(at(runs[name], "hidden_rate").mean())
+
+
 def draw_extensions(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the final error of both rules, without an extension and under each."""
     figure, axes = plt.subplots(figsize=(7, 4))
@@ -326,6 +332,7 @@ FIGURES = [
         "backpropagation, $W^T e$, at the hidden layer. Mean and 95 % interval over networks.",
         place="ours",
         draw=draw_error,
+        numbers={f"fires under {name}": partial(firing, name=name) for name in ("bp", "fa")},
     ),
     Figure(
         id="spiking-extensions",

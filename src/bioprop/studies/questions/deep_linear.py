@@ -209,7 +209,8 @@ CLAIMS = [
     ),
     noted(
         id="deep-linear-slows-less",
-        statement="Depth slows feedback alignment no more than it slows backpropagation.",
+        statement="From weights that shrink what passes through them depth slows feedback "
+        "alignment no more than it slows backpropagation.",
         measure=lambda runs: slowing(runs, "fa") / slowing(runs, "bp"),
         summary=GEOMETRIC,
         unit="the same of feedback alignment over that of backpropagation",
