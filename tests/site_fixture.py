@@ -37,6 +37,12 @@ A fourth layer: {recorded}`depth-fa-deeper`, {aside}`depth-fa-deeper`.
 ```{amplifying}
 ```
 
+```{changed}
+```
+
+```{intervals}
+```
+
 ```{result-figure} toy-flow
 ```
 
