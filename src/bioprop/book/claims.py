@@ -80,8 +80,8 @@ def with_aside(recorded: str, aside: str | None) -> str:
 
 def remarks(calibrated: str | None, changed: str | None) -> list[str]:
     """Return what a reader of a verdict must know: that it was aimed at, or was another."""
-    notes = [f"calibrated: {calibrated}"] if calibrated else []
-    return notes + ([f"{changed}"] if changed else [])
+    notes = [f"calibrated: {calibrated}" if calibrated else None, changed]
+    return [note for note in notes if note]
 
 
 def reported_value(study: Study, claim: Claim) -> float | None:

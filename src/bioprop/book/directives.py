@@ -265,7 +265,7 @@ class Changed(Result):
 
     def show(self) -> list[nodes.Node]:
         """Return a table, the oldest first."""
-        lines = ["| claim | verdict before | verdict since | day | why |", "|:--|:--|:--|:--|:--|"]
+        lines = ["| claim | before | now | since | why |", "|:--|:--|:--|:--|:--|"]
         lines += [
             f"| `{c.claim}` | {_badge(c.old)} | {_badge(c.new)} | {c.day} | {_escape(c.why)} |"
             for c in changes.every()

@@ -221,14 +221,15 @@ own_claim = functools.partial(Claim, place="ours", origin="ours")
 def sized(claim: Claim, tolerance: float, statement: str) -> Claim:
     """Return the sister of a claim about a difference: that it has the paper's size, too.
 
-    The tolerance is to be smaller than the difference, so that none cannot pass for it. Partly
+    The tolerance is to be smaller than the difference: none at all must not pass for it. Partly
     where the difference has the paper's direction.
     """
+    where = claim.place.partition(";")[0]
     return dataclasses.replace(
         claim,
         id=f"{claim.id}-size",
         statement=statement,
-        place=f"{claim.place}; this row was added when the one on the direction had been recorded",
+        place=f"{where}; this row was added when the one on the direction had been recorded",
         holds=within(tolerance),
         partly=at_least(0.0),
         reason="two-sided around the paper's difference and narrower than it; partly where the "

@@ -180,7 +180,10 @@ def uses_depth(name: str, title: str) -> list[Claim]:
         reported=f"log10 fig2d-{name}-4-4e5 - log10 fig2d-{name}-3-4e5",
         aside=lambda runs: beside(runs, name),
     )
-    return [better, sized(better, 0.15, f"Under {title} a fourth layer gains what it does there.")]
+    return [
+        better,
+        sized(better, 0.15, f"Under {title} a fourth layer gains as much as in the paper."),
+    ]
 
 
 def as_good(layers: int, words: str) -> Claim:

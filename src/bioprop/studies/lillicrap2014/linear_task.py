@@ -253,10 +253,12 @@ CLAIMS = [
 ]
 DIRECTION = {claim.id: claim for claim in CLAIMS}
 CLAIMS += [
-    sized(DIRECTION["linear-fa-lead-10"], 0.4, "Early on it is ahead by as much as there."),
-    sized(DIRECTION["linear-fa-lead-25"], 0.4, "At a quarter it is ahead by as much as there."),
-    sized(DIRECTION["linear-fa-final"], 0.4, "It ends below by as much as there."),
-    sized(DIRECTION["linear-np-behind"], 1.0, "Node perturbation is as far behind as there."),
+    sized(DIRECTION["linear-fa-lead-10"], 0.4, "Early on it is ahead by as much as in the paper."),
+    sized(DIRECTION["linear-fa-lead-25"], 0.4, "At a quarter of the axis by as much, too."),
+    sized(DIRECTION["linear-fa-final"], 0.4, "It ends below backpropagation by as much, too."),
+    sized(
+        DIRECTION["linear-np-behind"], 1.0, "Node perturbation is as far behind as in the paper."
+    ),
 ]
 
 FIGURES = [
