@@ -224,7 +224,8 @@ def _unlearnt(study: Study, claim: Claim, read: Mapping[str, Record]) -> str | N
         if (home := STUDIES[str(claim.beside)] if "/" in name else study).learnt
     ]
     lazy = sum(int((~each).sum()) for each in learnt)
-    return f"{lazy} of {sum(map(len, learnt))} that it reads have learnt nothing" if lazy else None
+    total = f"{sum(map(len, learnt))} {study.population}"
+    return f"{lazy} of {total} that are compared have learnt nothing" if lazy else None
 
 
 def judge_all(study: Study, runs: Mapping[str, Record] | None, tier: str) -> list[Judgement]:

@@ -113,7 +113,7 @@ def decades(runs: Runs, one: str, other: str) -> np.ndarray:
 
 
 def beside(runs: Runs, name: str) -> str:
-    """Return the p value of the paper's test beside the paper's own: one-sided, paired by seed."""
+    """Return the p value of a test like the paper's beside the paper's own."""
     three, four = (np.log10(at(runs[f"{name}-{n}"], "nse")) for n in (3, 4))
     p = scipy.stats.ttest_rel(four, three, alternative="less").pvalue
     theirs = reported.value("lillicrap2014", f"{name}-t-test-p")
@@ -169,7 +169,7 @@ def uses_depth(name: str, title: str) -> list[Claim]:
         id=f"depth-{name}-deeper",
         statement=f"Under {title} four layers do better than three, by half of what they do in the "
         "paper or more.",
-        place="p. 6, t-test",
+        place="p. 6, t-test; the size took the place of the p value when the run was recorded",
         measure=lambda runs: decades(runs, f"{name}-4", f"{name}-3"),
         unit="decades of NSE, four layers minus three",
         holds=at_least(0.5),
