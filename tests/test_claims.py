@@ -432,7 +432,9 @@ def test_no_published_verdict_has_moved_unsaid() -> None:
 def test_a_change_is_told_with_its_day() -> None:
     assert changes.told("jl-weakest") is None
     told = changes.told("jl-correlation")
-    assert told and told.startswith("not reproduced until 26 November 2026: a correlation")
+    assert told and told.startswith(
+        "verdict 'not reproduced' until 26 November 2026: a correlation"
+    )
 
 
 def test_a_list_of_changes_that_is_none_is_refused(

@@ -36,5 +36,5 @@ def every() -> tuple[Change, ...]:
 
 def told(claim: str) -> str | None:
     """Return in words which verdicts a claim had before, None where it had no other."""
-    words = [f"{each.old} until {each.day}: {each.why}" for each in every() if each.claim == claim]
-    return "; ".join(words) or None
+    mine = [each for each in every() if each.claim == claim]
+    return "; ".join(f"verdict {c.old!r} until {c.day}: {c.why}" for c in mine) or None
