@@ -55,6 +55,7 @@ def copy_root(folder: Path) -> Path:
     for name in ("data/reported", "data/runs", "data/twins", "chapters"):
         if (ROOT / name).exists():  # no twin may have been measured yet
             shutil.copytree(ROOT / name, folder / name)
+    shutil.copy2(ROOT / "data/changed-verdicts.yaml", folder / "data")
     return folder
 
 

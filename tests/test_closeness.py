@@ -325,7 +325,10 @@ def claimed(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             **more,
         )
         study = dataclasses.replace(
-            TOY_STUDY, claims=[claim], variants={"small": TOY_STUDY.variants["small"]}
+            TOY_STUDY,
+            claims=[claim],
+            variants={"small": TOY_STUDY.variants["small"]},
+            learnt=None,
         )
         store.save(made(old))
         found, stand = closeness.moved_claims(made(old), made(new), study)
@@ -373,7 +376,7 @@ def test_claims_of_other_studies_that_compare_with_a_run_move_with_it(
         beside="toy-network",
     )
     only = {"small": TOY_STUDY.variants["small"]}
-    study = dataclasses.replace(TOY_STUDY, claims=[], variants=only)
+    study = dataclasses.replace(TOY_STUDY, claims=[], variants=only, learnt=None)
     other = dataclasses.replace(study, name="toy-other", claims=[claim])
     for each in (study, other):
         monkeypatch.setitem(studies.STUDIES, each.name, each)
@@ -419,7 +422,7 @@ def on_the_edge(
             decimals=9,
         )
         only = {"small": TOY_STUDY.variants["small"]}
-        study = dataclasses.replace(here, claims=[claim], variants=only)
+        study = dataclasses.replace(here, claims=[claim], variants=only, learnt=None)
         monkeypatch.setattr(claims, "RECORDED", store)
         return record, study
 

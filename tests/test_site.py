@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup, Tag
 from site_fixture import Built, bioprop, build, copy_book, copy_small_book, write_chapter
 
 from bioprop import paths
-from bioprop.book import site
+from bioprop.book import changes, site
 from bioprop.book.chapters import homes
 
 pytest_plugins = ["site_fixture"]
@@ -285,6 +285,13 @@ def test_a_second_build_elsewhere_is_the_same_byte_for_byte_and_quick(
     # Ten seconds of processor time for each chapter: a busy machine matters little to that.
     assert again.seconds < 10 * len(list(paths.CHAPTERS.glob("*/*.ipynb")))
     assert sorted(path.name for path in again.html.parent.glob("html*")) == ["html"]
+
+
+def test_a_page_says_which_verdicts_changed_and_how_many_intervals_may_miss(small: Built) -> None:
+    cover = Soup(small).pages["index.html"].get_text(" ")
+    assert "There are 2 intervals at 95 % in this book, so about 0 of them" in cover
+    for change in changes.every():
+        assert change.claim in cover and change.day in cover
 
 
 def test_a_cover_shows_claims_that_nobody_has_attempted(small: Built) -> None:

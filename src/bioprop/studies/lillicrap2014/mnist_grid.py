@@ -145,7 +145,6 @@ def along_rates(axes: Axes, run: Run, look: str, **changes: Any) -> pd.DataFrame
     return table.reset_index()
 
 
-
 def rate_axes(axes: Axes, rates: Sequence[float]) -> None:
     """Give axes of held-out error against learning rate log scales, and ticks at the rates."""
     drawing.log_y(axes)
