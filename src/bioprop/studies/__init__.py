@@ -25,6 +25,8 @@ from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
 from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
 from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
 from bioprop.studies.questions.alignment_needed import STUDY as _alignment_needed
+from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
+from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
@@ -50,6 +52,8 @@ STUDIES = {
         _theorems,
         _initial_weights,
         _deep_linear,
+        _deep_gain_rates,
+        _deep_gain,
         _johnson_lindenstrauss,
         _spiking,
         _targets_explained,
