@@ -15,6 +15,7 @@ from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.freezing import STUDY as _freezing
 from bioprop.studies.lillicrap2014.initial_weights import STUDY as _initial_weights
 from bioprop.studies.lillicrap2014.linear_rates import STUDY as _linear_rates
+from bioprop.studies.lillicrap2014.linear_scales import STUDY as _linear_scales
 from bioprop.studies.lillicrap2014.linear_task import STUDY as _linear_task
 from bioprop.studies.lillicrap2014.mnist import STUDY as _mnist
 from bioprop.studies.lillicrap2014.mnist_ablation import STUDY as _mnist_ablation
@@ -40,6 +41,7 @@ STUDIES = {
         _toy_network,
         _linear_rates,
         _linear_task,
+        _linear_scales,
         _alignment_needed,
         _mnist_readings,
         _mnist,

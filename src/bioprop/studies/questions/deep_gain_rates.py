@@ -26,10 +26,10 @@ from bioprop.studies.study import STRICT, Count, Figure, Positive, Run, Runs, Se
 class GainSearch(ChainSettings):
     """Settings of the search; ``members`` counts the networks for each rate."""
 
-    lowest: Positive = 5e-4  # ours: in trials every best rate was higher by half or more
-    highest: Positive = 1.6e-2  # ours: every network diverges here, in trials
-    rates: Count = 13  # ours: neighbours differ by a third
-    examples: Count = 20_000  # ours: in trials the slowest needed half of that on average
+    lowest: Positive  # ours: below every best rate of trials at this depth
+    highest: Positive  # ours: every network diverges here or nearly there, in trials
+    examples: Count  # ours: twice what the slowest needed at its best rate, in trials
+    rates: Count = 8  # ours: neighbours differ by a quarter to a third
     marks: Count = 25  # ours: in geometric progression; the crossing is interpolated
     members: Count = 10  # ours: networks for each rate
     first_seed: Seed = 6000  # ours: apart from the seeds of the result itself
@@ -89,6 +89,14 @@ def curve(axes: Axes, run: Run, rate: float, depth: int) -> pd.DataFrame:
     return pd.DataFrame({"layers": depth, "rate": found.index, "examples": found.to_numpy()})
 
 
+# Of each number of hidden layers: lowest and highest rate, examples.
+GRIDS = {
+    1: {"lowest": 4e-3, "highest": 1.6e-2, "examples": 1500},
+    2: {"lowest": 2.4e-3, "highest": 9.6e-3, "examples": 3000},
+    3: {"lowest": 1.2e-3, "highest": 7.2e-3, "examples": 8000},
+    4: {"lowest": 6e-4, "highest": 4.8e-3, "examples": 18_000},
+}
+
 STUDY = Study(
     name="deep-gain-rates",
     title="The fastest learning rate of each deep linear network",
@@ -96,11 +104,16 @@ STUDY = Study(
     settings=GainSearch,
     tiers={
         "smoke": {"members": 2, "rates": 3, "examples": 100, "marks": 3},
-        "quick": {"members": 2, "rates": 8, "examples": 6000},
+        "quick": {"members": 2},
         "paper": {},
     },
     variants={
-        f"{start}-{name}-{depth}": {"start": start, "rule": name, "layers": depth}
+        f"{start}-{name}-{depth}": {
+            "start": start,
+            "rule": name,
+            "layers": depth,
+            **GRIDS[depth],
+        }
         for start, name, depth in itertools.product(STARTS, RULES, DEPTHS)
     },
     run=run,
