@@ -25,6 +25,7 @@ from bioprop.studies.lillicrap2014.receptive_fields import STUDY as _receptive_f
 from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
 from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
 from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
+from bioprop.studies.lillicrap2014.two_thirds import STUDY as _two_thirds
 from bioprop.studies.questions.alignment_needed import STUDY as _alignment_needed
 from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
 from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
@@ -53,6 +54,7 @@ STUDIES = {
         _freezing,
         _theorems,
         _initial_weights,
+        _two_thirds,
         _deep_linear,
         _deep_gain_rates,
         _deep_gain,

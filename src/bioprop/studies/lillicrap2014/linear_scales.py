@@ -357,7 +357,7 @@ STUDY = Study(
             alt="Logarithm of the normalised squared error against examples, a line with a band "
             "each for backpropagation from the printed weights, backpropagation from weights as "
             "large as the feedback, and feedback alignment.",
-            caption="The linear task at the learning rates that serve each rule best, and one curve "
+            caption="The linear task at the rates that serve each rule best, and one curve "
             "more: backpropagation from weights as large as $B$, from U(−0.5, 0.5) in place of "
             "U(−0.01, 0.01). Mean and 95 % interval over networks.",
             place="a control to Fig 1d; experiment ours",
