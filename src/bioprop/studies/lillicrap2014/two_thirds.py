@@ -8,7 +8,7 @@ against what other studies recorded, and measures Theorem 2's angle to the trans
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,8 +72,8 @@ class LawSettings(Settings):
 def run(settings: LawSettings, journal: Journal) -> None:
     """Measure angles: along the flow, for one pair, by the formula, or as networks learn."""
     if settings.what == "learning":  # those of Fig 4 from the smallest weights, once more
-        sweep = initial_weights.STUDY.configure(
-            "paper", "fa", bounds=(ZERO,), members=settings.members, first_seed=settings.first_seed
+        sweep = initial_weights.SweepSettings(
+            bounds=(ZERO,), members=settings.members, first_seed=settings.first_seed
         )
         initial_weights.run(sweep, journal)
         return
@@ -209,7 +209,7 @@ def missed_in_task(runs: Runs) -> np.ndarray:
 def draw_law(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the nearest power along the flow, and predicted beside learnt angles."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    looks = {"white": ("$TT^T$ like $I$", "fa"), "uniform": ("the paper's $T$", "layer-1")}
+    looks = {"white": ("$TT^T \\propto I$", "fa"), "uniform": ("the paper's $T$", "layer-1")}
     frames = []
     for variant, (label, look) in looks.items():
         frames.append(over_time(left, runs, variant, "power", look, label=label))
@@ -241,7 +241,7 @@ def predicted_beside_learnt(axes: Axes, runs: Runs) -> pd.DataFrame:
         for shift, (variant, (label, colour, marker)) in enumerate(looks.items()):
             mean, low, high = drawing.interval(at(runs[variant], quantity))
             bar = [[mean - low], [high - mean]]
-            options = {"color": colour, "fmt": marker, "capsize": 3}
+            options: dict[str, Any] = {"color": colour, "fmt": marker, "capsize": 3}
             options["label"] = label if place == 0 else None
             axes.errorbar([mean], [place + 0.2 * shift - 0.1], xerr=bar, **options)
             shown = {"variant": variant, "quantity": quantity, "mean": [mean], "low": [low]}
@@ -259,7 +259,7 @@ def draw_pairs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     titles = {
         "single-pair": "one pair",
         "uniform": "many pairs, the paper's $T$",
-        "white": "many pairs, $TT^T$ like $I$",
+        "white": "many pairs, $TT^T \\propto I$",
     }
     labels = {"to_bp": ("bp", "to $W^Te$"), "to_pbp": ("pbp", "to $W^+e$")}
     frames = []
