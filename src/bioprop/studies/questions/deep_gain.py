@@ -229,7 +229,12 @@ LONGER = {"gain-fa-4": {"examples": 40_000}}  # ours: in trials its slowest netw
 
 # Found by the study deep-gain-rates: the rate of each network that needs the fewest examples.
 OWN: dict[str, tuple[float, ...]] = {
-    f"{start}-{name}": (7e-4,) * len(DEPTHS) for start in STARTS for name in RULES
+    "small-bp": (8.83e-3, 6.46e-3, 4.32e-3, 3.57e-3),
+    "small-fa": (1.08e-2, 5.30e-3, 2.59e-3, 1.09e-3),
+    "gain-bp": (8.83e-3, 5.30e-3, 3.34e-3, 2.65e-3),
+    "gain-fa": (1.08e-2, 4.35e-3, 2.00e-3, 8.08e-4),
+    "orthogonal-bp": (8.83e-3, 5.30e-3, 3.34e-3, 2.65e-3),
+    "orthogonal-fa": (8.83e-3, 4.35e-3, 2.59e-3, 1.46e-3),
 }
 
 STUDY = Study(
