@@ -26,7 +26,7 @@ SOURCES = Path(__file__).parent.parent
 PAGES = ("_config.yml", "_toc.yml", "_static", "vendor", "references.bib")
 SMALL = """# Small
 
-A fourth layer: {effect}`depth-fa-deeper`.
+A fourth layer: {recorded}`depth-fa-deeper`, {aside}`depth-fa-deeper`.
 
 ```{scorecard}
 ```
@@ -35,6 +35,12 @@ A fourth layer: {effect}`depth-fa-deeper`.
 ```
 
 ```{amplifying}
+```
+
+```{changed}
+```
+
+```{intervals}
 ```
 
 ```{result-figure} toy-flow
@@ -118,7 +124,7 @@ def write_chapter(path: Path, *code: str) -> None:
 
 
 def _copy(root: Path, *names: str) -> None:
-    for name in (*names, "data/reported", "data/costs.json"):
+    for name in (*names, "data/reported", "data/costs.json", "data/changed-verdicts.yaml"):
         source, target = SOURCES / name, root / name
         if source.is_dir():
             ignored = shutil.ignore_patterns(".ipynb_checkpoints")

@@ -40,7 +40,7 @@ NUMBERS = {
 PUBLISHED = Path(__file__).with_name("published_ids.txt")
 # What a chapter may name, and where the names come from.
 NAMES = {
-    r"\{(?:recorded|reported|verdict|effect)\}`([^`]*)`": CLAIMS,
+    r"\{(?:recorded|reported|verdict|aside)\}`([^`]*)`": CLAIMS,
     r"\{number\}`([^`]*)`": NUMBERS,
     r"\{result-figure\}\s*(.*)": FIGURES,
     r"\{settings\}\s*(.*)": set(STUDIES),

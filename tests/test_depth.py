@@ -87,7 +87,7 @@ def test_the_teacher_itself_has_no_error_and_a_silent_network_has_all() -> None:
     assert float(normalised_squared_error(silent, x, target)) == pytest.approx(1.0)
 
 
-def test_depth_is_judged_by_a_paired_test_whose_sign_counts() -> None:
+def test_depth_is_judged_by_its_size_in_decades_and_the_sign_of_the_test_counts() -> None:
     class Run:
         def __init__(self, nse: np.ndarray):
             frame = {"member": range(len(nse)), "examples": 1, "nse": nse}
@@ -96,5 +96,6 @@ def test_depth_is_judged_by_a_paired_test_whose_sign_counts() -> None:
     noise = np.random.default_rng(0).uniform(0.9, 1.1, 20)
     better = {"bp-3": Run(2 * noise), "bp-4": Run(noise[::-1])}
     worse = {"bp-3": Run(noise), "bp-4": Run(2 * noise[::-1])}
-    assert depth.deeper_is_better("bp")(better).min() > 3  # type: ignore[arg-type]
-    assert depth.deeper_is_better("bp")(worse).max() < 0.1  # type: ignore[arg-type]
+    for runs, size, p in ((better, -np.log10(2), "p = 2e-18 "), (worse, np.log10(2), "p = 1 ")):
+        assert depth.decades(runs, "bp-4", "bp-3").mean() == pytest.approx(size)  # type: ignore[arg-type]
+        assert depth.beside(runs, "bp").startswith(p)  # type: ignore[arg-type]

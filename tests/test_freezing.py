@@ -124,9 +124,9 @@ class Ended:
         self.table = pd.DataFrame({"member": range(2), "examples": 1, **values})
 
 
-def test_the_gain_is_that_of_the_worst_schedule_over_the_output_alone() -> None:
+def test_the_gain_of_each_schedule_is_that_over_the_output_alone() -> None:
     runs: Any = {"fa-output": Ended(error=9.0), "fa-a": Ended(error=3.0), "fa-b": Ended(error=4.0)}
-    assert freezing.gained(runs, ("a", "b")).tolist() == [5.0, 5.0]
+    assert freezing.gained(runs, ("a", "b")).tolist() == [[6.0, 6.0], [5.0, 5.0]]
 
 
 def test_angles_are_told_apart_by_whether_their_layer_learns() -> None:
@@ -135,7 +135,8 @@ def test_angles_are_told_apart_by_whether_their_layer_learns() -> None:
         for k in (1, 2, 3)
     }
     assert freezing.frozen_angles(runs).tolist() == [[90.0, 90.0]] * 3
-    assert freezing.learning_angle(runs).tolist() == [53.0, 53.0]
+    learning = freezing.learning_angles(runs)
+    assert learning.shape == (6, 2) and set(learning.flat) == {51.0, 52.0, 53.0}
 
 
 def test_what_turns_cost_is_compared_between_the_rules() -> None:

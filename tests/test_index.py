@@ -14,7 +14,7 @@ import pytest
 from site_fixture import Built
 
 import bioprop
-from bioprop.book import claims
+from bioprop.book import changes, claims
 from bioprop.book.claims import best_tier
 from bioprop.book.index import Index
 from bioprop.book.records import RECORDED, Store
@@ -98,7 +98,10 @@ def test_claims_are_those_of_the_studies_with_the_verdicts_of_the_records(built:
             assert entry["study"] == study.name and entry["paper"] == study.paper
             assert entry["text"]["recorded"] == judged.measured
             assert entry["text"]["paper"] == judged.paper
-            assert entry["effect"] == judged.effect
+            assert entry["aside"] == judged.aside
+            assert entry["summary"] == judged.claim.summary.name
+            assert entry["calibrated"] == judged.claim.calibrated
+            assert entry["changed"] == changes.told(judged.claim.id)
 
 
 def test_live_numbers_are_those_of_this_build(built: Built) -> None:

@@ -167,9 +167,12 @@ def test_speed_is_a_thousand_over_the_examples_to_one_per_cent_and_0_for_never()
         curve(*log_nse).assign(member=m, seed=seed, degrees=degrees)
         for m, ((seed, degrees), log_nse) in enumerate(members.items())
     ]
-    speed = alignment_needed.speeds(SimpleNamespace(table=pd.concat(frames)))
+    run: Any = SimpleNamespace(table=pd.concat(frames))
+    speed = alignment_needed.speeds(run)
     assert (list(speed.index), list(speed.columns)) == ([0, 1], [0.0, 90.0])
     assert speed.to_numpy().tolist() == [[10, 0], [20, 5]]
+    assert alignment_needed.rises({"held": run}).tolist() == [[-100, -75]], "a row for each step"
+    assert alignment_needed.straight_learn(run).tolist() == [True, True]
 
 
 def test_half_the_angle_is_set_beside_the_speed_and_the_widest_miss_is_found() -> None:

@@ -234,10 +234,15 @@ def test_a_method_without_an_inverse_has_no_error_of_one() -> None:
 
 def test_a_method_that_diverged_is_not_the_best_of_the_others() -> None:
     lost, good = np.array([np.nan, 2.0]), np.array([2.0, 3.0])
-    for others in ((lost, good), (good, lost)):
+    for others, left in (
+        ((lost, good), [good]),
+        ((good, lost), [good]),
+        ((lost, lost), [lost] * 2),
+    ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(targets_mnist, "excess", Mock(side_effect=others))
-            assert targets_mnist.next_best({}, ("one", "two")) is good
+            found = targets_mnist.above_backprop({}, ("one", "two"))
+        assert np.array_equal(found, left, equal_nan=True)
 
 
 def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:

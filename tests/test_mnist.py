@@ -1,6 +1,10 @@
 """Digits: images held out, shares removed, readings, and what hidden units look for."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -8,7 +12,7 @@ from bioprop import studies
 from bioprop.learning import Streams
 from bioprop.studies.journal import Journal
 from bioprop.studies.lillicrap2014.mnist import images, train
-from bioprop.studies.lillicrap2014.mnist_ablation import by_share
+from bioprop.studies.lillicrap2014.mnist_ablation import by_share, turned_less
 from bioprop.studies.lillicrap2014.mnist_readings import READINGS, RULES, ReadingSettings
 from bioprop.tasks.images import load
 
@@ -75,6 +79,21 @@ def test_a_share_of_zero_in_an_ablation_is_the_network_itself() -> None:
     whole = finished(MNIST, "fa")
     settled = ablated.rows[-1][1]["error"][:3]
     assert settled == whole.rows[-1][1]["error"]
+
+
+def test_angles_are_compared_where_the_whole_network_had_the_same_error() -> None:
+    marks, whole, thin = [0, 1, 2], (90.0, 10.0, 5.0), (90.0, 12.0, 7.5)
+    rows = [
+        {"member": (seed, share), "seed": seed, "share": share, "examples": mark}
+        | {"error": e, "angle": a + seed * share}
+        for seed in (0, 1)
+        for share, errors, angles in ((0.0, whole, (90, 60, 40)), (0.75, thin, (90, 80, 70)))
+        for mark, e, a in zip(marks, errors, angles, strict=True)
+    ]
+    settings = SimpleNamespace(members=2)
+    runs: Any = {"both": SimpleNamespace(table=pd.DataFrame(rows), settings=settings)}
+    assert turned_less(runs, 0.75) == pytest.approx([20.0, 20.75]), "70 at 7.5 %, not 40 but 50"
+    assert np.isnan(turned_less(runs, 0.9)).all(), "a share that was not tried"
 
 
 def test_the_end_of_an_ablation_is_sorted_by_share_and_seed() -> None:

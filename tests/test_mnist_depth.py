@@ -34,14 +34,15 @@ def test_angles_are_measured_where_there_is_feedback() -> None:
         assert {name for name in journal.table() if name.startswith("angle")} == expected
 
 
-def test_the_widest_angle_is_looked_for_at_every_layer_of_every_depth() -> None:
+def test_the_angle_is_asked_for_at_every_layer_of_every_depth() -> None:
     class Ended:
         def __init__(self, depth: int):
             angles = {f"angle-{k}": [10.0 * depth + k, 99.0 - k] for k in range(1, depth + 1)}
             self.table = pd.DataFrame({"member": range(2), "examples": 1, **angles})
 
     runs: Any = {f"fa-{depth}": Ended(depth) for depth in (1, 2, 3)}
-    assert mnist_depth.widest(runs).tolist() == [33.0, 98.0]
+    angles = mnist_depth.all_angles(runs)
+    assert angles.shape == (6, 2) and angles.max(0).tolist() == [33.0, 98.0]
 
 
 @pytest.mark.parametrize("hidden", [(0,), (200, -1)])

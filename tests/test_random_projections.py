@@ -102,6 +102,13 @@ def test_a_network_that_never_gets_there_is_told_apart() -> None:
     assert np.isinf(jl.needed(run)).all(axis=None)
 
 
+def test_most_over_fewest_is_of_means_and_not_of_single_networks() -> None:
+    examples = np.array([[100.0, 400.0], [400.0, 100.0], [100.0, 100.0]])  # widths, members
+    assert jl.most_over_fewest(examples) == pytest.approx(2.0)
+    drawn = examples[:, [[0, 0], [1, 1]]]
+    assert jl.most_over_fewest(drawn) == pytest.approx([4.0, 4.0])
+
+
 # Depth from weights of gain 1
 
 

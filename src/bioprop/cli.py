@@ -373,7 +373,7 @@ def scorecard() -> None:
         (
             j.claim.id,
             j.paper,
-            _two_lines(j.measured, j.effect),
+            _two_lines(j.measured, j.aside),
             _so_far(j.verdict, j.count, j.members < j.wanted),
         )
         for j in judged
@@ -401,7 +401,7 @@ def book(
         (
             c.id,
             c.text["paper"],
-            _two_lines(c.text["recorded"], c.effect),
+            _two_lines(c.text["recorded"], c.aside),
             _so_far(c.verdict, c.text["members"], c.members < c.wanted),
         )
         for c in index.claims
@@ -491,9 +491,9 @@ def _so_far(verdict: str, count: str, missing: bool) -> str:
     return f"{verdict} ({count})" if missing else verdict
 
 
-def _two_lines(number: str, effect: str | None) -> str:
-    """Put the effect that a test is about beneath the test's number."""
-    return f"{number}\n{effect}" if effect else number
+def _two_lines(number: str, aside: str | None) -> str:
+    """Put an aside beneath a number."""
+    return f"{number}\n{aside}" if aside else number
 
 
 def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +10,9 @@ import numpy as np
 
 from bioprop.book.records import RECORDED, Record, Store
 from bioprop.studies import STUDIES, TIERS, Claim, Region, Study, reported
-from bioprop.studies.drawing import interval
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
-LOG = "-log10 "  # of a reported p value
+LOG = "log10 "  # of a reported number
 FEWEST = 3  # members below which no interval is worth the name
 
 
@@ -21,8 +20,9 @@ FEWEST = 3  # members below which no interval is worth the name
 class Judgement:
     """A claim, what was measured for it, and the verdict.
 
-    ``mean`` and ``interval`` (95 %, of the mean over members) are in the claim's unit, or None
-    where nothing was measured; ``reported`` is the paper's number, or None.
+    ``mean`` (or what else the claim's summary is) and its 95 % ``interval`` over members are in
+    the claim's unit, or None where nothing was measured; ``reported`` is the paper's number, or
+    None.
     """
 
     claim: Claim
@@ -36,7 +36,7 @@ class Judgement:
     wanted: int = 0  # how many members there are once no seed is missing
     tier: str | None = None
     digitised: bool = False
-    effect: str | None = None  # beside the number of a test, in words
+    aside: str | None = None  # beneath the number, such as the p value of a test
 
     @property
     def measured(self) -> str:
@@ -47,8 +47,6 @@ class Judgement:
         if self.mean is None or self.interval is None:
             return "–"
         mean, low, high = (number(self.claim, v) for v in (self.mean, *self.interval))
-        if self.claim.statistic:
-            return mean
         if self.interval[0] == self.interval[1]:
             return f"{mean} (all\u00a0{self.members})"
         return f"{mean} [{low},\u00a0{high}]"
@@ -69,29 +67,37 @@ class Judgement:
 
 def number(claim: Claim, value: float | None) -> str:
     """Round for a reader; a minus sign is a minus sign, no zero is negative, None is a dash."""
-    return "–" if value is None else _shown(value, claim.decimals)
+    if value is None:
+        return "–"
+    shown = f"{round(value, claim.decimals) + 0.0:.{claim.decimals}f}"
+    return shown.replace("-", "−")
 
 
-def _shown(value: float, decimals: int) -> str:
-    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+def with_aside(recorded: str, aside: str | None) -> str:
+    """Put an aside beneath a number, in a cell of a table."""
+    return f"{recorded}<br>*{aside}*" if aside else recorded
 
 
-def with_effect(recorded: str, effect: str | None) -> str:
-    """Put the effect beneath the number of a test, in a cell of a table."""
-    return f"{recorded}<br>*{effect}*" if effect else recorded
+def remarks(calibrated: str | None, changed: str | None) -> list[str]:
+    """Return what a reader of a verdict must know: that it was aimed at, or was another."""
+    notes = [f"calibrated: {calibrated}"] if calibrated else []
+    return notes + ([f"{changed}"] if changed else [])
 
 
 def reported_value(study: Study, claim: Claim) -> float | None:
-    """Return the paper's number for a claim, in its unit: ``a``, ``a - b`` or ``-log10 a``."""
+    """Return the paper's number for a claim, in its unit: ``a``, ``log10 a``, or ``a - b``."""
     if claim.reported is None:
         return None
-    first, *rest = (reported.value(study.paper, key) for key in _keys(claim))
-    return -math.log10(first) if claim.reported.startswith(LOG) else first - sum(rest)
+    terms = zip(claim.reported.split(" - "), reported_keys(claim), strict=True)
+    values = [(term, reported.value(study.paper, key)) for term, key in terms]
+    first, *rest = (math.log10(v) if term.startswith(LOG) else v for term, v in values)
+    return first - sum(rest)
 
 
-def _keys(claim: Claim) -> list[str]:
+def reported_keys(claim: Claim) -> list[str]:
     """Return the keys of ``data/reported`` that a claim's number is made of."""
-    return [] if claim.reported is None else claim.reported.removeprefix(LOG).split(" - ")
+    terms = [] if claim.reported is None else claim.reported.split(" - ")
+    return [term.removeprefix(LOG) for term in terms]
 
 
 def recorded(study: Study) -> tuple[str | None, Mapping[str, Record], list[Judgement]]:
@@ -111,7 +117,7 @@ def evidence(study: Study) -> tuple[str | None, Mapping[str, Record]]:
 
 def criterion(study: Study, claim: Claim) -> str:
     """Say in words what counts as reproducing a claim, and why."""
-    words = [f"mean {_range(study, claim, claim.holds)}"]
+    words = [f"{claim.summary.name} {_range(study, claim, claim.holds)}"]
     if claim.partly:
         words.append(f"partly if {_range(study, claim, claim.partly)}")
     return f"{'; '.join(words)} ({claim.reason})"
@@ -130,20 +136,26 @@ def judge(
     out.
     """
     judged = _judge(study, claim, runs, tier, beside)
-    read_off = any(reported.digitised(study.paper, key) for key in _keys(claim))
-    effect = _effect(claim, runs) if runs and judged.mean is not None else None
-    return dataclasses.replace(judged, digitised=read_off, effect=effect)
+    read_off = any(reported.digitised(study.paper, key) for key in reported_keys(claim))
+    aside = claim.aside(runs) if claim.aside and runs and judged.mean is not None else None
+    return dataclasses.replace(judged, digitised=read_off, aside=aside)
 
 
-def _effect(claim: Claim, runs: Mapping[str, Record]) -> str | None:
-    """Say how large that is which a claim's test is about: mean, interval, unit."""
-    if claim.effect is None:
-        return None
-    mean, low, high = (
-        _shown(float(value), claim.effect.decimals)
-        for value in interval(np.asarray(claim.effect.measure(runs), dtype=float))
-    )
-    return f"{mean} [{low},\u00a0{high}] {claim.effect.unit}"
+class Reading(Mapping[str, Record]):
+    """Runs that remember which of them were read."""
+
+    def __init__(self, runs: Mapping[str, Record]):
+        self.runs, self.read = runs, dict[str, Record]()
+
+    def __getitem__(self, name: str) -> Record:
+        self.read[name] = self.runs[name]
+        return self.runs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
 
 
 def _judge(
@@ -164,31 +176,55 @@ def _judge(
             why = f"study {claim.beside} is not recorded"
             return Judgement(claim, "not attempted", why, number)
         runs = {**runs, **{f"{claim.beside}/{name}": run for name, run in others.items()}}
-    values = np.asarray(claim.measure(runs), dtype=float)
-    by_seed = any(len(values) == run.settings.members < run.members for run in runs.values())
+    reading = Reading(runs)
+    values = np.asarray(claim.measure(reading), dtype=float)
+    members = values.shape[-1]
+    by_seed = any(members == run.settings.members < run.members for run in runs.values())
     what = "seeds" if by_seed else study.population
     there, wanted = min((len(run.seeds), run.wanted) for run in runs.values())
-    count = len(values), what, len(values) * wanted // there, tier
-    if not np.isfinite(values).all():
-        missing = f"{(~np.isfinite(values)).sum()} of {len(values)} {what}"
-        why = _without_value(study, claim, missing, runs)
+    count = members, what, members * wanted // there, tier
+    missing = ~np.isfinite(values.reshape(-1, members)).all(0)
+    if missing.any():
+        why = _without_value(study, f"{missing.sum()} of {members} {what}", runs)
         return Judgement(claim, "cannot be judged", why, number, None, None, *count)
-    mean, low, high = (float(v) for v in interval(values))
-    if len(values) < FEWEST:
-        why = f"an interval needs {FEWEST} {what} or more, there are {len(values)}"
+    mean, low, high = (float(end) for end in claim.summary.of(values))
+    if members < FEWEST:
+        why = f"an interval needs {FEWEST} {what} or more, there are {members}"
         return Judgement(claim, "cannot be judged", why, number, mean, None, *count)
+    if not math.isfinite(low + mean + high):
+        why = f"what was measured has no {claim.summary.name}"
+        return Judgement(claim, "cannot be judged", why, number, None, None, *count)
     verdict, why = _verdict(claim, number, low, high)
+    lazy = _unlearnt(study, claim, reading.read) if verdict in ("reproduced", "partly") else None
+    if lazy:
+        return Judgement(claim, "cannot be judged", lazy, number, mean, None, *count)
     return Judgement(claim, verdict, why, number, mean, (low, high), *count)
 
 
-def _without_value(study: Study, claim: Claim, missing: str, runs: Mapping[str, Record]) -> str:
+def _without_value(study: Study, missing: str, runs: Mapping[str, Record]) -> str:
     """Say for how many members there is nothing to judge; not all of them need have diverged."""
-    why = "there is no value" if claim.statistic else f"there is no value for {missing}"
+    why = f"there is no value for {missing}"
     diverged = sum(len(run.diverged) for run in runs.values())
     if not diverged:
         return why
     total = sum(run.members for run in runs.values())
     return f"{why}; in all runs of the study {diverged} of {total} {study.population} diverged"
+
+
+def _unlearnt(study: Study, claim: Claim, read: Mapping[str, Record]) -> str | None:
+    """Say how many of those that a claim reads have learnt nothing; None where there are none.
+
+    What a claim says in favour of a rule would be said of a network that does nothing, too.
+    """
+    if claim.unlearnt:
+        return None
+    learnt = [
+        home.learnt(run)
+        for name, run in read.items()
+        if (home := STUDIES[str(claim.beside)] if "/" in name else study).learnt
+    ]
+    lazy = sum(int((~each).sum()) for each in learnt)
+    return f"{lazy} of {sum(map(len, learnt))} that it reads have learnt nothing" if lazy else None
 
 
 def judge_all(study: Study, runs: Mapping[str, Record] | None, tier: str) -> list[Judgement]:
@@ -228,12 +264,15 @@ def _verdict(claim: Claim, number: float | None, low: float, high: float) -> tup
         return "partly", "the interval lies inside the wider criterion"
     if apart(partly):
         return "not reproduced", "the interval lies outside the criterion"
+    if apart(holds):
+        why = "the interval lies outside the criterion, across the edge of the wider one"
+        return "not reproduced", f"{why}: partly at best"
     return "cannot be judged", "the interval straddles the edge of the criterion"
 
 
 def _range(study: Study, claim: Claim, region: Region) -> str:
     ends = region.placed(reported_value(study, claim))
-    low, high = (f"{end + 0.0:g}".replace("-", "−") for end in ends)
+    low, high = (f"{end + 0.0:.4g}".replace("-", "−") for end in ends)
     if low == high:
         return f"= {low}"
     if np.isinf(ends[0]):

@@ -6,9 +6,11 @@
 ``{settings} study``    the settings of a study, with their place in the paper
 ``{reexecute} chapter`` how to run a chapter again, and what it costs
 ``{costs}``             measured minutes of all chapters
+``{intervals}``         how many intervals there are, and how many of them may be expected to miss
+``{changed}``           the verdicts that were others once, and why
 ``{amplifying}``        the recorded runs that amplify their last bit
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
-``{effect}`claim` ``    the size of what a claim's test is about
+``{aside}`claim` ``     what stands beneath a claim's number, such as the p value of a test
 ``{number}`figure name` ``  a number that a figure gives to the text
 """
 
@@ -27,8 +29,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bioprop import paths, studies
-from bioprop.book import chapters, index, twins
-from bioprop.book.claims import with_effect
+from bioprop.book import changes, chapters, index, twins
+from bioprop.book.claims import remarks, with_aside
 from bioprop.book.costs import Costs
 from bioprop.book.records import RECORDED
 from bioprop.book.settings_table import rows as settings_rows
@@ -102,7 +104,8 @@ class ResultFigure(Result):
         lines = [
             f"- {_badge(c.verdict)} {c.statement} <details><summary>Criterion</summary>"
             f"{html.escape(c.criterion)}. Here: {c.text['recorded']} ({html.escape(c.unit)}); "
-            f"{c.why}{f'. Effect: {c.effect}' if c.effect else ''}.</details>"
+            f"{'. '.join([c.why, *filter(None, [c.aside]), *remarks(c.calibrated, c.changed)])}."
+            "</details>"
             for c in verdicts
         ]
         return [figure, *self.parse("\n".join(lines))]
@@ -166,9 +169,9 @@ class Scorecard(Result):
         return head + [
             f"| {self._statement(c)} "
             f"*({_escape(c.place)}; {_escape(c.unit)}; "
-            f"{c.text['members']})* "
+            f"{'; '.join([c.text['members'], *map(_escape, remarks(c.calibrated, c.changed))])})* "
             f"| {_badge(c.verdict)} | {c.text['paper']} "
-            f"| {with_effect(c.text['recorded'], c.effect)} | {c.text['live']} |"
+            f"| {with_aside(c.text['recorded'], c.aside)} | {c.text['live']} |"
             for c in claims
         ]
 
@@ -242,6 +245,32 @@ class CostTable(Result):
         costs = Costs.load()
         table = costs.table(list(chapters.chapters()), _recorded(self.index))
         return self.parse(table if costs.seconds else "Nothing has been measured yet.")
+
+
+class Intervals(Result):
+    """Say how many intervals there are, and how many of them may be expected to miss."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return a sentence, from the claims that are recorded."""
+        count = sum(claim.interval is not None for claim in self.index.claims)
+        return self.parse(
+            f"There are {count} intervals at 95 % in this book, so about {round(count / 20)} of "
+            "them may be expected to miss what they are for, on one side or the other, and no "
+            "correction is made for their number."
+        )
+
+
+class Changed(Result):
+    """Show the verdicts that were published and are others now."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return a table, the oldest first."""
+        lines = ["| claim | verdict before | verdict since | day | why |", "|:--|:--|:--|:--|:--|"]
+        lines += [
+            f"| `{c.claim}` | {_badge(c.old)} | {_badge(c.new)} | {c.day} | {_escape(c.why)} |"
+            for c in changes.every()
+        ]
+        return self.parse("\n".join(lines))
 
 
 class Amplifying(Result):
@@ -321,12 +350,14 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "reexecute": Reexecute,
         "costs": CostTable,
         "amplifying": Amplifying,
+        "changed": Changed,
+        "intervals": Intervals,
     }
     for name, directive in kinds.items():
         app.add_directive(name, directive)
     app.add_role("recorded", _role(lambda c: nodes.Text(c.text["recorded"])))
     app.add_role("reported", _role(lambda c: nodes.Text(c.text["paper"])))
-    app.add_role("effect", _role(lambda c: nodes.Text(c.effect or "–")))
+    app.add_role("aside", _role(lambda c: nodes.Text(c.aside or "–")))
     app.add_role("number", _figure_number)
     app.add_role("verdict", _role(lambda c: nodes.raw("", _badge(c.verdict), format="html")))
     return {"parallel_read_safe": True, "version": "1"}

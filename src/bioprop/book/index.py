@@ -12,7 +12,7 @@ import pydantic
 
 import bioprop
 from bioprop import paths, studies
-from bioprop.book import chapters, claims, figures, provenance
+from bioprop.book import changes, chapters, claims, figures, provenance
 from bioprop.book.costs import duration
 from bioprop.book.records import LIVE, Record, seconds
 from bioprop.studies import Study
@@ -36,10 +36,19 @@ class ClaimEntry(Strict):
     reported: float | None = pydantic.Field(description="the paper's number, where it gives one")
     unit: str
     criterion: str = pydantic.Field(description="what counts as reproduced, fixed before the run")
-    recorded: float | None = pydantic.Field(description="mean over members of the recorded run")
-    interval: tuple[float, float] | None = pydantic.Field(description="95 % interval of the mean")
-    effect: str | None = pydantic.Field(
-        default=None, description="size and direction of what a test is about"
+    summary: str = pydantic.Field(description="how members become one number: mean, ...")
+    calibrated: str | None = pydantic.Field(
+        default=None, description="what was chosen so that this, or a part of it, comes out"
+    )
+    changed: str | None = pydantic.Field(
+        default=None, description="which verdict it had before, until when, and why it has another"
+    )
+    recorded: float | None = pydantic.Field(
+        description="mean over members of the recorded run, or its summary"
+    )
+    interval: tuple[float, float] | None = pydantic.Field(description="95 % interval over members")
+    aside: str | None = pydantic.Field(
+        default=None, description="what stands beneath the number, such as the p value of a test"
     )
     members: int
     counted: str = pydantic.Field(description="what these are: networks, seeds, ...")
@@ -145,9 +154,12 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
         reported=judged.reported,
         unit=claim.unit,
         criterion=claims.criterion(study, claim),
+        summary=claim.summary.name,
+        calibrated=claim.calibrated,
+        changed=changes.told(claim.id),
         recorded=judged.mean,
         interval=judged.interval,
-        effect=judged.effect,
+        aside=judged.aside,
         members=judged.members,
         counted=judged.counted,
         wanted=judged.wanted,

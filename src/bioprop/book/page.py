@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt
 from IPython.display import Image, Markdown, display
 
 from bioprop import studies
-from bioprop.book import claims, figures, runs
+from bioprop.book import changes, claims, figures, runs
+from bioprop.book.claims import remarks
 from bioprop.book.progress import progress
 from bioprop.book.records import LIVE, OWN, Record
 from bioprop.studies import Study
@@ -55,10 +56,11 @@ class Page:
         for judged, now in zip(kept, live, strict=True):
             notes = [judged.claim.place, judged.claim.unit]
             notes += [judged.count] if judged.members < judged.wanted else []
+            notes += remarks(judged.claim.calibrated, changes.told(judged.claim.id))
             statement = f"{judged.claim.statement} *({'; '.join(notes)})*"
             kind = judged.verdict.replace(" ", "-")
             badge = f'<span class="verdict-{kind}">{judged.verdict}</span>'
-            numbers = (claims.with_effect(each.measured, each.effect) for each in (judged, now))
+            numbers = (claims.with_aside(each.measured, each.aside) for each in (judged, now))
             rows.append(f"| {statement} | {badge} | {judged.paper} | {' | '.join(numbers)} |")
         return Markdown("\n".join(rows))
 

@@ -8,11 +8,11 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import scipy
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 
 from bioprop.studies.study import Run, curve
+from bioprop.studies.summaries import interval
 
 # seaborn's palette "colorblind"
 COLOURS = (
@@ -79,19 +79,6 @@ def style() -> AbstractContextManager[None]:
 def shades(count: int) -> np.ndarray:
     """Return ``(count, 4)`` colours from dark to light, for curves that differ in a number."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 1, count + 2)[1:-1])
-
-
-def interval(values: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, lower and upper end of the 95 % interval of the mean (Student's t).
-
-    ``axis`` runs over members. Fewer than two members, or a member that is NaN, give NaN ends.
-    """
-    n = values.shape[axis]
-    mean = values.mean(axis)
-    if n < 2:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = scipy.special.stdtrit(n - 1, 0.975) * values.std(axis, ddof=1) / np.sqrt(n)
-    return mean, mean - half, mean + half
 
 
 def log_y(axes: Axes) -> None:

@@ -18,6 +18,7 @@ from pydantic import Field
 from bioprop.choose import choose
 from bioprop.learning import RULES, Rule, Streams, rule
 from bioprop.studies.journal import Journal
+from bioprop.studies.summaries import MEAN, Summary
 
 # Common types of settings, with the ranges that are allowed.
 Count = Annotated[int, Field(ge=1)]
@@ -120,6 +121,20 @@ def curve(run: Run, quantity: str) -> pd.DataFrame:
     return run.table.pivot(index="examples", columns="member", values=quantity)
 
 
+def gone(quantity: str, share: float = 0.25) -> Callable[[Run], np.ndarray]:
+    """Return the test of who has learnt: those who have lost a share of their error at the start.
+
+    ``quantity`` is an error, or the log10 of one if it is called ``log_...``. Shape ``(member,)``.
+    """
+    logarithm = quantity.startswith("log_")
+
+    def learnt(run: Run) -> np.ndarray:
+        start, end = at(run, quantity, 0), at(run, quantity)
+        return end - start <= math.log10(1 - share) if logarithm else end <= (1 - share) * start
+
+    return learnt
+
+
 def whole_mean(values: pd.Series) -> float:
     """Return the mean, NaN where any value is: a network that diverged is not left out."""
     return values.mean(skipna=False)
@@ -129,7 +144,7 @@ def whole_mean(values: pd.Series) -> float:
 class Region:
     """A closed range of values; ``around_reported`` counts it from the paper's own value.
 
-    ``times_reported`` gives its ends as multiples of that value.
+    ``times_reported`` gives its ends as multiples of that value, of either sign.
     """
 
     low: float = -math.inf
@@ -144,7 +159,8 @@ class Region:
         if reported is None:
             raise ValueError("a region around the reported value needs a reported value")
         if self.times_reported:
-            return reported * self.low, reported * self.high
+            low, high = sorted((reported * self.low, reported * self.high))
+            return low, high
         return reported + self.low, reported + self.high
 
 
@@ -158,28 +174,24 @@ def within_factor(factor: float) -> Region:
     return Region(1 / factor, factor, times_reported=True)
 
 
-@dataclass(frozen=True)
-class Effect:
-    """How large that is which a test is about, for a claim whose own number is the test's.
-
-    ``measure`` returns one number for each member; ``unit`` says which, and in which direction.
-    """
-
-    measure: Callable[[Runs], np.ndarray]
-    unit: str
-    decimals: int = 2
+def at_least(share: float) -> Region:
+    """Return the region of a share of the reported value or more, in that value's direction."""
+    return Region(share, math.inf, times_reported=True)
 
 
 @dataclass(frozen=True)
 class Claim:
     """A statement of a paper, and what would count as reproducing it; fixed before the run.
 
-    ``measure`` returns one number for each member, in ``unit``. The claim is reproduced where the
-    95 % interval of their mean lies inside ``holds``, partly where it lies inside ``partly``. It
-    cannot be judged where a member has no finite number: it diverged, or never got that far.
-    ``reported`` is a key of ``data/reported``, the difference ``a - b`` of two or the ``-log10 a``
-    of one, or None where the paper gives no number. Where ``beside`` names another study,
-    ``measure`` finds its recorded runs as ``<study>/<variant>``.
+    ``measure`` returns one number for each member, in ``unit``, or such a row for each of several
+    cases. ``summary`` makes one number of them, with a 95 % interval: the mean, if nothing else is
+    said. The claim is reproduced where the interval lies inside ``holds``, partly where it lies
+    inside ``partly``. It cannot be judged where a member has no finite number (it diverged, or
+    never got that far), nor be reproduced where a network that it reads has learnt nothing, unless
+    ``unlearnt`` says why it may hold of such networks.
+    ``reported`` is a key of ``data/reported``, ``log10`` of one, or the difference of two, or None
+    where the paper gives no number. Where ``beside`` names another study, ``measure`` finds its
+    recorded runs as ``<study>/<variant>``.
     """
 
     id: str
@@ -194,14 +206,34 @@ class Claim:
     reported: str | None = None
     decimals: int = 2
     origin: Literal["paper", "ours"] = "paper"  # whose claim is it?
-    statistic: bool = False  # is it one number for all members, such as that of a test?
+    summary: Summary = MEAN  # how members become one number
     applies: Callable[[Any], bool] = lambda settings: True  # to runs with which settings?
     beside: str | None = None  # another study whose runs are compared with
-    effect: Effect | None = None  # shown beside a statistic: a p value says nothing of size
+    aside: Callable[[Runs], str] | None = None  # shown beneath the number, such as a p value
+    unlearnt: str | None = None  # why it may hold where nothing was learnt
+    calibrated: str | None = None  # what was chosen so that it, or a part of it, comes out
 
 
 # A claim of this book, which is not in the paper.
 own_claim = functools.partial(Claim, place="ours", origin="ours")
+
+
+def sized(claim: Claim, tolerance: float, statement: str) -> Claim:
+    """Return the sister of a claim about a difference: that it has the paper's size, too.
+
+    The tolerance is to be smaller than the difference, so that none cannot pass for it. Partly
+    where the difference has the paper's direction.
+    """
+    return dataclasses.replace(
+        claim,
+        id=f"{claim.id}-size",
+        statement=statement,
+        place=f"{claim.place}; this row was added when the one on the direction had been recorded",
+        holds=within(tolerance),
+        partly=at_least(0.0),
+        reason="two-sided around the paper's difference and narrower than it; partly where the "
+        "direction is the paper's",
+    )
 
 
 @dataclass(frozen=True)
@@ -253,6 +285,7 @@ class Study:
     cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
     decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    learnt: Callable[[Run], np.ndarray] | None = None  # who of a run's members, or of its seeds?
 
     def step(self, quantity: str) -> float:
         """Return the step that a quantity is rounded to where a run writes it, 0 for none."""

@@ -28,6 +28,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    gone,
     own_claim,
 )
 
@@ -91,6 +92,7 @@ STUDY = Study(
     },
     variants={"dtp": {}, "dtp-left-out": {"left_out": True}},
     run=run,
+    learnt=gone("error"),
     claims=[
         own_claim(
             id="targets-defect-small",

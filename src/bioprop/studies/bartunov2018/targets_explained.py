@@ -35,8 +35,10 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    gone,
     own_claim,
 )
+from bioprop.studies.summaries import LARGEST
 
 HIDDEN = (32, 32, 32)
 FORMS = ("tp", "dtp", "sdtp", "ao-sdtp")
@@ -94,11 +96,10 @@ def lower(runs: Runs, name: str, quantity: str) -> np.ndarray:
     return np.mean([at(runs[name], f"{quantity}-{layer}") for layer in layers], axis=0)
 
 
-def widest(runs: Runs, name: str) -> np.ndarray:
-    """Return the angle to backpropagation's signal at the layer where its mean is largest."""
+def angles(runs: Runs, name: str) -> np.ndarray:
+    """Return the angle to backpropagation's signal at each layer at the end, (layer, member)."""
     layers = range(1, len(runs[name].settings.hidden) + 1)
-    angles = (at(runs[name], f"bp-{layer}") for layer in layers)
-    return max(angles, key=lambda values: np.nan_to_num(values.mean(), nan=np.inf))
+    return np.array([at(runs[name], f"bp-{layer}") for layer in layers])
 
 
 def draw_signals(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -143,6 +144,7 @@ CLAIMS = [
         holds=Region(low=0.0),
         reason="worse where the interval of the difference lies above zero",
         figure="targets-explained-error",
+        unlearnt="that vanilla target propagation hardly learns is what it says",
     ),
     own_claim(
         id="targets-explained-inverses",
@@ -159,7 +161,8 @@ CLAIMS = [
             id=f"targets-explained-{name}-below-90",
             statement=f"The signal of {name.upper()} lies within 90 degrees of backpropagation's "
             "at every layer.",
-            measure=partial(widest, name=name),
+            measure=partial(angles, name=name),
+            summary=LARGEST,
             unit="degrees at the end, at the layer where it is largest",
             holds=Region(high=90.0),
             reason="beyond 90 degrees a step goes uphill",
@@ -204,6 +207,7 @@ STUDY = Study(
     variants={name: {"rule": name} for name in ("bp", *FORMS)},
     run=run,
     claims=CLAIMS,
+    learnt=gone("error"),
     figures=[
         Figure(
             id="targets-explained-signals",

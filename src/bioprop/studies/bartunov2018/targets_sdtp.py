@@ -37,6 +37,7 @@ from bioprop.studies.study import (
     Study,
     at,
     curve,
+    gone,
     own_claim,
     rows_at,
 )
@@ -112,6 +113,12 @@ def ends(run: Run, knob: str = "step") -> pd.DataFrame:
     """Return the rows at the end of the run for the changes of one setting."""
     end = rows_at(run)
     return end[end["knob"] == knob]
+
+
+def best_learn(run: Run) -> np.ndarray:
+    """Say of each seed whether a network has learnt at any of the values that are tried."""
+    seeds = rows_at(run)["seed"].to_numpy()
+    return pd.Series(gone("validation")(run)).groupby(seeds).any().to_numpy()
 
 
 def where(run: Run, value: float, quantity: str, knob: str = "step") -> np.ndarray:
@@ -199,6 +206,7 @@ def linearity(id: str, layer: int, reading: str, step: float, bound: float, word
         unit="degrees at the end",
         holds=Region(low=bound) if whole else Region(high=bound),
         reason="at 40 degrees a target is no longer a gradient step; below 10 it is one",
+        unlearnt="a target that is no gradient step need not teach" if whole else None,
         figure="targets-sdtp-steps",
         decimals=1,
         applies=on_mnist,
@@ -351,5 +359,6 @@ STUDY = Study(
     run=run,
     cost={"reduced": 60.0},  # estimated, from the time of an epoch
     claims=CLAIMS,
+    learnt=best_learn,
     figures=FIGURES,
 )

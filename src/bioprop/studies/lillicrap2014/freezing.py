@@ -31,8 +31,10 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    gone,
     own_claim,
 )
+from bioprop.studies.summaries import LARGEST, SMALLEST
 
 Turn = Annotated[str, Field(pattern=r"^[1-4]+$")]
 # What a schedule is called, and which layers learn, turn by turn: hidden layers 1, 2, 3, output 4.
@@ -76,11 +78,11 @@ def run(settings: FreezingSettings, journal: Journal) -> None:
 
 
 def gained(runs: Runs, schedules: Sequence[str]) -> np.ndarray:
-    """Return the points of test error that the worst of some schedules gains, (member,).
+    """Return the points of test error that each of some schedules gains, (schedule, member).
 
     Gained over a network whose output alone learns, under feedback alignment.
     """
-    return np.min([excess(runs, "fa-output", f"fa-{name}") for name in schedules], axis=0)
+    return np.array([excess(runs, "fa-output", f"fa-{name}") for name in schedules])
 
 
 def frozen_angles(runs: Runs) -> np.ndarray:
@@ -88,14 +90,14 @@ def frozen_angles(runs: Runs) -> np.ndarray:
     return np.array([at(runs[f"fa-without-{k}"], f"angle-{k}") for k in (1, 2, 3)])
 
 
-def learning_angle(runs: Runs) -> np.ndarray:
-    """Return the largest angle at the end at a layer that learns beside a frozen one, (member,)."""
+def learning_angles(runs: Runs) -> np.ndarray:
+    """Return the angle at the end at each layer that learns beside a frozen one, (case, member)."""
     angles = [
         at(runs[f"fa-without-{frozen}"], f"angle-{layer}")
         for frozen in (1, 2, 3)
         for layer in {1, 2, 3} - {frozen}
     ]
-    return np.max(angles, axis=0)
+    return np.array(angles)
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -142,6 +144,7 @@ def enough(id: str, statement: str, schedules: Sequence[str]) -> Claim:
         id=id,
         statement=statement,
         measure=lambda runs: gained(runs, schedules),
+        summary=SMALLEST,
         unit="points of test error, output alone minus the worst of three",
         holds=Region(low=1.0),
         partly=Region(low=0.0),
@@ -262,7 +265,8 @@ CLAIMS = [
     own_claim(
         id="freezing-learning-angle",
         statement="At the layers that learn the signal turns, whichever layer is frozen.",
-        measure=learning_angle,
+        measure=learning_angles,
+        summary=LARGEST,
         unit="degrees at the end, largest of six",
         holds=Region(high=80.0),
         partly=Region(high=90.0),
@@ -312,6 +316,7 @@ STUDY = Study(
     },
     run=run,
     claims=CLAIMS,
+    learnt=gone("error"),
     figures=[
         Figure(
             id="freezing-error",

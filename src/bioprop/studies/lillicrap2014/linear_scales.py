@@ -39,6 +39,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     curve,
+    gone,
     own_claim,
     rows_at,
     whole_mean,
@@ -241,7 +242,15 @@ def slopes_over_b(axes: Axes, runs: Runs) -> list[pd.DataFrame]:
     return frames
 
 
+def learnt(run: Run) -> np.ndarray:
+    """Say of each network whether it has learnt; of theory, which need not, that it has."""
+    if run.settings.what == "theory":
+        return np.ones(len(rows_at(run)), dtype=bool)
+    return gone("log_nse")(run)
+
+
 NEAR = Region(0.85, 1.15)
+STILL = "theory does not learn, and an error that stays has no slope"
 WITHIN = "within 15 %, which tells the rules apart: at most ranges of B they differ by more"
 CLAIMS = [
     own_claim(
@@ -289,6 +298,7 @@ CLAIMS = [
         "value of the teacher sets.",
         measure=lambda runs: worst(runs, "bp", "s"),
         unit="late slope over s",
+        unlearnt=STILL,
         holds=NEAR,
         reason=WITHIN,
         figure="linear-slopes",
@@ -299,6 +309,7 @@ CLAIMS = [
         "the mean eigenvalue of BᵀB, for b from 0.25 to 2.",
         measure=lambda runs: worst(runs, "fa", "formula"),
         unit="late slope over that, at the range of B where their mean is farthest from 1",
+        unlearnt=STILL,
         holds=NEAR,
         reason=WITHIN,
         figure="linear-slopes",
@@ -309,6 +320,7 @@ CLAIMS = [
         measure=lambda runs: worst(runs, "fa-even", "formula"),
         unit="late slope over (c/2)^(1/3) s^(2/3), at the range of B where their mean is farthest "
         "from 1",
+        unlearnt=STILL,
         holds=NEAR,
         reason=f"{WITHIN}; a control, since the formula assumes it",
         figure="linear-slopes",
@@ -320,6 +332,7 @@ CLAIMS = [
         measure=lambda runs: worst(runs, "fa", "flow"),
         unit="late slope over the smallest eigenvalue of WB at the end of the flow, at the range "
         "of B where their mean is farthest from 1",
+        unlearnt=STILL,
         holds=NEAR,
         reason=f"{WITHIN}; in a trial with other seeds the formula missed and this did not",
         figure="linear-slopes",
@@ -350,6 +363,7 @@ STUDY = Study(
     },
     run=run,
     claims=CLAIMS,
+    learnt=learnt,
     figures=[
         Figure(
             id="linear-large",

@@ -31,7 +31,9 @@ from bioprop.studies.study import (
     Settings,
     Study,
     at,
+    gone,
     rule_with,
+    sized,
     within,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -121,6 +123,7 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(drawn)
 
 
+CALIBRATED = "the axis ends where backpropagation reaches the paper's last point"
 CLAIMS = [
     Claim(
         id="linear-fa-lead-10",
@@ -131,6 +134,7 @@ CLAIMS = [
         holds=Region(high=0.0),
         reason="ahead means a lower error at equal examples; seeds share data and weights",
         reported="fig1d-fa-10 - fig1d-bp-10",
+        calibrated=CALIBRATED,
         figure="linear-nse",
     ),
     Claim(
@@ -142,6 +146,7 @@ CLAIMS = [
         holds=Region(high=0.0),
         reason="ahead means a lower error at equal examples; seeds share data and weights",
         reported="fig1d-fa-25 - fig1d-bp-25",
+        calibrated=CALIBRATED,
         figure="linear-nse",
     ),
     Claim(
@@ -154,6 +159,7 @@ CLAIMS = [
         partly=Region(high=1.0),
         reason="at or below means a difference of 0 or less; within a decade counts as partly",
         reported="fig1d-fa-98 - fig1d-bp-98",
+        calibrated=CALIBRATED,
         figure="linear-nse",
     ),
     Claim(
@@ -204,6 +210,7 @@ CLAIMS = [
         partly=Region(low=2.0),
         reason="far means many decades; the paper's curves are more than eight apart",
         reported="fig1d-np-98 - fig1d-bp-98",
+        calibrated=CALIBRATED,
         figure="linear-nse",
     ),
     Claim(
@@ -215,6 +222,7 @@ CLAIMS = [
         holds=Region(85.0, 95.0),
         partly=Region(80.0, 100.0),
         reason="random directions in 20 dimensions; 5 degrees is about one spread of their mean",
+        unlearnt="it is about the start",
         figure="linear-angle",
         decimals=1,
     ),
@@ -242,6 +250,13 @@ CLAIMS = [
         figure="linear-angle",
         decimals=1,
     ),
+]
+DIRECTION = {claim.id: claim for claim in CLAIMS}
+CLAIMS += [
+    sized(DIRECTION["linear-fa-lead-10"], 0.4, "Early on it is ahead by as much as there."),
+    sized(DIRECTION["linear-fa-lead-25"], 0.4, "At a quarter it is ahead by as much as there."),
+    sized(DIRECTION["linear-fa-final"], 0.4, "It ends below by as much as there."),
+    sized(DIRECTION["linear-np-behind"], 1.0, "Node perturbation is as far behind as there."),
 ]
 
 FIGURES = [
@@ -290,5 +305,6 @@ STUDY = Study(
     },
     run=run,
     claims=CLAIMS,
+    learnt=gone("log_nse"),
     figures=FIGURES,
 )

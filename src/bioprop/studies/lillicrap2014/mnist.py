@@ -4,6 +4,7 @@ Claim: on handwritten digits a network taught through random feedback is as good
 backpropagation, also when half of the output weights and of the feedback weights are removed.
 """
 
+import dataclasses
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -35,7 +36,10 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    gone,
+    own_claim,
     rule_with,
+    sized,
     within,
 )
 from bioprop.tasks.classify import dense_network, error_rate
@@ -189,6 +193,19 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
+TEST = 10_000  # test images of MNIST
+CALIBRATED = "the ranges of W and of B were chosen in a few trials on the test images"
+
+
+def sampling_error(runs: Runs) -> float:
+    """Return the standard error of feedback alignment's test error from the choice of images.
+
+    In points: that of a share among ``TEST`` images, were they drawn anew.
+    """
+    share = at(runs["fa"], "error").mean() / 100
+    return 100 * (share * (1 - share) / TEST) ** 0.5
+
+
 def ends_at(variant: str, reported_key: str, tolerance: float, statement: str, id: str) -> Claim:
     """Return the claim that a variant's final test error is the paper's, within a tolerance."""
     return Claim(
@@ -204,8 +221,47 @@ def ends_at(variant: str, reported_key: str, tolerance: float, statement: str, i
         reported=reported_key,
         figure="mnist-error",
         applies=lambda settings: settings.images == "mnist",
+        calibrated=CALIBRATED,
     )
 
+
+SHALLOW_WORSE = Claim(
+    id="mnist-shallow-worse",
+    statement="A shallow network does much worse than feedback alignment.",
+    place="Fig 2a; this row was added when the others had been recorded with five networks",
+    measure=lambda runs: excess(runs, "shallow", "fa"),
+    unit="points of test error, shallow minus FA",
+    holds=Region(low=2.0),
+    partly=Region(low=1.0),
+    reason="as much again as feedback alignment's own error in the paper",
+    reported="shallow-error - fa-mean-error-n-20",
+    figure="mnist-error",
+)
+AS_GOOD = Claim(
+    id="mnist-fa-as-good",
+    statement="Feedback alignment is not worse than backpropagation by more than 0.2 points.",
+    place="p. 4",
+    measure=lambda runs: excess(runs, "fa", "bp"),
+    unit="points of test error, FA minus BP",
+    holds=Region(high=0.2),
+    partly=Region(high=0.5),
+    reason="0.2 points are 20 of the 10 000 test images",
+    reported="fa-mean-error-n-20 - bp-mean-error-n-20",
+    figure="mnist-error",
+    calibrated=CALIBRATED,
+)
+SPARSE_COST = Claim(
+    id="mnist-sparse-cost",
+    statement="Removing half of W and of B costs little.",
+    place="p. 5",
+    measure=lambda runs: excess(runs, "fa-sparse", "fa"),
+    unit="points of test error, sparse minus dense",
+    holds=Region(high=1.0),
+    partly=Region(high=2.0),
+    reason="a point is small beside what a shallow network loses",
+    reported="fa-sparse-mean-error-n-20 - fa-mean-error-n-20",
+    figure="mnist-error",
+)
 
 CLAIMS = [
     ends_at(
@@ -228,40 +284,39 @@ CLAIMS = [
         "A shallow network ends at the paper's error.",
         "mnist-shallow",
     ),
-    Claim(
-        id="mnist-shallow-worse",
-        statement="A shallow network does much worse than feedback alignment.",
-        place="Fig 2a; this row was added when the others had been recorded with five networks",
-        measure=lambda runs: excess(runs, "shallow", "fa"),
-        unit="points of test error, shallow minus FA",
-        holds=Region(low=2.0),
-        partly=Region(low=1.0),
-        reason="as much again as feedback alignment's own error in the paper",
-        reported="shallow-error - fa-mean-error-n-20",
-        figure="mnist-error",
+    SHALLOW_WORSE,
+    sized(SHALLOW_WORSE, 1.0, "It does worse by as much as in the paper."),
+    AS_GOOD,
+    dataclasses.replace(
+        sized(AS_GOOD, 0.3, "It ends below backpropagation, by about as much as in the paper."),
+        holds=Region(-0.6, -0.1),
     ),
     Claim(
-        id="mnist-fa-as-good",
-        statement="Feedback alignment is not worse than backpropagation by more than 0.2 points.",
-        place="p. 4",
-        measure=lambda runs: excess(runs, "fa", "bp"),
-        unit="points of test error, FA minus BP",
-        holds=Region(high=0.2),
-        partly=Region(high=0.5),
-        reason="0.2 points are 20 of the 10 000 test images",
-        reported="fa-mean-error-n-20 - bp-mean-error-n-20",
+        id="mnist-fa-speed",
+        statement="Feedback alignment learns as quickly as backpropagation.",
+        place="Fig 2a; this row was added when the others had been recorded",
+        measure=lambda runs: at(runs["fa"], "error", 5) - at(runs["bp"], "error", 5),
+        unit="points of test error at 5 % of the axis, FA minus BP",
+        holds=within(0.5),
+        partly=Region(high=0.75),
+        reason="half a point is a tenth of the errors there, and the paper draws one network for "
+        "each rule; partly where feedback alignment is quicker",
+        reported="fig2a-fa-5 - fig2a-bp-5",
         figure="mnist-error",
+        calibrated=CALIBRATED,
     ),
-    Claim(
-        id="mnist-sparse-cost",
-        statement="Removing half of W and of B costs little.",
-        place="p. 5",
-        measure=lambda runs: excess(runs, "fa-sparse", "fa"),
-        unit="points of test error, sparse minus dense",
-        holds=Region(high=1.0),
-        partly=Region(high=2.0),
-        reason="a point is small beside what a shallow network loses",
-        reported="fa-sparse-mean-error-n-20 - fa-mean-error-n-20",
+    SPARSE_COST,
+    sized(SPARSE_COST, 0.15, "It costs as much as in the paper."),
+    own_claim(
+        id="mnist-sparse-extra",
+        statement="It costs feedback alignment no more than backpropagation, give or take 0.1 "
+        "points.",
+        place="ours; this row was added when the others had been recorded",
+        measure=lambda runs: excess(runs, "fa-sparse", "fa") - excess(runs, "bp-sparse", "bp"),
+        unit="points of test error that half the connections cost, FA minus BP",
+        holds=Region(high=0.1),
+        partly=Region(high=0.3),
+        reason="0.1 points are 10 of the 10 000 test images; 0.3 are what the paper has FA lose",
         figure="mnist-error",
     ),
     Claim(
@@ -302,6 +357,7 @@ FIGURES = [
         "rule; their places assume that the paper's axis ends at 1.8 million examples.",
         place="Fig 2a",
         draw=draw_error,
+        numbers={"sampling": sampling_error},
     ),
     Figure(
         id="mnist-angle",
@@ -335,5 +391,6 @@ STUDY = Study(
     },
     run=run,
     claims=CLAIMS,
+    learnt=gone("error"),
     figures=FIGURES,
 )

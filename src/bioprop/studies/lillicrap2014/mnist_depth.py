@@ -34,9 +34,11 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    gone,
     own_claim,
     rule_with,
 )
+from bioprop.studies.summaries import LARGEST
 from bioprop.tasks.classify import dense_network, error_rate
 from bioprop.tasks.images import CLASSES, Classification, load
 
@@ -103,14 +105,14 @@ def run(settings: MnistDepthSettings, journal: Journal) -> None:
     follow(settings, journal, *prepare(settings))
 
 
-def widest(runs: Runs) -> np.ndarray:
-    """Return the largest angle at the end over all hidden layers of all depths, (member,)."""
+def all_angles(runs: Runs) -> np.ndarray:
+    """Return the angle at the end, (case, member), at every hidden layer of every depth."""
     angles = [
         at(runs[f"fa-{depth}"], f"angle-{layer}")
         for depth in DEPTHS
         for layer in range(1, depth + 1)
     ]
-    return np.max(angles, axis=0)
+    return np.array(angles)
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -200,6 +202,7 @@ STUDY = Study(
         "fa-3": {"rule": "fa", "rate": 0.0025},
     },
     run=run,
+    learnt=gone("error"),
     claims=[
         *(as_good(depth) for depth in DEPTHS),
         deeper("bp", "backpropagation"),
@@ -208,7 +211,8 @@ STUDY = Study(
             id="mnist-depth-angle",
             statement="The signal turns towards backpropagation's at every hidden layer of every "
             "depth.",
-            measure=widest,
+            measure=all_angles,
+            summary=LARGEST,
             unit="degrees at the end, largest of all layers",
             holds=Region(high=80.0),
             partly=Region(high=90.0),

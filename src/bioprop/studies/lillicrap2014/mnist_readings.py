@@ -32,6 +32,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    gone,
     rows_at,
     unread,
     whole_mean,
@@ -201,6 +202,7 @@ STUDY = Study(
     },
     kept=("bounds", "held_out"),  # or a small run of the replication would be another reading
     run=run,
+    learnt=gone("error"),
     claims=[
         replication(
             "replication-bp",

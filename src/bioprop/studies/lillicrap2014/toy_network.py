@@ -25,6 +25,7 @@ from bioprop.studies.study import (
     Figure,
     Positive,
     Region,
+    Run,
     Runs,
     Settings,
     Study,
@@ -86,6 +87,15 @@ def aligned(runs: Runs) -> np.ndarray:
     return np.where(np.isfinite(w * w0), aligned, np.nan)
 
 
+def solving(run: Run) -> np.ndarray:
+    """Say of each network whether it comes closer to a solution, or was there from the start."""
+    start, end = (
+        np.abs(run.settings.target - at(run, "w", percent) * at(run, "w0", percent))
+        for percent in (0, 100)
+    )
+    return end <= np.maximum(0.75 * start, 0.01)
+
+
 def drift(runs: Runs) -> np.ndarray:
     """Return each network's largest change of w0^2 - 2 B w, which the flow conserves; or NaN."""
     run = runs["anywhere"]
@@ -137,6 +147,7 @@ STUDY = Study(
         "backprop": {"rule": "bp", "start": 2.0},
     },
     run=run,
+    learnt=solving,
     claims=[
         Claim(
             id="toy-aligns",

@@ -33,12 +33,14 @@ from bioprop.studies.study import (
     Figure,
     Positive,
     Region,
+    Run,
     Runs,
     Seed,
     Settings,
     Study,
     at,
     curve,
+    gone,
     own_claim,
     rows_at,
 )
@@ -287,7 +289,20 @@ def largest_of_pairs(axes: Axes, runs: Runs, quantity: str, look: str, label: st
     return pd.DataFrame(shown | {"largest": largest.to_numpy()})
 
 
+def learnt(run: Run) -> np.ndarray:
+    """Say of each network whether it has learnt, of each flow whether it has left its start.
+
+    It starts at the transpose, where the power is 0. Of a formula, and of one pair, that it has.
+    """
+    if run.settings.what == "learning":
+        return gone("log_nse")(run)
+    if run.settings.what == "flow":
+        return at(run, "power") > 0.1
+    return np.ones(len(rows_at(run)), dtype=bool)
+
+
 NEAR = Region(-4.0, 4.0)
+STILL = "the formula does not learn; what it is compared with stands at 90 degrees until it does"
 CLOSE = "small beside the 90 degrees of random directions; nothing is fitted"
 
 
@@ -300,6 +315,7 @@ def law(quantity: str, statement: str) -> Claim:
         unit="degrees, predicted minus recorded at the end from weights up to 0.0001",
         holds=NEAR,
         reason=CLOSE,
+        unlearnt=STILL,
         figure="two-thirds",
         decimals=1,
         beside="initial-weights",
@@ -339,6 +355,7 @@ CLAIMS = [
         unit="degrees, predicted minus recorded at the end of the linear task",
         holds=NEAR,
         reason=CLOSE,
+        unlearnt=STILL,
         figure="two-thirds",
         decimals=1,
         beside="linear-task",
@@ -373,6 +390,7 @@ CLAIMS = [
         "well: Theorem 2 does not tell the two apart.",
         measure=lambda runs: curve(runs["single-pair"], "to_bp").max().to_numpy() * 1e4,
         unit="largest angle on the way, in 10⁻⁴ degrees",
+        unlearnt="weights that stay zero have no signal, and so no angle",
         holds=Region(high=1.0),
         reason="a ten-thousandth of a degree is zero to the solver's precision",
         figure="single-pair",
@@ -399,6 +417,7 @@ STUDY = Study(
     },
     run=run,
     claims=CLAIMS,
+    learnt=learnt,
     figures=[
         Figure(
             id="two-thirds",

@@ -36,6 +36,7 @@ from bioprop.studies.study import (
     rule_with,
     whole_mean,
 )
+from bioprop.studies.summaries import LARGEST
 from bioprop.tasks.linear import LinearTask, linear_network
 
 SHOWN = (45, 60, 75, 90)  # degrees of which the text of the chapter speaks
@@ -106,11 +107,21 @@ def examples_needed(run: Run, by: Sequence[str]) -> pd.Series:
     return networks.apply(lambda member: first_below_for_good(member, LEARNT))
 
 
-def largest_rise(runs: Runs) -> np.ndarray:
-    """Return each seed's largest rise in speed from an angle to the next up to 90 degrees (%)."""
+def rises(runs: Runs) -> np.ndarray:
+    """Return the rise in speed from each angle to the next up to 90 degrees, ``(step, seed)``.
+
+    In per cent of the speed at 0 degrees.
+    """
     speed = speeds(runs["held"])
     speed = speed.loc[:, speed.columns <= 90]
-    return 100 * (speed.diff(axis="columns").max(axis="columns") / speed[0.0]).to_numpy()
+    steps = speed.diff(axis="columns").iloc[:, 1:]
+    return 100 * steps.div(speed[0.0], axis="index").to_numpy().T
+
+
+def straight_learn(run: Run) -> np.ndarray:
+    """Say of each seed whether it learns where its signal is turned least."""
+    speed = speeds(run)
+    return speed[speed.columns.min()].to_numpy() > 0
 
 
 def change_in_speed(runs: Runs, degrees: float) -> np.ndarray:
@@ -199,7 +210,8 @@ CLAIMS = [
         statement="Speed rises nowhere from one angle to the next, up to 90 degrees.",
         place="a reader's note: speed depends on the angle",
         origin="ours",
-        measure=largest_rise,
+        measure=rises,
+        summary=LARGEST,
         unit="% of the speed at 0 degrees, largest rise from one angle to the next",
         holds=Region(high=0.0),
         partly=Region(high=5.0),
@@ -276,6 +288,7 @@ STUDY = Study(
     variants={"held": {"rule": "rotated"}, "free": {"rule": "rotated-fixed"}},
     run=run,
     claims=CLAIMS,
+    learnt=straight_learn,
     figures=[
         Figure(
             id="rotation-speed",

@@ -36,6 +36,7 @@ from bioprop.studies.study import (
     Seed,
     Settings,
     Study,
+    gone,
     own_claim,
 )
 from bioprop.tasks.linear import LinearTask, linear_network
@@ -261,6 +262,7 @@ STUDY = Study(
     run=run,
     after="deep-gain-rates",
     claims=CLAIMS,
+    learnt=gone("log_nse"),
     figures=[
         Figure(
             id="deep-gain",

@@ -33,9 +33,11 @@ from bioprop.studies.study import (
     Settings,
     Study,
     at,
+    gone,
     own_claim,
     rule_with,
 )
+from bioprop.studies.summaries import GEOMETRIC, LARGEST
 from bioprop.tasks.linear import LinearTask, linear_network
 
 DEPTHS = (1, 2, 3, 4)
@@ -173,7 +175,8 @@ CLAIMS = [
         id="deep-linear-aligns",
         statement="Through up to four random matrices the signal still aligns, in every hidden "
         "layer.",
-        measure=lambda runs: np.max([final_angles(runs[f"fa-{n}"]).max(0) for n in DEPTHS], axis=0),
+        measure=lambda runs: np.concatenate([final_angles(runs[f"fa-{n}"]) for n in DEPTHS]),
+        summary=LARGEST,
         unit="degrees at the end, largest over hidden layers and depths",
         holds=Region(high=75.0),
         partly=Region(high=85.0),
@@ -196,7 +199,8 @@ CLAIMS = [
     noted(
         id="deep-linear-learns",
         statement="Feedback alignment learns the task at every depth.",
-        measure=lambda runs: np.max([at(runs[f"fa-{n}"], "log_nse") for n in DEPTHS], axis=0),
+        measure=lambda runs: np.array([at(runs[f"fa-{n}"], "log_nse") for n in DEPTHS]),
+        summary=LARGEST,
         unit="log10 NSE at the end, largest over depths",
         holds=Region(high=-2.0),
         reason="one per cent of the error, as where learning is called fast or slow in this book",
@@ -206,6 +210,7 @@ CLAIMS = [
         id="deep-linear-slows",
         statement="Depth slows feedback alignment.",
         measure=lambda runs: slowing(runs, "fa"),
+        summary=GEOMETRIC,
         unit="examples to 1 % error, four hidden layers over one, at one rate",
         holds=Region(low=1.0),
         reason="slower means more examples; in trials with other seeds it was so",
@@ -213,8 +218,10 @@ CLAIMS = [
     ),
     noted(
         id="deep-linear-slows-less",
-        statement="Depth slows feedback alignment no more than it slows backpropagation.",
+        statement="From weights that shrink what passes through them depth slows feedback "
+        "alignment no more than it slows backpropagation.",
         measure=lambda runs: slowing(runs, "fa") / slowing(runs, "bp"),
+        summary=GEOMETRIC,
         unit="the same of feedback alignment over that of backpropagation",
         holds=Region(high=1.0),
         reason="no more means a ratio of 1 or less; in trials with other seeds it was so",
@@ -238,6 +245,7 @@ STUDY = Study(
     },
     run=run,
     claims=CLAIMS,
+    learnt=gone("log_nse"),
     figures=[
         Figure(
             id="deep-linear-nse",

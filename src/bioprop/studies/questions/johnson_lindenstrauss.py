@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
-import scipy
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
@@ -35,9 +34,11 @@ from bioprop.studies.study import (
     Settings,
     Some,
     Study,
+    gone,
     own_claim,
     rows_at,
 )
+from bioprop.studies.summaries import GEOMETRIC, LARGEST, RANK_CORRELATION, bootstrapped
 from bioprop.tasks.linear import LinearTask, linear_network
 
 Width = Annotated[int, Field(ge=10)]  # an orthonormal B needs a unit for each output
@@ -169,25 +170,21 @@ def slopes(runs: Runs) -> np.ndarray:
     return np.polyfit(np.log(values.columns.to_numpy(float)), np.log(values.to_numpy()).T, 1)[0]
 
 
-def spared_by_width(runs: Runs) -> np.ndarray:
-    """Return the most over the fewest examples any width needs with orthonormal B, ``(seed,)``."""
-    examples = needed(runs["orthonormal"])
-    return (examples.max(axis="columns") / examples.min(axis="columns")).to_numpy()
+def most_over_fewest(examples: np.ndarray) -> np.ndarray:
+    """Return the largest over the smallest of the geometric means of ``(width, ..., member)``."""
+    means = np.log(examples).mean(-1)
+    return np.exp(means.max(0) - means.min(0))
 
 
-def correlation(runs: Runs, quantity: str) -> np.ndarray:
-    """Return the rank correlation over seeds of ``quantity`` and excess, at the paper's width."""
-    values = of_feedback(runs["random"], quantity)[PAPER]
-    slower = excess(runs, "random")[PAPER]
-    if not np.isfinite(slower).all():  # ranks would hide it
-        return np.full(len(slower), np.nan)
-    return np.full(len(slower), scipy.stats.spearmanr(values, slower).statistic)
+def beside_excess(runs: Runs, quantity: str) -> np.ndarray:
+    """Return ``quantity`` of B, and the excess, at the paper's width, ``(2, seed)``."""
+    return np.array([of_feedback(runs["random"], quantity)[PAPER], excess(runs, "random")[PAPER]])
 
 
-def worst_stretched(runs: Runs) -> np.ndarray:
-    """Return the error at the end with stretched B, log10 NSE, largest over widths, ``(seed,)``."""
+def stretched(runs: Runs) -> np.ndarray:
+    """Return the error at the end with stretched B, log10 NSE, ``(width, seed)``."""
     rows = rows_at(runs["stretched"])
-    return rows.groupby("seed")["log_nse"].agg(lambda v: v.max(skipna=False)).to_numpy()
+    return rows.pivot(index="width", columns="seed", values="log_nse").to_numpy()
 
 
 def ticks(axes: Axes, widths: pd.Index) -> None:
@@ -262,11 +259,13 @@ STUDY = Study(
     },
     variants={kind: {"kind": kind} for kind in LOOKS},
     run=run,
+    learnt=gone("log_nse"),
     claims=[
         noted(
             id="jl-distortion-falls",
             statement="The average distortion of a random B falls with width as the lemma says.",
             measure=slopes,
+            unlearnt="it is about B, which does not learn",
             unit="power of the width",
             holds=Region(-0.6, -0.4),
             reason="the lemma gives one over the root, a power of -0.5",
@@ -275,8 +274,10 @@ STUDY = Study(
         noted(
             id="jl-width-without-distortion",
             statement="Without distortion width makes no difference to the speed of learning.",
-            measure=spared_by_width,
-            unit="most over fewest examples to 1 % error, over widths, orthonormal B",
+            measure=lambda runs: needed(runs["orthonormal"]).to_numpy().T,
+            summary=bootstrapped("most over fewest", most_over_fewest),
+            unit="most over fewest examples to 1 % error, of the means at each width, orthonormal "
+            "B",
             holds=Region(1.0, 1.1),
             reason="a tenth; the same teacher and data at every width. In trials it was so",
             figure="jl-speed",
@@ -286,6 +287,7 @@ STUDY = Study(
             statement="At the paper's width a random B teaches nearly as fast as an orthonormal "
             "one.",
             measure=lambda runs: excess(runs, "random")[PAPER].to_numpy(),
+            summary=GEOMETRIC,
             unit="examples to 1 % error, random over orthonormal B",
             holds=Region(1 / 1.5, 1.5),
             reason="nearly means within a factor of 1.5",
@@ -295,28 +297,29 @@ STUDY = Study(
             id="jl-correlation",
             statement="At the paper's width, networks whose B distorts more on average learn more "
             "slowly.",
-            measure=lambda runs: correlation(runs, "spread"),
+            measure=lambda runs: beside_excess(runs, "spread"),
+            summary=RANK_CORRELATION,
             unit="rank correlation of the spread of squared distances and examples over the "
             "control's",
             holds=Region(low=0.5),
             reason="half or more has a p below 0.03 with twenty networks",
             figure="jl-speed",
-            statistic=True,
         ),
         noted(
             id="jl-weakest",
             statement="What slows them is the direction that B shrinks most.",
-            measure=lambda runs: correlation(runs, "weakest"),
+            measure=lambda runs: beside_excess(runs, "weakest"),
+            summary=RANK_CORRELATION,
             unit="rank correlation of B's smallest singular value and examples over the control's",
             holds=Region(high=-0.5),
             reason="as above; added after a trial in which the spread told little",
             figure="jl-speed",
-            statistic=True,
         ),
         noted(
             id="jl-stretched-teaches",
             statement="A B that distorts distances a lot still teaches the whole task.",
-            measure=worst_stretched,
+            measure=stretched,
+            summary=LARGEST,
             unit="log10 NSE at the end with stretched B, largest over widths",
             holds=Region(high=-2.0),
             reason="one per cent of the error; Theorem 1 asks for full rank, not for equal lengths",

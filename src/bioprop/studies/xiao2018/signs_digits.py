@@ -27,6 +27,7 @@ from bioprop.studies.study import (
     Runs,
     Seed,
     Study,
+    gone,
     own_claim,
 )
 from bioprop.studies.xiao2018.networks import (
@@ -182,5 +183,6 @@ STUDY = Study(
     variants={name: {"rule": name} for name in NAMES},
     run=run,
     claims=CLAIMS,
+    learnt=gone("error"),
     figures=FIGURES,
 )

@@ -22,8 +22,10 @@ from bioprop.studies.study import (
     Runs,
     Study,
     at,
+    gone,
     own_claim,
 )
+from bioprop.studies.summaries import LARGEST
 from bioprop.studies.xiao2018.networks import (
     GAUSSIAN,
     DeepSettings,
@@ -165,7 +167,8 @@ CLAIMS = [
         id="tiny-ss-nearer",
         statement="In every layer the signal of sign-symmetry is nearer to backpropagation's than "
         "that of feedback alignment.",
-        measure=lambda runs: apart(runs, "ss", "fa").max(axis="columns").to_numpy(float),
+        measure=lambda runs: apart(runs, "ss", "fa").to_numpy(float).T,
+        summary=LARGEST,
         unit="degrees, sign-symmetry minus feedback alignment, in the layer where it is largest",
         holds=Region(high=0.0),
         reason="nearer means a smaller angle, and every layer means the worst one too",
@@ -306,5 +309,6 @@ STUDY = Study(
     run=run,
     after="signs-rates",
     claims=CLAIMS,
+    learnt=gone("error"),
     figures=FIGURES,
 )

@@ -1,0 +1,40 @@
+"""Verdicts that were published and are others now: which, since when, and why."""
+
+import datetime
+from functools import cache
+
+import pydantic
+import yaml
+
+from bioprop import paths
+from bioprop.book.claims import Verdict
+
+
+class Change(pydantic.BaseModel):
+    """One verdict that moved without a new run, because a rule of judging or a measure did."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    claim: str
+    old: Verdict
+    new: Verdict
+    why: str
+    date: datetime.date
+
+    @property
+    def day(self) -> str:
+        """The date in words."""
+        return f"{self.date.day} {self.date:%B %Y}"
+
+
+@cache
+def every() -> tuple[Change, ...]:
+    """Return all changes, the oldest first; raises ``ValueError`` for a file that is none."""
+    entries = yaml.safe_load(paths.CHANGES.read_text(encoding="utf-8"))
+    return tuple(pydantic.TypeAdapter(list[Change]).validate_python(entries))
+
+
+def told(claim: str) -> str | None:
+    """Return in words which verdicts a claim had before, None where it had no other."""
+    words = [f"{each.old} until {each.day}: {each.why}" for each in every() if each.claim == claim]
+    return "; ".join(words) or None

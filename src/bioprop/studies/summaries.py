@@ -1,0 +1,83 @@
+"""How what was measured of the members becomes one number with a 95 % interval.
+
+A measure gives ``(member,)``, or ``(case, member)`` where a claim is about several cases at once. A
+claim names the summary that it is judged by; none has a number without an interval.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+RESAMPLES = 5000  # of the members, for a bootstrap interval
+Estimate = tuple[np.ndarray, np.ndarray, np.ndarray]  # number, lower and upper end
+
+
+def interval(values: np.ndarray, axis: int = -1) -> Estimate:
+    """Return mean, lower and upper end of the 95 % interval of the mean (Student's t).
+
+    ``axis`` runs over members. Fewer than two members, or a member that is NaN, give NaN ends.
+    """
+    n = values.shape[axis]
+    mean = values.mean(axis)
+    if n < 2:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    half = scipy.special.stdtrit(n - 1, 0.975) * values.std(axis, ddof=1) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a claim is judged by: ``name`` as it is called, ``of`` the number and its interval."""
+
+    name: str
+    of: Callable[[np.ndarray], Estimate]
+
+
+def _geometric(values: np.ndarray) -> Estimate:
+    logs = np.log(np.where(values > 0, values, np.nan))
+    mean, low, high = map(np.exp, interval(logs))
+    return mean, low, high
+
+
+def _furthest(choose: Callable[..., np.ndarray]) -> Callable[[np.ndarray], Estimate]:
+    def of(cases: np.ndarray) -> Estimate:
+        mean, low, high = (choose(ends, axis=0) for ends in interval(cases))
+        return mean, low, high
+
+    return of
+
+
+def bootstrapped(name: str, statistic: Callable[[np.ndarray], np.ndarray]) -> Summary:
+    """Return the summary by a statistic of all members, with a percentile bootstrap interval.
+
+    ``statistic`` maps ``(case, ..., member)`` to ``(...)``. Members are drawn with replacement,
+    all cases of a member together, and always the same ones: the interval is repeatable.
+    """
+
+    def of(values: np.ndarray) -> Estimate:
+        n = values.shape[-1]
+        drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+        with np.errstate(invalid="ignore", divide="ignore"):  # a few equal members have no spread
+            spread = statistic(values[..., drawn])
+            known = spread[np.isfinite(spread)]
+            low, high = np.quantile(known if len(known) else np.nan, (0.025, 0.975))
+            return statistic(values), low, high
+
+    return Summary(name, of)
+
+
+def rank_correlation(pairs: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation over members of two rows, ``(2, ..., member)``."""
+    x, y = scipy.stats.rankdata(pairs, axis=-1) - (pairs.shape[-1] + 1) / 2
+    return (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
+
+
+MEAN = Summary("mean", interval)
+GEOMETRIC = Summary("geometric mean", _geometric)  # of skewed values above zero; NaN for others
+# Of several cases the one that is furthest out: its mean, never the mean of extremes, which noise
+# alone pushes out. Ends are taken the same way: all cases lie below an edge if the upper end does.
+LARGEST = Summary("largest mean", _furthest(np.max))
+SMALLEST = Summary("smallest mean", _furthest(np.min))
+RANK_CORRELATION = bootstrapped("rank correlation", rank_correlation)
