@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from bioprop.book.records import RECORDED
 from bioprop.learning import Dense, Network, Streams, Training, rule, sgd
 from bioprop.learning.rules import Rule, carry_back, transposes
 from bioprop.studies.journal import Journal
@@ -184,3 +185,19 @@ def test_a_rate_serves_where_every_network_gets_there_and_none_is_lost() -> None
     assert found[1.0] == pytest.approx(200 / 3) and found[8.0] == pytest.approx(50)
     assert np.isinf(found[2.0]) and np.isnan(found[4.0])
     assert deep_gain_rates.best({"x": SimpleNamespace(table=table)}) == {"x": 8.0}
+
+
+@pytest.fixture(scope="module")
+def found() -> Any:
+    """The rate of each deep chain that the committed records of the search found."""
+    return deep_gain_rates.best(RECORDED.runs(deep_gain_rates.STUDY, "paper"))
+
+
+@pytest.mark.parametrize("variant", deep_gain.STUDY.variants)
+def test_own_rates_typed_into_the_study_are_those_that_the_search_found(
+    found: Any, variant: str
+) -> None:
+    settings = deep_gain.STUDY.configure("paper", variant)
+    assert settings.own == pytest.approx(found[variant], rel=0.01)
+    grid = deep_gain_rates.STUDY.configure("paper", variant)
+    assert grid.lowest < settings.own < grid.highest, "an edge of the grid is no best rate"
