@@ -229,10 +229,10 @@ CLAIMS.append(
 # ours: of networks that need more at one of the rates, by the search and trials
 LONGER = {
     "small-bp-3": 10_000,
-    "small-bp-4": 16_000,
+    "small-bp-4": 30_000,
     "small-fa-2": 8000,
     "small-fa-3": 12_000,
-    "small-fa-4": 16_000,
+    "small-fa-4": 30_000,
     "gain-bp-4": 16_000,
     "gain-fa-1": 9000,
     "gain-fa-2": 12_000,
