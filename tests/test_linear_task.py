@@ -175,6 +175,19 @@ def test_speed_is_a_thousand_over_the_examples_to_one_per_cent_and_0_for_never()
     assert alignment_needed.straight_learn(run).tolist() == [True, True]
 
 
+def test_half_the_angle_is_set_beside_the_speed_and_the_widest_miss_is_found() -> None:
+    ends = {0: -4.0, 60: -3.0, 90: -1.0}  # so that 1 % comes after 50, 67 and, for 90, 200
+    frames = [
+        curve(0.0, end, 2 * end).assign(member=m, seed=seed, degrees=degrees)
+        for m, (degrees, seed) in enumerate(itertools.product(ends, (0, 1)))
+        for end in [ends[degrees]]
+    ]
+    runs: Any = {"held": SimpleNamespace(table=pd.concat(frames))}
+    assert alignment_needed.relative_speed(runs, 60) == pytest.approx(0.75)
+    assert alignment_needed.half_angle(60) == pytest.approx(3**0.5 / 2)
+    assert alignment_needed.widest_miss(runs) == 90
+
+
 @pytest.fixture(scope="module")
 def search() -> Any:
     """The committed records of the search for learning rates."""

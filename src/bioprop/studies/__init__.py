@@ -17,6 +17,7 @@ from bioprop.studies.lillicrap2014.freezing import STUDY as _freezing
 from bioprop.studies.lillicrap2014.freezing_rates import STUDY as _freezing_rates
 from bioprop.studies.lillicrap2014.initial_weights import STUDY as _initial_weights
 from bioprop.studies.lillicrap2014.linear_rates import STUDY as _linear_rates
+from bioprop.studies.lillicrap2014.linear_scales import STUDY as _linear_scales
 from bioprop.studies.lillicrap2014.linear_task import STUDY as _linear_task
 from bioprop.studies.lillicrap2014.mnist import STUDY as _mnist
 from bioprop.studies.lillicrap2014.mnist_ablation import STUDY as _mnist_ablation
@@ -33,7 +34,10 @@ from bioprop.studies.lillicrap2014.replication_fast import STUDY as _replication
 from bioprop.studies.lillicrap2014.spiking import STUDY as _spiking
 from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
 from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
+from bioprop.studies.lillicrap2014.two_thirds import STUDY as _two_thirds
 from bioprop.studies.questions.alignment_needed import STUDY as _alignment_needed
+from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
+from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
@@ -47,6 +51,7 @@ STUDIES = {
         _toy_network,
         _linear_rates,
         _linear_task,
+        _linear_scales,
         _alignment_needed,
         _mnist_readings,
         _replication_fast,
@@ -67,7 +72,10 @@ STUDIES = {
         _freezing_rates,
         _theorems,
         _initial_weights,
+        _two_thirds,
         _deep_linear,
+        _deep_gain_rates,
+        _deep_gain,
         _johnson_lindenstrauss,
         _spiking,
         _targets_explained,

@@ -6,6 +6,7 @@ backpropagation's by a set angle, which is either held or left free to change.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Training, sgd
@@ -37,6 +39,7 @@ from bioprop.studies.study import (
 from bioprop.studies.summaries import LARGEST
 from bioprop.tasks.linear import LinearTask, linear_network
 
+SHOWN = (45, 60, 75, 90)  # degrees of which the text of the chapter speaks
 LEARNT = -2.0  # log10 NSE at which a network counts as having learnt: 1 % of the error is left
 
 
@@ -129,6 +132,22 @@ def change_in_speed(runs: Runs, degrees: float) -> np.ndarray:
     return (100 * (speed[degrees] / speed[0.0] - 1)).to_numpy()
 
 
+def relative_speed(runs: Runs, degrees: float) -> float:
+    """Return the speed with the angle held over that at 0 degrees, mean over networks."""
+    return float(1 + change_in_speed(runs, degrees).mean() / 100)
+
+
+def half_angle(degrees: float) -> float:
+    """Return cos(theta / 2), with which the growth of small weights slows."""
+    return float(np.cos(np.deg2rad(degrees) / 2))
+
+
+def widest_miss(runs: Runs) -> int:
+    """Return the whole degrees, up to 90, at which cos(theta / 2) is farthest from the speed."""
+    degrees = [int(d) for d in speeds(runs["held"]) if d <= 90]
+    return max(degrees, key=lambda d: abs(relative_speed(runs, d) - half_angle(d)))
+
+
 def learners(runs: Runs, variant: str, low: float, high: float) -> np.ndarray:
     """Return for each seed the percentage of angles from low to high at which it learns."""
     speed = speeds(runs[variant])
@@ -148,11 +167,20 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         style = {"color": colour, "linestyle": line, "marker": marker, "label": label}
         drawn = drawing.shaded(axes, speeds(runs[variant]).T, **style)
         frames.append(pd.DataFrame({"variant": variant} | drawn))
+    frames.append(draw_half_angle(axes, speeds(runs["held"])))
     axes.axvline(90, color="0.6", lw=1)
     axes.set(xticks=range(0, 181, 30), xlabel="angle to backprop's signal at the start (degrees)")
     axes.set(ylabel="learning speed\n(1000 / examples to 1 % error)", ylim=(-0.05, None))
     axes.legend()
     return figure, pd.concat(frames)
+
+
+def draw_half_angle(axes: Axes, speed: pd.DataFrame) -> pd.DataFrame:
+    """Draw the speed at 0 degrees times cos(theta / 2), as far as the signal helps."""
+    degrees = [d for d in speed if d <= 90]
+    expected = [speed[0.0].mean() * half_angle(d) for d in degrees]
+    axes.plot(degrees, expected, ":", color="0.5", label=r"$\cos(\theta/2)$ of the speed at 0")
+    return pd.DataFrame({"variant": "half angle", "degrees": degrees, "mean": expected})
 
 
 def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -267,13 +295,22 @@ STUDY = Study(
             title="Learning speed against the angle of the teaching signal",
             alt="Learning speed against the angle between the teaching signal and backprop's, from "
             "0 to 180 degrees, with a line at 90. One curve where the angle is held, one where the "
-            "feedback is fixed and the forward weights are free.",
+            "feedback is fixed and the forward weights are free, and a dotted one that falls with "
+            "the cosine of half the angle.",
             caption="Speed of learning when the signal is turned away from backpropagation's. "
             "Angle held: the turn is kept through learning. $B$ fixed: the feedback starts at that "
             "angle and is left alone, as in feedback alignment. Mean and 95 % interval over "
-            "networks.",
+            "networks. Dotted: $\\cos(\\theta/2)$, with which small weights grow.",
             place="text on the condition on B",
             draw=draw_speed,
+            numbers={
+                **{f"speed at {d}": partial(relative_speed, degrees=d) for d in SHOWN},
+                **{f"half angle at {d}": lambda runs, d=d: half_angle(d) for d in SHOWN},
+                "widest miss": lambda runs: (
+                    half_angle(widest_miss(runs)) - relative_speed(runs, widest_miss(runs))
+                ),
+                "widest miss at": widest_miss,
+            },
         ),
         Figure(
             id="rotation-curves",

@@ -108,6 +108,15 @@ def slowing(runs: Runs, name: str) -> np.ndarray:
     return most / one
 
 
+def over_backprop(runs: Runs, depth: int) -> float:
+    """Return the examples feedback alignment needs over backprop's, geometric mean by network."""
+    fa, bp = (
+        examples_needed(runs[f"{name}-{depth}"], ["member"]).replace(np.inf, np.nan).to_numpy()
+        for name in ("fa", "bp")
+    )
+    return float(np.exp(np.log(fa / bp).mean()))
+
+
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error against examples: a panel for each rule, a line for each depth."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
@@ -248,6 +257,7 @@ STUDY = Study(
             "rate; mean and 95 % interval over networks. Grey: one per cent of the error.",
             place="a reader's note; experiment ours",
             draw=draw_error,
+            numbers={f"over backprop {n}": partial(over_backprop, depth=n) for n in DEPTHS},
         ),
         Figure(
             id="deep-linear-angles",
