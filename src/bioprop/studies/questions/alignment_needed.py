@@ -137,6 +137,11 @@ def relative_speed(runs: Runs, degrees: float) -> float:
     return float(1 + change_in_speed(runs, degrees).mean() / 100)
 
 
+def half_angle_of(runs: Runs, degrees: int) -> float:
+    """Return the speed that half an angle gives, whatever the runs."""
+    return half_angle(degrees)
+
+
 def half_angle(degrees: float) -> float:
     """Return cos(theta / 2), with which the growth of small weights slows."""
     return float(np.cos(np.deg2rad(degrees) / 2))
@@ -305,7 +310,7 @@ STUDY = Study(
             draw=draw_speed,
             numbers={
                 **{f"speed at {d}": partial(relative_speed, degrees=d) for d in SHOWN},
-                **{f"half angle at {d}": lambda runs, d=d: half_angle(d) for d in SHOWN},
+                **{f"half angle at {d}": partial(half_angle_of, degrees=d) for d in SHOWN},
                 "widest miss": lambda runs: (
                     half_angle(widest_miss(runs)) - relative_speed(runs, widest_miss(runs))
                 ),
