@@ -1,5 +1,6 @@
 """One look for all figures: a rule has the same colour, line and name in every chapter."""
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,18 @@ def style() -> AbstractContextManager[None]:
 def shades(count: int) -> np.ndarray:
     """Return ``(count, 4)`` colours from dark to light, for curves that differ in a number."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 1, count + 2)[1:-1])
+
+
+def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
+    """Give the horizontal axis log scale around what was tried, whatever can be drawn of it.
+
+    With ``labels`` its ticks are what was tried.
+    """
+    values = sorted(tried)
+    axes.set(xscale="log", xlim=(values[0] / 1.2, values[-1] * 1.2))
+    if labels:
+        axes.set_xticks(values, labels=[f"{value:g}" for value in values], fontsize=8)
+        axes.set_xticks([], minor=True)
 
 
 def log_y(axes: Axes) -> None:

@@ -113,7 +113,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             axes.plot(rows_of["rate"], rows_of["validation"], "o-", color=colour, ms=3, label=label)
         lowest = points.loc[[points["validation"].fillna(np.inf).idxmin()]]
         axes.plot(lowest["rate"], lowest["validation"], "o", ms=10, mfc="none", color="0.15")
-        axes.set(xscale="log", title=drawing.LOOKS[name].name)
+        drawing.log_x(axes, points["rate"])
+        axes.set(title=drawing.LOOKS[name].name)
         drawing.log_y(axes)
         axes.legend(fontsize=6)
         frames.append(points.assign(method=name))

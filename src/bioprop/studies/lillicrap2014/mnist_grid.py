@@ -149,7 +149,5 @@ def rate_axes(axes: Axes, rates: Sequence[float]) -> None:
     """Give axes of held-out error against learning rate log scales, and ticks at the rates."""
     drawing.log_y(axes)
     drawing.percent_ticks(axes.yaxis)
-    axes.set(xscale="log", xlim=(min(rates) / 1.3, max(rates) * 1.3))
-    axes.set_xticks(rates, labels=[f"{rate:g}" for rate in rates], fontsize=8)
-    axes.set_xticks([], minor=True)
+    drawing.log_x(axes, rates, labels=True)
     axes.set(xlabel="learning rate", ylabel="error on held-out images (%)")

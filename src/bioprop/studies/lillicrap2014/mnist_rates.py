@@ -89,9 +89,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         lowest = table.loc[rate, factor]
         axes.plot(factor, lowest, "o", ms=10, mfc="none", color="0.15")
         drawing.log_y(axes)
-        axes.set(xscale="log", title=drawing.LOOKS[name].name)
-        axes.set_xticks(table.columns, labels=[f"{each:g}" for each in table.columns], minor=False)
-        axes.set_xticks([], minor=True)
+        drawing.log_x(axes, table.columns, labels=True)
+        axes.set(title=drawing.LOOKS[name].name)
         frames.append(means(runs[name]).reset_index().assign(rule=name))
     drawing.percent_ticks(panels[0].yaxis)
     panels[0].set(ylabel="error on held-out images (%)")

@@ -69,7 +69,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.plot(errors, color=look.colour, linestyle=look.line, label=look.name)
         axes.plot(chosen, errors[chosen], "o", color=look.colour)
         frames.append(errors.reset_index().assign(rule=name))
-    axes.set(xscale="log", xlabel="learning rate", ylabel="held-out top-1 error (%)")
+    drawing.log_x(axes, errors.index, labels=True)
+    axes.set(xlabel="learning rate", ylabel="held-out top-1 error (%)")
     axes.legend()
     return figure, pd.concat(frames)
 
