@@ -346,6 +346,7 @@ FOUND: Mapping[str, Mapping[str, float]] = {
     "dfa": {"rate": 8e-4, "eps": 1e-4},
     "dtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-2},
     "sdtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
+    "ao-sdtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
 }
 
 STUDY = Study(
