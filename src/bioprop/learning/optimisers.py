@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim.adam import adam as pytorch_adam
 
 from bioprop.learning.layers.layer import Layer
-from bioprop.learning.members import spread
+from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 
 Number = float | Tensor
@@ -41,10 +41,15 @@ def sgd(rate: Number, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
     Connections that the network's ``masks`` have removed stay at zero. As in PyTorch the rate is
     no part of the running sum ``v``. Without momentum there is none: the product of activity and
     teaching signal is added to the weights where it is made.
+    Raises ``ValueError`` for a negative number, and for a decay or momentum above 1.
     """
+    positive("the rate", rate, zero=True)
+    positive("the decay, a share of the weights,", decay, zero=True, most=1)
+    positive("the momentum", momentum, zero=True, most=1)
     rate, decay, momentum = (spread(number, 3) for number in (rate, decay, momentum))
+    init = for_population(rate=rate, decay=decay, momentum=momentum)
     if isinstance(momentum, Tensor) or momentum != 0:
-        return _heavy_ball(rate, 1.0 - decay, momentum)
+        return _heavy_ball(rate, 1.0 - decay, momentum, init)
 
     def update(network: Network, state: None, trial: Trial, deltas: Deltas) -> None:
         scale = rate / trial.target.shape[1]
@@ -55,11 +60,17 @@ def sgd(rate: Number, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
             if bias is not None:
                 bias.add_(layer.bias_gradient(step))
 
-    return Optimiser("sgd", lambda network: None, update)
+    return Optimiser("sgd", init, update)
 
 
-def _heavy_ball(rate: Number, keep: Number, momentum: Number) -> Optimiser:
+def _heavy_ball(
+    rate: Number, keep: Number, momentum: Number, check: Callable[[Network], None]
+) -> Optimiser:
     """Return gradient descent with momentum; its running sums take the product in place."""
+
+    def init(network: Network) -> Averages:
+        check(network)
+        return zeros(network)
 
     def update(network: Network, v: Averages, trial: Trial, deltas: Deltas) -> None:
         for index, layer, h, delta in taught(network, trial, deltas):
@@ -73,7 +84,7 @@ def _heavy_ball(rate: Number, keep: Number, momentum: Number) -> Optimiser:
                 v_b.mul_(momentum).add_(layer.bias_gradient(mean))
                 move_(bias, v_b, rate)
 
-    return Optimiser("sgd", zeros, update)
+    return Optimiser("sgd", init, update)
 
 
 def adam(
@@ -89,11 +100,19 @@ def adam(
     ``decay`` and masks act as in :func:`sgd`; a decay of ``rate * c`` is AdamW's ``c``.
     The step is PyTorch's own, one pass over all that it reads: one call for all members, or one for
     each where any number differs from member to member.
+    Raises ``ValueError`` for a negative number, a decay above 1 and betas of 1 or more.
     """
+    positive("the rate", rate, zero=True)
+    positive("the decay, a share of the weights,", decay, zero=True, most=1)
+    for beta in betas:
+        positive("each of the betas", beta, zero=True, below=1)
+    positive("eps", eps, zero=True)
+    check = for_population(rate=rate, decay=decay, beta1=betas[0], beta2=betas[1], eps=eps)
     values = settings_of({"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": eps})
     decay = spread(decay, 3)
 
     def init(network: Network) -> dict[str, Averages]:
+        check(network)
         counts = zeros(network, lambda p: p.new_zeros(len(values), dtype=torch.float32))
         return {"m": zeros(network), "v": zeros(network), "updates": counts}
 
@@ -114,6 +133,16 @@ def adam(
             mask_(network, index)
 
     return Optimiser("adam", init, update)
+
+
+def for_population(**numbers: Number) -> Callable[[Network], None]:
+    """Return a check that numbers are one for all, or one for each member of a network."""
+
+    def check(network: Network) -> None:
+        for name, number in numbers.items():
+            for_members(name, number, network.members)
+
+    return check
 
 
 Settings = dict[str, float]
