@@ -11,6 +11,7 @@ variants differ in three choices: where the first target comes from (:class:`Gra
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -98,7 +99,7 @@ class Label:
         positive("the gain of auxiliary units", self.gain)
         choose("input of the top inverse", self.reads, READS)
         choose("activation", self.features, ACTIVATIONS)
-        if not hasattr(self.auxiliary, "__index__") or self.auxiliary < 0:
+        if not isinstance(self.auxiliary, Integral) or self.auxiliary < 0:
             raise ValueError(f"auxiliary units are a whole number, 0 or more, not {self.auxiliary}")
 
     def inverses(self, network: Network, streams: Streams, linear: str) -> Inverses:
@@ -199,7 +200,7 @@ def through_targets(
     Without turns each batch teaches both, the inverses after the network has changed (ours).
     Raises ``ValueError`` for a turn of no batches, and for a network without a hidden layer.
     """
-    if turn is not None and (not hasattr(turn, "__index__") or turn < 1):
+    if turn is not None and (not isinstance(turn, Integral) or turn < 1):
         raise ValueError(f"a turn has 1 batch or more, a whole number, not {turn}; None: no turns")
 
     def has_turn(of_inverses: bool, trial: Trial) -> bool:
