@@ -54,7 +54,7 @@ def test_mypy_finds_the_types_of_an_installed_copy(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     mypy = ("mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}", "program.py")
     said = run(*mypy, folder=tmp_path, PYTHONPATH=str(installed))
-    assert [line.split(": ", 1)[1] for line in said.splitlines()] == [
+    assert [line.split(": ", 1)[-1] for line in said.splitlines()] == [
         'note: Revealed type is "int"',
         'note: Revealed type is "list[torch._tensor.Tensor]"',
         'note: Revealed type is "dict[str, str]"',
