@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from bioprop.choose import choose
 from bioprop.deep.direct import Direct, teach_directly
-from bioprop.deep.layers import Conv2d, Layer, Linear
+from bioprop.deep.layers import Conv2d, Layer, Linear, refuse_other_rules
 from bioprop.deep.rules import RULES
 
 Choice = Mapping[str, str] | Callable[[str, nn.Module], str | None]
@@ -87,6 +87,9 @@ def convert(
         assert isinstance(layer, Layer)
         tied = first.setdefault((id(layer.weight), plan[name]), layer)
         layer.adopt(RULES[plan[name]], seed, index, None if tied is layer else tied)
+    hooks = model._load_state_dict_pre_hooks.values()
+    if not any(getattr(hook, "hook", None) is refuse_other_rules for hook in hooks):
+        model.register_load_state_dict_pre_hook(refuse_other_rules)
     if taught:
         assert isinstance(layer, Layer)  # the last one, whose outputs are the model's
         teach_directly(model, layer, taught, len(layer.weight), seed)
