@@ -142,9 +142,11 @@ class LocallyConnected2d(Local):
     Initialisers that read the fans off a shape do not know this one, and would let activity shrink:
     use :meth:`initialise_`, or :attr:`fan_in` and :attr:`fan_out`. There are ``positions * kernel
     height * kernel width * in_channels * out_channels / groups`` weights, and as many
-    multiplications for each image, forward, back to the images and for the gradient. A step keeps
-    weights and their gradient, the images, and for the time of a product a padded copy of them,
-    where that is faster with the patches of one row of places. The products are those of
+    multiplications for each image, forward, back to the images and for the gradient. Beside images
+    and signals a step holds twice the weights, them and their gradient, and for the time of a
+    product a padded copy of the images, where that is faster with the patches of one row of places;
+    ``unfold`` would hold ``positions * kernel height * kernel width * in_channels`` numbers for
+    each image, twice. The products are those of
     :class:`~bioprop.learning.layers.local.LocallyConnected`, kept as ``layer``; its images are the
     padded ones where ``padding_mode`` is another than ``"zeros"``.
     Raises ``ValueError`` where arguments do not fit together.
