@@ -3,12 +3,16 @@
 One step is forward, weight gradient (added in place) and signal carried back. The rivals are
 ``unfold`` with autograd, the way the layer is usually written; ``Conv2d`` of the same geometry,
 which shares its weights; and three batched products on patches that lie ready, which no layer can
-have for nothing. Process time; see README.md.
+have for nothing. Process time. Memory is the most that one step of the module takes beyond images
+and weights, in a process of its own (Linux); see README.md.
 """
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import torch
 from population import Contender, Row, ratio, report, turns
@@ -16,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bioprop.learning import LocallyConnected
+from bioprop.learning.layers import LocallyConnected2d
 
 BATCH = 128
 SHAPES = [  # channels below, height and width, channels above, kernel, stride, padding
@@ -23,6 +28,7 @@ SHAPES = [  # channels below, height and width, channels above, kernel, stride, 
     (128, 8, 256, 3, 1, 1),
     (32, 14, 64, 3, 2, 1),
 ]
+LARGE = (64, 32, 64, 3, 1, 1)  # for memory: many places
 MEMBERS = 3
 
 
@@ -100,6 +106,15 @@ def shared(layer: LocallyConnected) -> Contender:
     return autograd(torch.nn.Conv2d(*settings), x, delta.view(BATCH, *layer.image_out))
 
 
+def as_module(layer: LocallyConnected) -> Contender:
+    """The module."""
+    h, _, delta = made(layer)
+    sizes = (layer.image[0], layer.channels, layer.image[1:], layer.window, layer.strides)
+    act = LocallyConnected2d(*sizes, layer.pads)
+    x = h.view(BATCH, *layer.image).requires_grad_()
+    return autograd(act, x, delta.view(BATCH, *layer.image_out))
+
+
 def bare(layer: LocallyConnected) -> Contender:
     """The three products on patches and signals that lie ready, and nothing else."""
     h, W, delta = made(layer)
@@ -122,6 +137,40 @@ def agree(layer: LocallyConnected) -> None:
     theirs = torch.bmm(patches(h.view(BATCH, *layer.image), layer), by_place)
     ours = layer.forward(h, W)[0]
     torch.testing.assert_close(ours, theirs.permute(1, 2, 0).flatten(1), rtol=1e-3, atol=1e-4)
+
+
+AUTOGRAD = {"ours": as_module, "unfold": unfolded, "Conv2d": shared}
+
+
+def megabytes(name: str, layer: LocallyConnected) -> float:
+    """Return what the first step of a contender takes at most beyond what lay ready before it."""
+    step = AUTOGRAD[name](layer)()
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+
+    def status(key: str) -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(float(line.split()[1]) / 1e3 for line in lines if line.startswith(key))
+
+    before = status("VmRSS")
+    step()
+    return status("VmHWM") - before
+
+
+def memory() -> list[Row]:
+    """Return megabytes of a step of the module beside each rival's, and their ratio."""
+    rows: list[Row] = []
+    for below, size, above, *geometry in (*SHAPES, LARGE):
+        layer = LocallyConnected((below, size, size), above, *geometry)
+        took = {}
+        for name in AUTOGRAD:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as fresh:
+                took[name] = fresh.submit(megabytes, name, layer).result()
+        for name in ("unfold", "Conv2d"):
+            what = f"{below} x {size} x {size} to {above}, MB of ours / of {name}"
+            ratio = took["ours"] / took[name]
+            rows.append({"what": what, "ours": took["ours"], "other": took[name], "ratio": ratio})
+    return rows
 
 
 def measure(count: int) -> list[Row]:
@@ -149,7 +198,7 @@ def measure(count: int) -> list[Row]:
             what = f"{named}, ms of {ours} / of {other}"
             times = dict(zip(("ours", "other"), medians, strict=True))
             rows.append({"what": what, **times, "ratio": ratio(seconds[ours], seconds[other])})
-    return rows
+    return rows + memory()
 
 
 if __name__ == "__main__":

@@ -147,6 +147,28 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 
 
+class Scaled(nn.Module):
+    """A model with a parameter of its own beside a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain, self.layer = nn.Parameter(torch.ones(2)), nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize(
+    "model, words",
+    [
+        (nn.LSTM(2, 2), "the model, a LSTM, .* no rule can teach it"),
+        (nn.Sequential(nn.LSTM(2, 2)), "layer '0', a LSTM, .* no rule can teach it"),
+        (Scaled(), "the model, a Scaled, .* belong in a module within it"),
+    ],
+)
+def test_no_advice_is_given_that_fails(model: nn.Module, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as refusal:
+        convert(model, "fa")
+    assert "name it" not in str(refusal.value)
+
+
 @pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_honoured_is_refused_and_nothing_is_changed(name: str) -> None:

@@ -297,6 +297,21 @@ def test_copies_and_saved_states_learn_the_same(rule: str) -> None:
         assert not {id(p) for p in other.parameters()} & {id(p) for p in model.parameters()}
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_a_state_of_which_one_layer_has_another_rule_changes_nothing(within: bool) -> None:
+    models = []
+    for rule in ("fa", "ss"):
+        model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+        convert(model, "fa", layers={"1": rule})
+        convert(model, "fa", layers={"1": rule})
+        models.append(torch.nn.Sequential(model) if within else copy.deepcopy(model))
+    saved, given = models
+    before = [p.clone() for p in given.parameters()]
+    with pytest.raises(ValueError, match="1 was saved under rule 'fa' and is now under 'ss'"):
+        given.load_state_dict(saved.state_dict())
+    same(list(given.parameters()), before)
+
+
 @pytest.mark.parametrize("saved", ALL)
 def test_the_state_of_another_rule_is_refused_by_name(saved: str) -> None:
     state = ruled(saved).state_dict()

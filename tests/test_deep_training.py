@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from helpers import python
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bioprop.deep import convert
 from bioprop.deep.recipes import RECIPES, Recipe, recipe
 from bioprop.deep.training import Members, OutOfMemory, Training
 from bioprop.studies import journal as journals
@@ -215,11 +217,57 @@ def test_the_state_of_another_training_is_refused_and_changes_nothing(
     assert bits(given) == before and given.step == 0
 
 
-def test_the_state_of_another_model_is_refused() -> None:
-    state = training().state_dict()
-    state["model"]["0.weight"] = torch.zeros(9, 3, 3, 3)
-    with pytest.raises(ValueError, match=r"another model.*0\.weight"):
-        training().load_state_dict(state)
+def spoil(state: dict[str, Any], name: str, value: Any) -> None:
+    """Replace a part of a state, or take it out where the value is None."""
+    state.pop(name)
+    if value is not None:
+        state[name] = value
+
+
+SPOILT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "another shape": (
+        lambda s: spoil(s["model"], "0.weight", torch.zeros(9, 3, 3, 3)),
+        r"another model.*0\.weight",
+    ),
+    "another type": (
+        lambda s: spoil(s["model"], "5.bias", torch.zeros(10).double()),
+        r"another model.*5\.bias.*float64.*float32",
+    ),
+    "another rule": (
+        lambda s: spoil(s["model"], "5._extra_state", torch.tensor(list(b"ss"), dtype=torch.uint8)),
+        "another model.*5._extra_state.*'ss', 'fa'",
+    ),
+    "a parameter less": (lambda s: s["momentum"].pop(), "momentum"),
+    "momentum of another shape": (
+        lambda s: s["momentum"].__setitem__(-1, torch.zeros(3)),
+        "momentum",
+    ),
+    "no step": (lambda s: spoil(s, "step", None), "'step' is missing"),
+    "no model": (lambda s: spoil(s, "model", None), "'model' is missing"),
+    "no name": (lambda s: spoil(s, "named", "fa"), "'named' is missing"),
+    "no end": (lambda s: spoil(s, "finite", True), "'finite' is missing"),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(case: str) -> None:
+    def made(seed: int) -> Training:
+        deep = training(seed)
+        convert(deep.model, "fa")
+        return deep
+
+    act, words = SPOILT[case]
+    saved, given = Members([made(0), made(1)]), Members([made(2), made(3)])
+    saved.until(1)
+    state = saved.state_dict()
+    act(state["members"][1])  # the first would fit
+    before = [bits(each) for each in given.trainings]
+    with pytest.raises(ValueError, match=f"(?s){words}"):
+        given.load_state_dict(state)
+    assert [bits(each) for each in given.trainings] == before and given.step == 0
+    for no_state in (None, [], {}, {"members": 2}):
+        with pytest.raises(ValueError, match="is missing"):
+            given.load_state_dict(no_state)  # type: ignore[arg-type]
 
 
 KILLED = """

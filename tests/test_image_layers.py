@@ -1,5 +1,6 @@
 """Locally connected layers and convolutions equal what PyTorch computes, in float64."""
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ from bioprop.learning.layers.modules import LocallyConnected2d, LocallyConnected
 
 STREAMS = Streams(SEEDS)
 IMAGE = (2, 6, 5)  # channels, height, width
-WIDE = (16, 6, 5)  # of so many channels that no row of a kernel is narrow
+WIDE = (64, 6, 5)  # of so many channels that no run of memory under a kernel is narrow
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {"kernel": 3},
     "kernel of one": {"kernel": 1},
@@ -34,20 +35,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "same, stride": {"kernel": 3, "padding": "same", "stride": 2},
     "columns that overlap twice": {"kernel": (2, 5), "stride": 2, "padding": (0, 0, 2, 1)},
     "a place in each row": {"kernel": (3, 5), "stride": 2},
-}
-ONLY_CONVOLUTION: dict[str, dict[str, Any]] = {
     "groups": {"kernel": 3, "groups": 2},
     "dilation": {"kernel": 2, "dilation": (3, 2)},
+    "dilation of rows": {"kernel": 2, "dilation": (4, 1), "padding": (1, 0)},
     "all": {"kernel": 2, "stride": 2, "padding": (1, 2, 0, 1), "dilation": 2, "groups": 2},
     "same, dilation": {"kernel": 3, "padding": "same", "stride": 2, "dilation": 2, "groups": 2},
 }
 LAYERS: dict[str, Layer] = {
     **{f"local, {name}": LocallyConnected(IMAGE, 4, **s) for name, s in SETTINGS.items()},
     **{f"wide, {name}": LocallyConnected(WIDE, 4, **s) for name, s in SETTINGS.items()},
-    **{
-        f"convolution, {name}": Convolution(IMAGE, 4, **s)
-        for name, s in (SETTINGS | ONLY_CONVOLUTION).items()
-    },
+    "local, a group for each channel": LocallyConnected((8, 6, 5), 8, 3, groups=8),
+    "wide, many groups": LocallyConnected((256, 5, 4), 16, 3, groups=8),
+    **{f"convolution, {name}": Convolution(IMAGE, 4, **s) for name, s in SETTINGS.items()},
 }
 SOME: list[Layer] = [
     LocallyConnected(IMAGE, 4, 3, 2, "same"),
@@ -71,18 +70,15 @@ def by_torch(layer: Any, h: Tensor, W: Tensor, b: Tensor) -> Tensor:
         each = zip(images, W, b, strict=True)
         convolved = torch.stack([F.conv2d(x, w, c[0], **settings) for x, w, c in each])
         return convolved.movedim(2, -1).flatten(2)
-    (high, wide), (kh, kw), (sh, sw) = layer.places, layer.window, layer.strides
-    a = [
-        torch.einsum(
-            "mbi,mio->mbo",
-            images[..., row * sh : row * sh + kh, column * sw : column * sw + kw]
-            .movedim(2, -1)
-            .flatten(2),
-            W[:, row * wide + column],
-        )
-        for row in range(high)
-        for column in range(wide)
-    ]
+    (high, wide), (tall, broad), (sh, sw) = layer.places, layer.reach, layer.strides
+    grouped = images.unflatten(2, (layer.groups, -1))
+    a = []
+    for row, column in itertools.product(range(high), range(wide)):
+        rows = slice(row * sh, row * sh + tall, layer.dilated[0])
+        columns = slice(column * sw, column * sw + broad, layer.dilated[1])
+        patch = grouped[..., rows, columns].movedim(3, -1).flatten(3)
+        kernel = W[:, row * wide + column].unflatten(2, (layer.groups, -1))
+        a.append(torch.einsum("mbgi,migo->mbgo", patch, kernel).flatten(2))
     return torch.cat(a, -1) + b
 
 
@@ -183,7 +179,15 @@ MISFITS: dict[str, tuple[Any, list[str]]] = {
         lambda: Convolution(IMAGE, 3, 3, groups=2),
         ["2 groups", "2 channels below", "3 above"],
     ),
+    "no groups": (
+        lambda: LocallyConnected(IMAGE, 4, 3, groups=0),
+        ["0 groups", "2 channels below", "4 above"],
+    ),
     "no dilation": (lambda: Convolution(IMAGE, 2, 3, dilation=0), ["dilation", "1 or more"]),
+    "a local kernel that reaches too far": (
+        lambda: LocallyConnected(IMAGE, 2, 3, dilation=(1, 3)),
+        ["(3, 7)", "does not fit"],
+    ),
     "weights of another kind": (
         lambda: Network([Convolution(IMAGE, 2, 3)], ["linear"], [torch.ones(3, 2, 3, 3)]),
         ["(3, 2, 3, 3)", "(3, 2, 2, 3, 3)", "channel_out, channel_in / groups"],
@@ -230,146 +234,8 @@ def test_a_locally_connected_layer_with_shared_weights_is_the_convolution(
     W = local.tied(kernel)
     same([local.forward(h, W)], [shared.forward(h, kernel)], **close)
     same([local.back(delta, local.transpose(W))], [shared.back(delta, kernel)], **close)
-    summed = local.gradient(h, delta).sum(1).mT.unflatten(2, (*local.window, IMAGE[0]))
+    summed = local.gradient(h, delta).sum(1).mT.unflatten(2, (*local.window, local.features))
     same([summed.movedim(4, 2)], [shared.gradient(h, delta)], **close)
-
-
-def module(**settings: Any) -> LocallyConnected2d:
-    return LocallyConnected2d(2, 4, IMAGE[1:], dtype=torch.float64, **settings)
-
-
-def test_the_module_equals_conv2d_when_its_weights_are_tied() -> None:
-    theirs = torch.nn.Conv2d(2, 4, 3, stride=2, padding=1, dtype=torch.float64)
-    ours = module(kernel_size=3, stride=2, padding=1)
-    with torch.no_grad():
-        ours.weight.copy_(ours.layer.tied(theirs.weight.unsqueeze(0))[0])
-        ours.bias.copy_(theirs.bias.view(4, 1, 1).expand_as(ours.bias))
-    x = STREAMS.normal("data", IMAGE).requires_grad_()
-    signal = STREAMS.normal("noise", ours.layer.image_out)
-    same([ours(x)], [theirs(x)], **close)
-    mine = torch.autograd.grad(ours(x), [x, ours.weight, ours.bias], signal)
-    other = torch.autograd.grad(theirs(x), [x, theirs.weight, theirs.bias], signal)
-    same(mine[:1], other[:1], **close)
-    kernel = mine[1].sum(0).T.unflatten(1, (3, 3, 2)).movedim(3, 1)
-    same([kernel, mine[2].sum((1, 2))], other[1:], **close)
-
-
-def test_the_module_has_the_gradients_of_the_layer() -> None:
-    ours = module(kernel_size=(2, 3), padding="same", bias=False)
-    x, signal = STREAMS.normal("data", IMAGE), STREAMS.normal("noise", ours.layer.image_out)
-    ours(x).backward(signal)
-    flat = [t.movedim(1, -1).flatten(1).unsqueeze(0) for t in (x, signal)]
-    same([ours.weight.grad], [ours.layer.gradient(*flat)[0]], **close)
-
-
-def test_the_module_keeps_its_parameters_in_its_state() -> None:
-    first, second = module(kernel_size=3), module(kernel_size=3)
-    assert sorted(first.state_dict()) == ["bias", "weight"]
-    assert list(module(kernel_size=3, bias=False).state_dict()) == ["weight"]
-    second.load_state_dict(first.state_dict())
-    x = STREAMS.normal("data", IMAGE)
-    same([second(x)], [first(x)])
-    assert first.weight.abs().max() <= first.layer.fan_in**-0.5
-    assert "kernel=3" in repr(first)
-
-
-# The module under the tools of PyTorch
-
-
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_the_transposed_module_is_the_transpose_to_any_order_of_autograd(
-    settings: dict[str, Any],
-) -> None:
-    sized = {"kernel_size": settings["kernel"], **settings}
-    del sized["kernel"]
-    up = module(**sized, bias=False)
-    down = LocallyConnectedTranspose2d.of(up, bias=False)
-    down.weight = up.weight
-    x = STREAMS.normal("data", IMAGE)[:2].requires_grad_()
-    y = STREAMS.normal("noise", up.layer.image_out)[:2].requires_grad_()
-    same([(up(x) * y).sum()], [(down(y) * x).sum()], **close)
-    first = torch.autograd.grad((up(x) * y).sum(), [x, up.weight], create_graph=True)
-    other = torch.autograd.grad((down(y) * x).sum(), [x, up.weight], create_graph=True)
-    same(first, other, **close)
-    for made, images in ((up, x), (down, y)):
-        assert torch.autograd.gradcheck(made, images, fast_mode=True)
-        assert torch.autograd.gradgradcheck(made, images, fast_mode=True)
-
-
-TRANSPOSED: dict[str, dict[str, Any]] = {
-    "plain": {"kernel_size": 3},
-    "stride": {"kernel_size": 3, "stride": 2},
-    "padding": {"kernel_size": (4, 3), "stride": 2, "padding": (1, 0)},
-    "more rows": {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": (1, 0)},
-    "holes": {"kernel_size": 2, "stride": 3},
-}
-
-
-@pytest.mark.parametrize("settings", TRANSPOSED.values(), ids=TRANSPOSED)
-def test_the_transposed_module_equals_convtranspose2d_when_its_weights_are_tied(
-    settings: dict[str, Any],
-) -> None:
-    theirs = torch.nn.ConvTranspose2d(2, 4, **settings, dtype=torch.float64)
-    ours = LocallyConnectedTranspose2d(2, 4, IMAGE[1:], **settings, dtype=torch.float64)
-    with torch.no_grad():
-        ours.weight.copy_(ours.layer.tied(theirs.weight.unsqueeze(0))[0])
-        ours.bias.copy_(theirs.bias.view(4, 1, 1).expand_as(ours.bias))
-    x = STREAMS.normal("data", IMAGE).requires_grad_()
-    signal = torch.randn_like(theirs(x))
-    same([ours(x)], [theirs(x)], **close)
-    mine, other = (torch.autograd.grad(m(x), [x, m.bias], signal) for m in (ours, theirs))
-    same([mine[0], mine[1].sum((1, 2))], other, **close)
-
-
-def test_a_transposed_module_doubles_the_size_of_images_with_same_padding() -> None:
-    up = LocallyConnectedTranspose2d(2, 4, (6, 5), 3, stride=2, padding="same")
-    assert up(torch.ones(1, 2, 6, 5)).shape == (1, 4, 12, 10)
-    down = LocallyConnected2d(4, 2, (12, 10), 3, stride=2, padding="same")
-    assert up.weight.shape == down.weight.shape
-
-
-@pytest.mark.parametrize("padding", [0, "same"])
-@pytest.mark.parametrize("more", [2, -1])
-def test_an_output_padding_that_no_image_has_is_refused(padding: Any, more: int) -> None:
-    with pytest.raises(ValueError, match="less than the stride"):
-        LocallyConnectedTranspose2d(2, 4, 5, 3, 2, padding, output_padding=more)
-
-
-MODULES: dict[str, Callable[[], Any]] = {
-    "up": lambda: LocallyConnected2d(2, 4, IMAGE[1:], (5, 3)),
-    "down": lambda: LocallyConnectedTranspose2d(2, 4, IMAGE[1:], (2, 1), stride=(1, 3)),
-}
-
-
-@pytest.mark.parametrize("kind", MODULES)
-def test_a_module_takes_an_empty_batch(kind: str) -> None:
-    made, x = MODULES[kind](), torch.ones(0, *IMAGE, requires_grad=True)
-    made(x).sum().backward()
-    assert x.grad.shape == x.shape
-    assert made.weight.grad.abs().max() == made.bias.grad.abs().max() == 0
-
-
-@pytest.mark.parametrize("kind", MODULES)
-def test_a_module_under_autocast_has_its_type_and_float32_gradients(kind: str) -> None:
-    made, x = MODULES[kind](), torch.rand(3, *IMAGE)
-    exact = made(x)
-    with torch.autocast("cpu", torch.bfloat16):
-        y = made(x)
-    assert y.dtype == torch.bfloat16
-    y.float().sum().backward()
-    assert made.weight.grad.dtype == made.bias.grad.dtype == torch.float32
-    assert 0 < (y - exact).norm() < 2**-7 * exact.norm()
-
-
-@pytest.mark.parametrize("kind", MODULES)
-def test_a_module_is_mapped_and_exported_with_a_batch_of_any_size(kind: str) -> None:
-    made, x = MODULES[kind](), torch.rand(3, *IMAGE)
-    mapped = torch.vmap(lambda image: made(image.unsqueeze(0))[0])(x)
-    torch.testing.assert_close(mapped, made(x))
-    free = ({0: torch.export.Dim("batch", min=1, max=64)},)
-    exported = torch.export.export(made, (x,), dynamic_shapes=free).module()
-    more = torch.rand(5, *IMAGE)
-    torch.testing.assert_close(exported(more), made(more))
 
 
 # Arguments and batches
@@ -407,8 +273,9 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert local == LocallyConnected(IMAGE, 4, **plain)
     assert repr(local) == repr(LocallyConnected(IMAGE, 4, **plain))
     two = np.uint8(2)
-    ours = Convolution(image, np.int32(4), **settings, groups=two, dilation=two)  # type: ignore
-    assert ours == Convolution(IMAGE, 4, **plain, groups=2, dilation=2)
+    for kind in (Convolution, LocallyConnected):
+        ours = kind(image, np.int32(4), **settings, groups=two, dilation=two)  # type: ignore
+        assert ours == kind(IMAGE, 4, **plain, groups=2, dilation=2)
     assert Dense(THREE, two) == Dense(3, 2)  # type: ignore[arg-type]
     made = LocallyConnected2d(two, THREE, image[1:], THREE, two, two)  # type: ignore[arg-type]
     assert made(torch.ones(1, *IMAGE)).shape == (1, 3, *made.layer.places)

@@ -59,6 +59,8 @@ def test_under_kolen_pollack_the_difference_to_the_transpose_only_decays(
 def test_removed_connections_have_no_feedback_under_kolen_pollack(population: Any) -> None:
     network = population(STREAMS)
     network.masks = [STREAMS.kept("weight mask", W.shape[1:], 0.5) for W in network.weights]
+    for W, mask in zip(network.weights, network.masks, strict=True):
+        W.mul_(mask)
     teaching = rule("kp", optimiser=sgd(0.1))
     state = teaching.init(network, STREAMS)
     trial = network.present(*presentation(network))

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from bioprop.choose import choose
 from bioprop.deep.direct import Direct, teach_directly
-from bioprop.deep.layers import Conv2d, Layer, Linear
+from bioprop.deep.layers import Conv2d, Layer, Linear, refuse_other_rules
 from bioprop.deep.rules import RULES
 
 Choice = Mapping[str, str] | Callable[[str, nn.Module], str | None]
@@ -87,6 +87,9 @@ def convert(
         assert isinstance(layer, Layer)
         tied = first.setdefault((id(layer.weight), plan[name]), layer)
         layer.adopt(RULES[plan[name]], seed, index, None if tied is layer else tied)
+    hooks = model._load_state_dict_pre_hooks.values()
+    if not any(getattr(hook, "hook", None) is refuse_other_rules for hook in hooks):
+        model.register_load_state_dict_pre_hook(refuse_other_rules)
     if taught:
         assert isinstance(layer, Layer)  # the last one, whose outputs are the model's
         teach_directly(model, layer, taught, len(layer.weight), seed)
@@ -113,7 +116,7 @@ def _plan(
         elif chosen == "bp":
             left[name] = f"{type(module).__name__}: left to backpropagation, as asked"
         else:
-            raise ValueError(_refusal(name, module))
+            raise ValueError(_refusal(model, name, module))
     if not plan:
         raise ValueError(f"{type(model).__name__} has no nn.Linear and no nn.Conv2d to convert")
     return plan, left
@@ -152,17 +155,25 @@ def _computed(module: nn.Module) -> bool:
     return type(module) in KINDS and "weight" not in module._parameters
 
 
-def _refusal(name: str, module: nn.Module) -> str:
+def _refusal(model: nn.Module, name: str, module: nn.Module) -> str:
     """Say why a module is refused and what can be done."""
     kind = type(module).__name__
     reason = _obstacle(module)
     if reason is None and isinstance(module, (nn.Linear, nn.Conv2d)):
         reason = "it is a subclass of nn.Linear or nn.Conv2d with code of its own"
     reason = reason or "only nn.Linear and nn.Conv2d have feedback weights here"
-    return (
-        f"layer {name!r}, a {kind}, cannot be converted: {reason}. To leave it to backpropagation, "
-        f"name it: layers={{{name!r}: 'bp'}}"
-    )
+    able = any(type(m) in KINDS and _obstacle(m) is None for m in model.modules())
+    if not able:
+        advice = "There is nothing else in the model that could be, so no rule can teach it"
+    elif not name:
+        advice = (
+            "Parameters of the model itself belong in a module within it, which can then be named: "
+            "layers={'its name': 'bp'}"
+        )
+    else:
+        advice = f"To leave it to backpropagation, name it: layers={{{name!r}: 'bp'}}"
+    layer = f"layer {name!r}, a {kind}," if name else f"the model, a {kind},"
+    return f"{layer} cannot be converted: {reason}. {advice}"
 
 
 def _blocks(model: nn.Module, blocks: Mapping[str, int] | None) -> Mapping[str, int]:

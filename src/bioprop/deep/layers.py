@@ -87,20 +87,23 @@ class Layer(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
+        self.refuse_other_rule(state_dict, prefix)
         key = f"{prefix}_extra_state"
-        if key in state_dict:
-            saved = bytes(state_dict[key].tolist()).decode()
-            if saved != self.rule:
-                raise ValueError(
-                    f"{prefix.removesuffix('.')} was saved under rule {saved!r} and is now under "
-                    f"{self.rule!r}: load it before the model is converted, or convert the model "
-                    f"by {saved!r}"
-                )
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
         if key in missing_keys:  # weights of a model that was never converted
             missing_keys.remove(key)
+
+    def refuse_other_rule(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Raise ``ValueError`` where what was saved of this layer was saved under another rule."""
+        state = state_dict.get(f"{prefix}_extra_state")
+        if state is not None and (saved := bytes(state.tolist()).decode()) != self.rule:
+            raise ValueError(
+                f"{prefix.removesuffix('.')} was saved under rule {saved!r} and is now under "
+                f"{self.rule!r}: load it before the model is converted, or convert the model by "
+                f"{saved!r}"
+            )
 
     def extra_repr(self) -> str:
         """Return the settings of the layer, and its rule."""
@@ -146,6 +149,13 @@ class Conv2d(Layer, nn.Conv2d):
                 return x, (top, left)
             return F.pad(x, [left, right, top, bottom]), (0, 0)
         return x, self.padding  # type: ignore[return-value]
+
+
+def refuse_other_rules(model: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Refuse a state before any of it is loaded, where a layer was saved under another rule."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, Layer):
+            layer.refuse_other_rule(state_dict, f"{prefix}{name}." if name else prefix)
 
 
 def feedback_of(layer: nn.Module) -> Tensor:

@@ -139,19 +139,10 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved ``state_dict``; the result is the same bit for bit.
 
-        Raises ``ValueError`` where it is the state of another training; nothing is changed then.
+        Raises ``ValueError`` where it is the state of another training, or none; nothing is
+        changed then.
         """
-        if apart := [k for k in self.named if state["named"].get(k) != self.named[k]]:
-            said = "; ".join(
-                f"{name} was {state['named'].get(name)!r} and is {self.named[name]!r}"
-                for name in apart
-            )
-            raise ValueError(f"the saved state is that of another training: {said}")
-        own = {name: tuple(t.shape) for name, t in self.model.state_dict().items()}
-        saved = {name: tuple(t.shape) for name, t in state["model"].items()}
-        if own != saved:
-            odd = sorted(own.items() ^ saved.items())[:4]
-            raise ValueError(f"the saved state is that of another model: {odd} differ")
+        self.check(state)
         self.model.load_state_dict(state["model"])
         for parameter, slot in zip(self._parameters(), state["momentum"], strict=True):
             if slot is None:
@@ -161,6 +152,34 @@ class Training:
                 self.optimiser.state[parameter] = {"momentum_buffer": kept}
         self.step, self.diverged = state["step"], state["diverged"]
         self._finite = state["finite"].to(self.device)
+
+    def check(self, state: Mapping[str, Any]) -> None:
+        """Raise ``ValueError`` where a saved state is not one of this training."""
+        kinds = {"named": Mapping, "step": int, "diverged": bool, "model": Mapping}
+        kinds |= {"momentum": list, "finite": Tensor}
+        for name, kind in kinds.items():
+            if not (isinstance(state, Mapping) and isinstance(state.get(name), kind)):
+                raise ValueError(f"a saved state is what state_dict returned; {name!r} is missing")
+        if apart := [k for k in self.named if state["named"].get(k) != self.named[k]]:
+            said = "; ".join(
+                f"{name} was {state['named'].get(name)!r} and is {self.named[name]!r}"
+                for name in apart
+            )
+            raise ValueError(f"the saved state is that of another training: {said}")
+        own, saved = (_described(each) for each in (self.model.state_dict(), state["model"]))
+        if own != saved:
+            odd = sorted(name for name in own.keys() | saved if own.get(name) != saved.get(name))
+            told = [(name, saved.get(name), own.get(name)) for name in odd[:4]]
+            raise ValueError(
+                f"the saved state is that of another model: {told} differ (name, saved, needed)"
+            )
+        parameters, slots = self._parameters(), state["momentum"]
+        fits = len(slots) == len(parameters) and all(
+            slot is None or (isinstance(slot, Tensor) and slot.shape == p.shape)
+            for p, slot in zip(parameters, slots, strict=False)
+        )
+        if not fits:
+            raise ValueError("the momentum of the saved state is that of other parameters")
 
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
@@ -208,11 +227,32 @@ class Members:
         return {"members": [training.state_dict() for training in self.trainings]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved ``state_dict`` of as many trainings."""
+        """Go on from a saved ``state_dict`` of as many trainings.
+
+        Raises ``ValueError`` where one is refused; nothing is changed then.
+        """
+        if not (isinstance(state, Mapping) and isinstance(state.get("members"), list)):
+            raise ValueError("a saved state is what state_dict returned; 'members' is missing")
         if (count := len(state["members"])) != len(self.trainings):
             raise ValueError(f"the saved state has {count} members, not {len(self.trainings)}")
         for training, saved in zip(self.trainings, state["members"], strict=True):
+            training.check(saved)  # all, before any is changed
+        for training, saved in zip(self.trainings, state["members"], strict=True):
             training.load_state_dict(saved)
+
+
+def _described(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return shape and type of what a model has saved, and the rule where that is what is saved."""
+    return {
+        name: (
+            bytes(t.tolist()).decode(errors="replace")
+            if name.endswith("_extra_state") and t.dtype == torch.uint8
+            else (tuple(t.shape), str(t.dtype))
+        )
+        if isinstance(t, Tensor)
+        else type(t).__name__
+        for name, t in state.items()
+    }
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -12,9 +13,17 @@ def spread(value: float | Tensor, rank: int) -> float | Tensor:
 
     A number, and a tensor without axes, stay as they are; shapes ``(member,)`` and
     ``(member, 1, 1)`` become ``(member, 1, ..., 1)``. Without this, broadcasting would take
-    ``member`` for another axis. Raises ``ValueError`` for more than one value for a member.
+    ``member`` for another axis. Raises ``ValueError`` for more than one value for a member, and for
+    what is neither a number nor a tensor.
     """
-    if not isinstance(value, Tensor) or value.ndim == 0:
+    if not isinstance(value, Tensor):
+        if not isinstance(value, Real):
+            raise ValueError(
+                f"{value!r} given where a number is needed, or a tensor of one for each member, as "
+                "Streams.each makes it"
+            )
+        return value
+    if value.ndim == 0:
         return value
     if value.numel() != value.shape[0]:
         raise ValueError(
@@ -25,14 +34,40 @@ def spread(value: float | Tensor, rank: int) -> float | Tensor:
 
 
 def positive(
-    what: str, value: float | Tensor, *, zero: bool = False, most: float = math.inf
+    what: str,
+    value: float | Tensor,
+    *,
+    zero: bool = False,
+    most: float = math.inf,
+    below: float = math.inf,
 ) -> None:
-    """Raise ``ValueError`` unless each value is above 0 (``zero``: or 0) and at most ``most``."""
-    numbers = torch.as_tensor(value)
-    if not (((numbers > 0) | (zero & (numbers == 0))) & (numbers <= most)).all():
+    """Raise ``ValueError`` unless each value is above 0 (``zero``: or 0) and finite.
+
+    Nor may one be more than ``most``, or as much as ``below``.
+    """
+    numbers = torch.as_tensor(spread(value, 1))
+    fits = (numbers > 0) | (zero & (numbers == 0))
+    if not (fits & (numbers <= most) & (numbers < below)).all():
         allowed = "0 or more" if zero else "above 0"
         up_to = "" if most == math.inf else f" and at most {most:g}"
+        up_to = up_to if below == math.inf else f" and below {below:g}"
+        up_to = f"{up_to}, and finite" if numbers.isinf().any() else up_to
         raise ValueError(f"{what} is {allowed}{up_to}, not {value}")
+
+
+def finite(what: str, value: float | Tensor) -> None:
+    """Raise ``ValueError`` unless each value is a number, and finite."""
+    if not torch.as_tensor(spread(value, 1)).isfinite().all():
+        raise ValueError(f"{what} is a finite number, or one for each member, not {value}")
+
+
+def for_members(what: str, value: float | Tensor, members: int) -> None:
+    """Raise ``ValueError`` unless a value is one number, or one for each of so many members."""
+    if isinstance(value, Tensor) and value.numel() not in (1, members):
+        raise ValueError(
+            f"{what} has {value.numel()} values for a population of {members}: give one number, or "
+            "one for each member"
+        )
 
 
 def share_memory(tensors: Iterable[Tensor]) -> bool:

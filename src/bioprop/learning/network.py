@@ -40,8 +40,9 @@ class Network:
     layers ``(member, 1, unit_out)``, or is None. ``masks[l]``, of the shape of the weights or None,
     is 0 where a connection has been removed and 1 elsewhere. ``activations`` names one function
     for each layer.
-    Raises ``ValueError`` when shapes, activations and loss do not fit together, and where weights
-    or biases share memory: they change in place, each for itself.
+    Raises ``ValueError`` when shapes, types, activations and loss do not fit together, where a
+    connection that a mask removes has a weight, and where weights or biases share memory: they
+    change in place, each for itself.
     """
 
     layers: Sequence[Layer]
@@ -74,6 +75,7 @@ class Network:
                 f"inputs of shape {tuple(x.shape)} given where ({members}, batch, {inputs}) is "
                 "needed: (member, batch, unit)"
             )
+        _alike("inputs", x, self.weights[0])
         activities = [x]
         for index, W in enumerate(weights or self.weights):
             activities.append(self.propagate(index, activities[-1], W))
@@ -106,6 +108,7 @@ class Network:
                 f"the target has shape {tuple(target.shape)}, the output {tuple(y.shape)}; "
                 "they must agree in (member, batch, unit)"
             )
+        _alike("targets", target, self.weights[0])
         error = self._loss.error(self.functions[-1], y, target)
         return Trial(activities, target, error, step, weights)
 
@@ -118,6 +121,8 @@ def _check(network: Network) -> None:
     sizes = {len(network.layers), len(network.activations), len(network.weights)}
     if len(sizes | {len(network.biases), len(network.masks)}) != 1:
         raise ValueError("layers, activations, weights, biases and masks must be equally many")
+    if not network.layers:
+        raise ValueError("a network has one layer or more, not none")
     for name in network.activations:
         choose("activation", name, ACTIVATIONS)
     choose("loss", network.loss, LOSSES)
@@ -132,10 +137,16 @@ def _check(network: Network) -> None:
         _fits("weights", network.weights[index], (network.members, *weight), layer.axes)
         _fits("biases", network.biases[index], (network.members, *bias), each)
         _fits("masks", network.masks[index], (network.members, *weight), layer.axes)
+        _agrees(index, network.weights[index], network.masks[index])
     for below, above in zip(network.layers[:-1], network.layers[1:], strict=True):
         if below.outputs != above.inputs:
             raise ValueError(f"{below.outputs} units cannot feed a layer of {above.inputs} inputs")
-    if share_memory(p for p in (*network.weights, *network.biases) if p is not None):
+    learnt = [p for p in (*network.weights, *network.biases) if p is not None]
+    if not learnt[0].is_floating_point():
+        raise ValueError(f"weights need a floating dtype, not {learnt[0].dtype}")
+    for p in learnt:
+        _alike("weights or biases", p, learnt[0])
+    if share_memory(learnt):
         raise ValueError(
             "weights or biases of two members, or of two layers, lie in the same memory, where a "
             "change of one would change the other; give each its own, with .clone() or .repeat()"
@@ -147,4 +158,27 @@ def _fits(what: str, tensor: Tensor | None, shape: tuple[int, ...], axes: str) -
         raise ValueError(
             f"{what} of shape {tuple(tensor.shape)} given where {shape} are needed: "
             f"(member, {axes})"
+        )
+
+
+def _agrees(index: int, W: Tensor, mask: Tensor | None) -> None:
+    """Refuse a mask that is none, and weights of connections that it removes."""
+    if mask is None:
+        return
+    removed = mask == 0
+    if not (removed | (mask == 1)).all():
+        raise ValueError(f"the mask of layer {index} is 0 or 1 for each connection, nothing else")
+    if (removed & (W != 0)).any():
+        raise ValueError(
+            f"the mask of layer {index} removes connections that have a weight; set the weights "
+            "there to 0, such as weights * mask"
+        )
+
+
+def _alike(what: str, given: Tensor, own: Tensor) -> None:
+    """Refuse numbers of another type, or on another device, than the network's own."""
+    if (given.dtype, given.device) != (own.dtype, own.device):
+        raise ValueError(
+            f"{what} of {given.dtype} on {given.device} given to a network of {own.dtype} on "
+            f"{own.device}; turn them with .to({own.dtype}), .to({str(own.device)!r})"
         )

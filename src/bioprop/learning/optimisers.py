@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim.adam import adam as pytorch_adam
 
 from bioprop.learning.layers.layer import Layer
-from bioprop.learning.members import spread
+from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 
 Number = float | Tensor
@@ -44,11 +44,23 @@ def sgd(rate: Rates, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
     have removed stay at zero. As in PyTorch the rate is no part of the running sum ``v``. Without
     momentum there is none: the product of activity and teaching signal is added to the weights
     where it is made.
+    Raises ``ValueError`` for a negative number, and for a decay or momentum above 1.
     """
-    rates = [spread(each, 3) for each in (rate if isinstance(rate, Sequence) else [rate])]
+    rates = list(rate) if isinstance(rate, Sequence) else [rate]
+    for each in rates:
+        positive("the rate", each, zero=True)
+    positive("the decay, a share of the weights,", decay, zero=True, most=1)
+    positive("the momentum", momentum, zero=True, most=1)
+    rates = [spread(each, 3) for each in rates]
     decay, momentum = (spread(number, 3) for number in (decay, momentum))
+    check = for_population(decay=decay, momentum=momentum)
+
+    def init(network: Network) -> None:
+        check(network)
+        fit(rates, network)
+
     if isinstance(momentum, Tensor) or momentum != 0:
-        return _heavy_ball(rates, 1.0 - decay, momentum)
+        return _heavy_ball(rates, 1.0 - decay, momentum, init)
 
     def update(network: Network, state: None, trial: Trial, deltas: Deltas) -> None:
         for index, layer, h, delta in taught(network, trial, deltas):
@@ -59,16 +71,21 @@ def sgd(rate: Rates, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
             if bias is not None:
                 bias.add_(layer.bias_gradient(step))
 
-    return Optimiser("sgd", lambda network: fit(rates, network), update)
+    return Optimiser("sgd", init, update)
 
 
 def fit(rates: Sequence[Number], network: Network) -> None:
-    """Raise ``ValueError`` unless there is one rate for all layers, or one for each."""
+    """Raise ``ValueError`` unless there is one rate for all layers, or one for each.
+
+    Each is a number, or one for each member of the network.
+    """
     if len(rates) not in (1, len(network.layers)):
         raise ValueError(
             f"{len(rates)} rates given for {len(network.layers)} layers: give one for each layer, "
             "from the lowest to the output, or one number for all"
         )
+    for each in rates:
+        for_members("rate", each, network.members)
 
 
 def rate_of(rates: Sequence[Number], index: int) -> Number:
@@ -76,8 +93,14 @@ def rate_of(rates: Sequence[Number], index: int) -> Number:
     return rates[index] if len(rates) > 1 else rates[0]
 
 
-def _heavy_ball(rates: Sequence[Number], keep: Number, momentum: Number) -> Optimiser:
+def _heavy_ball(
+    rates: Sequence[Number], keep: Number, momentum: Number, check: Callable[[Network], None]
+) -> Optimiser:
     """Return gradient descent with momentum; its running sums take the product in place."""
+
+    def init(network: Network) -> Averages:
+        check(network)
+        return zeros(network)
 
     def update(network: Network, v: Averages, trial: Trial, deltas: Deltas) -> None:
         for index, layer, h, delta in taught(network, trial, deltas):
@@ -91,10 +114,6 @@ def _heavy_ball(rates: Sequence[Number], keep: Number, momentum: Number) -> Opti
             if bias is not None and v_b is not None:
                 v_b.mul_(momentum).add_(layer.bias_gradient(mean))
                 move_(bias, v_b, rate)
-
-    def init(network: Network) -> Averages:
-        fit(rates, network)
-        return zeros(network)
 
     return Optimiser("sgd", init, update)
 
@@ -112,11 +131,19 @@ def adam(
     ``decay`` and masks act as in :func:`sgd`; a decay of ``rate * c`` is AdamW's ``c``.
     The step is PyTorch's own, one pass over all that it reads: one call for all members, or one for
     each where any number differs from member to member.
+    Raises ``ValueError`` for a negative number, a decay above 1 and betas of 1 or more.
     """
+    positive("the rate", rate, zero=True)
+    positive("the decay, a share of the weights,", decay, zero=True, most=1)
+    for beta in betas:
+        positive("each of the betas", beta, zero=True, below=1)
+    positive("eps", eps, zero=True)
+    check = for_population(rate=rate, decay=decay, beta1=betas[0], beta2=betas[1], eps=eps)
     values = settings_of({"lr": rate, "beta1": betas[0], "beta2": betas[1], "eps": eps})
     decay = spread(decay, 3)
 
     def init(network: Network) -> dict[str, Averages]:
+        check(network)
         counts = zeros(network, lambda p: p.new_zeros(len(values), dtype=torch.float32))
         return {"m": zeros(network), "v": zeros(network), "updates": counts}
 
@@ -137,6 +164,16 @@ def adam(
             mask_(network, index)
 
     return Optimiser("adam", init, update)
+
+
+def for_population(**numbers: Number) -> Callable[[Network], None]:
+    """Return a check that numbers are one for all, or one for each member of a network."""
+
+    def check(network: Network) -> None:
+        for name, number in numbers.items():
+            for_members(name, number, network.members)
+
+    return check
 
 
 Settings = dict[str, float]

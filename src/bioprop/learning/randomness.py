@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bioprop.learning.members import spread
+from bioprop.learning.layers.arguments import wholes
+from bioprop.learning.members import for_members, spread
 
 # Append only: a stream's place in this list is part of the seed of its numbers.
 STREAMS = (
@@ -59,20 +60,40 @@ class Streams:
     Members with equal seeds (a search over hyperparameters) get equal numbers. Draws come back
     with shape ``(member, *shape)`` in ``dtype`` on ``device``; they are made by NumPy in float64
     (``chances``: float32), so they do not depend on the device or the precision.
+    Raises ``ValueError`` without seeds, for one that is no whole number of 0 or more, and for a
+    dtype that is not floating.
     """
 
     seeds: tuple[int, ...]
     dtype: torch.dtype = torch.float64
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        seeds = wholes("seeds", self.seeds)
+        if not seeds or min(seeds) < 0:
+            raise ValueError(
+                f"seeds are whole numbers, 0 or more, one for each member, not {self.seeds!r}"
+            )
+        object.__setattr__(self, "seeds", seeds)
+        if not (isinstance(self.dtype, torch.dtype) and self.dtype.is_floating_point):
+            raise ValueError(f"random numbers need a floating dtype of PyTorch, not {self.dtype!r}")
+
     def each(self, values: Sequence[float]) -> Tensor:
-        """Return one hyperparameter for each member as a tensor of shape ``(member, 1, 1)``."""
+        """Return one hyperparameter for each member as a tensor of shape ``(member, 1, 1)``.
+
+        Raises ``ValueError`` unless there are as many values as members.
+        """
+        if len(values) != len(self.seeds):
+            raise ValueError(
+                f"{len(values)} values given to {len(self.seeds)} members; give one for each"
+            )
         return torch.tensor(values, dtype=self.dtype, device=self.device).view(-1, 1, 1)
 
     def uniform(
         self, stream: str, shape: Sequence[int], bound: float | Tensor, block: int = 0
     ) -> Tensor:
         """Draw from U(-bound, bound); ``bound`` is a number or has shape ``(member, 1, 1)``."""
+        for_members("a bound", bound, len(self.seeds))
         drawn = self._draw(stream, block, lambda g: g.uniform(-1.0, 1.0, shape))
         return drawn * spread(bound, drawn.ndim)
 
@@ -104,9 +125,9 @@ class Streams:
         ``removed`` is a number or has shape ``(member, 1, 1)``; a larger share removes all that a
         smaller one removes. Raises ``ValueError`` outside 0 to 1.
         """
+        check_share(removed)
+        for_members("the share removed", removed, len(self.seeds))
         share = torch.as_tensor(removed)
-        if not ((share >= 0) & (share <= 1)).all():
-            raise ValueError(f"the share removed must lie between 0 and 1, not {removed}")
         drawn = self._draw(stream, block, lambda g: g.random(shape))
         return (drawn >= spread(share.to(drawn), drawn.ndim)).to(drawn.dtype)
 
@@ -120,6 +141,13 @@ class Streams:
         unique = {seed: draw(generator(seed, stream, block)) for seed in dict.fromkeys(self.seeds)}
         stacked = np.stack([unique[seed] for seed in self.seeds])
         return torch.from_numpy(stacked).to(device=self.device, dtype=self.dtype)
+
+
+def check_share(removed: float | Tensor) -> None:
+    """Raise ``ValueError`` unless each share of connections removed lies between 0 and 1."""
+    share = torch.as_tensor(spread(removed, 1))
+    if not ((share >= 0) & (share <= 1)).all():
+        raise ValueError(f"the share removed must lie between 0 and 1, not {removed}")
 
 
 class Sequences:

@@ -1,12 +1,13 @@
 """The training loop that serves all rules."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bioprop.learning.layers.arguments import whole
 from bioprop.learning.network import Network
 from bioprop.learning.optimisers import Optimiser
 from bioprop.learning.randomness import Streams
@@ -21,6 +22,8 @@ class Training:
 
     ``batches(step)`` returns inputs and targets, each ``(member, batch, unit)``; being a function
     of the step alone, it lets an interrupted run go on with the same data.
+    Raises ``ValueError`` where ``streams`` are of another type, device or number of members than
+    the network.
     """
 
     network: Network
@@ -31,6 +34,7 @@ class Training:
     step: int = 0
 
     def __post_init__(self) -> None:
+        _check(self.network, self.streams)
         self.state: Any = self.rule.init(self.network, self.streams)
         self.averages: Any = self.optimiser.init(self.network)
 
@@ -55,21 +59,14 @@ class Training:
         """Go on from a saved ``state_dict``; the result is the same bit for bit.
 
         Raises ``ValueError``, and leaves all as it is, where it is the state of another rule or of
-        another kind of training.
+        another kind of training, or no state at all.
         """
-        if (saved := state.get("rule", self.rule.name)) != self.rule.name:
-            raise ValueError(
-                f"a state saved under rule {saved!r} is no state of {self.rule.name!r}"
-            )
         parts = self._parts()
+        step = _fits(state, self.rule.name, parts)
         for name, tensors in parts.items():
-            given = [tuple(t.shape) for t in state.get(name, [])]
-            if given != (needed := [tuple(t.shape) for t in tensors]):
-                raise ValueError(f"saved {name} have shapes {given}; this training needs {needed}")
-        for name, tensors in parts.items():
-            for tensor, kept in zip(tensors, state[name], strict=True):
+            for tensor, kept in zip(tensors, state.get(name, ()), strict=True):
                 tensor.copy_(kept)
-        self.step = state["step"]
+        self.step = step
 
     def _parts(self) -> dict[str, list[Tensor]]:
         """Return the tensors that learning changes, by what they belong to."""
@@ -80,6 +77,46 @@ class Training:
             "averages": list(tensors(self.averages)),
             "feedback": list(tensors(self.state)) if plastic else [],
         }
+
+
+def _check(network: Network, streams: Streams) -> None:
+    """Refuse streams whose numbers could not be added to those of a network."""
+    W = network.weights[0]
+    if streams.dtype != W.dtype or torch.device(streams.device).type != W.device.type:
+        raise ValueError(
+            f"streams of {streams.dtype} on {streams.device} given to a network of {W.dtype} on "
+            f"{W.device}; make both with the same Streams"
+        )
+    if len(streams.seeds) != network.members:
+        raise ValueError(
+            f"{len(streams.seeds)} seeds given to a population of {network.members}: one for each "
+            "member"
+        )
+
+
+def _fits(state: Any, rule: str, parts: Mapping[str, list[Tensor]]) -> int:
+    """Return the step of a saved state; refuse one that is not of a rule and these parts."""
+    if not isinstance(state, Mapping):
+        raise ValueError(f"a saved state is what state_dict returned, not a {type(state).__name__}")
+    if (saved := state.get("rule", rule)) != rule:
+        raise ValueError(f"a state saved under rule {saved!r} is no state of {rule!r}")
+    step = whole("the step of a saved state", state.get("step"))
+    if step < 0:
+        raise ValueError(f"the step of a saved state is 0 or more, not {step}")
+    for name, own in parts.items():
+        given = state.get(name, [])
+        if not isinstance(given, Sequence) or not all(isinstance(t, Tensor) for t in given):
+            raise ValueError(f"saved {name} are not a list of tensors, but {given!r:.80}")
+        for what in ("shape", "dtype"):
+            saved, needed = ([_named(getattr(t, what)) for t in each] for each in (given, own))
+            if saved != needed:
+                raise ValueError(f"saved {name} have {what}s {saved}; this training needs {needed}")
+    return step
+
+
+def _named(value: Any) -> Any:
+    """Return a shape as a tuple, for messages."""
+    return tuple(value) if isinstance(value, torch.Size) else value
 
 
 def tensors(state: Any) -> Iterator[Tensor]:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from bioprop.choose import choose
-from bioprop.learning import Streams, generator
+from bioprop.learning import Streams
 from bioprop.tasks import formats, tiny_imagenet
 from bioprop.tasks.augmentation import Augmentation
+from bioprop.tasks.order import shuffled
 
 CLASSES = 10  # of MNIST, of the digits and of CIFAR-10
 
@@ -176,7 +177,7 @@ class Classification:
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         epoch, place = divmod(step, self._each_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = (epoch, self._shuffled(epoch))
+            self._epoch = (epoch, shuffled(self.streams, len(self._train), epoch))
         chosen = self._epoch[1][:, place * self.batch : (place + 1) * self.batch]
         pixels = self._train[chosen]
         if self.augmentation:
@@ -192,11 +193,3 @@ class Classification:
     def _scaled(self, pixels: Tensor) -> Tensor:
         channels_last = pixels.unflatten(-1, (self.images.shape[0], -1)).mT.flatten(-2)
         return channels_last.to(self.streams.dtype).mul_(self._scale).add_(self._shift)
-
-    def _shuffled(self, epoch: int) -> Tensor:
-        """Return the order of one epoch, ``(member, image)``."""
-        orders = {
-            seed: torch.from_numpy(generator(seed, "order", epoch).permutation(len(self._train)))
-            for seed in dict.fromkeys(self.streams.seeds)
-        }
-        return torch.stack([orders[s] for s in self.streams.seeds]).to(self.streams.device)

@@ -1,6 +1,6 @@
 """Convolutions: members are groups of one convolution, so no loop visits them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,9 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn import grad
 
-from bioprop.learning.layers.arguments import one_or_two, whole
 from bioprop.learning.layers.products import add_
-from bioprop.learning.layers.windows import Pair, Windowed, pair
+from bioprop.learning.layers.windows import Windowed
 
 
 @dataclass(frozen=True)
@@ -20,35 +19,10 @@ class Convolution(Windowed):
     Forward weights ``W`` and feedback weights ``B`` have one shape, ``(member, channel_out,
     channel_in / groups, kernel height, kernel width)``: a convolution's transpose is the
     transposed convolution with the same kernel. There is one bias for each channel.
-    See :class:`~bioprop.learning.layers.windows.Windowed` for the other settings.
+    See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
-    dilation: Pair = field(default=1, kw_only=True)
-    groups: int = field(default=1, kw_only=True)
-
     axes = "channel_out, channel_in / groups, kernel height, kernel width"
-
-    def __post_init__(self) -> None:
-        self._take("dilation", one_or_two("a dilation", self.dilation))
-        self._take("groups", whole("the number of groups", self.groups))
-        if min(self.dilated) < 1:
-            raise ValueError(f"a dilation is 1 or more, or a pair of such, not {self.dilation}")
-        super().__post_init__()
-        if self.groups < 1 or self.image[0] % self.groups or self.channels % self.groups:
-            raise ValueError(
-                f"{self.groups} groups cannot share {self.image[0]} channels below and "
-                f"{self.channels} above; both must be multiples of the groups"
-            )
-
-    @property
-    def dilated(self) -> tuple[int, int]:  # type: ignore[override]
-        """Rows and columns from one element of the kernel to the next."""
-        return pair(self.dilation)
-
-    @property
-    def fan_in(self) -> int:
-        """Inputs of one unit."""
-        return self.features * self.window[0] * self.window[1]
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -69,11 +43,6 @@ class Convolution(Windowed):
     def uses(self) -> int:
         """How often one example uses each weight: at every place."""
         return self.positions
-
-    @property
-    def features(self) -> int:
-        """Channels below of one group; a rotation turns those, each pixel in the same way."""
-        return self.image[0] // self.groups
 
     def forward(self, h: Tensor, W: Tensor) -> Tensor:
         """Return the convolution of every member's images with its kernel."""

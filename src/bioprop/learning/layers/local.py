@@ -3,8 +3,9 @@
 Patches are not cut. Activities hold the channels last, so under one row of the kernel the inputs of
 a place are a run of memory, and those of all examples, and of a row of places, strided views of it.
 A product for each row of places and each row of the kernel, summed in place, is the layer; the same
-views give the weight gradient and take what is carried back. (Where sums would be rounded, or
-kernel rows are short, the patches of one row of places are cut.)
+views give the weight gradient and take what is carried back. With dilation along columns, or with
+groups, a run ends with each element of the kernel. (Where sums would be rounded, or runs are short,
+the patches of one row of places are cut.)
 """
 
 import itertools
@@ -19,7 +20,7 @@ from bioprop.learning.layers.windows import Windowed
 from bioprop.learning.members import spread
 
 EXACT = (torch.float32, torch.float64)  # types in which parts of a product may be summed
-NARROW = 32  # inputs under a row of the kernel below which whole patches are faster: measured
+NARROW = 32  # inputs in a run of memory below which whole patches are faster: measured
 
 Visit = tuple[tuple[int, ...], slice, Tensor]
 
@@ -30,21 +31,17 @@ class LocallyConnected(Windowed):
 
     Weights ``W`` have shape ``(member, position, patch, channel_out)`` and feedback weights ``B``
     have shape ``(member, position, channel_out, patch)``; a patch lists the inputs under the
-    kernel, ``(kernel height, kernel width, channel_in)``. One member has ``positions * kernel
-    height * kernel width * channel_in * channel_out`` weights, and each of the three products
-    takes as many multiplications for each example. Beside what it returns, a product needs a copy
-    of the images for its time where there is padding; with ``compute``, and where the rows of a
-    kernel hold fewer than ``NARROW`` inputs, also the patches of one row of places.
+    kernel, ``(kernel height, kernel width, channel_in / groups)``. One member has ``positions *
+    kernel height * kernel width * channel_in * channel_out / groups`` weights, and each of the
+    three products takes as many multiplications for each example. Beside what it returns, a product
+    needs a copy of the images for its time where there is padding; with ``compute``, and where the
+    runs of memory under a kernel are shorter than ``NARROW``, also the patches of one row of
+    places.
     See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
     axes = "position, patch, channel_out"
     uses = 1
-
-    @property
-    def fan_in(self) -> int:
-        """Inputs of one unit, the size of a patch."""
-        return self.image[0] * self.window[0] * self.window[1]
 
     @property
     def weight_shape(self) -> tuple[int, int, int]:
@@ -61,14 +58,9 @@ class LocallyConnected(Windowed):
         """Shape of one member's biases, ``(1, unit_out)``."""
         return (1, self.outputs)
 
-    @property
-    def features(self) -> int:
-        """A rotation turns the channels below, each pixel in the same way."""
-        return self.image[0]
-
     def forward(self, h: Tensor, W: Tensor) -> Tensor:
         """Return ``patch W`` at every place."""
-        W = self._visits(self.rounded(W))
+        W = self._weights(self.rounded(W))
         units = h.new_empty(*h.shape[:2], self.outputs, dtype=W.dtype)
         sums = self._signals(units)
         for place, part, patches in self._patches(self._framed(h, W.dtype)):
@@ -78,7 +70,7 @@ class LocallyConnected(Windowed):
     def back(self, delta: Tensor, B: Tensor) -> Tensor:
         """Return ``delta B`` at every place, summed where patches overlap."""
         B, signals = (
-            self._visits(self.rounded(B)),
+            self._feedback(self.rounded(B)),
             self._signals(delta.to(self.compute or delta.dtype)),
         )
         exact = torch.promote_types(delta.dtype, torch.float32)
@@ -99,7 +91,7 @@ class LocallyConnected(Windowed):
         return W.mT
 
     def turn(self, B: Tensor, R: Tensor) -> Tensor:
-        """Turn the channels below by ``R`` ``(member, channel_in, channel_in)``."""
+        """Turn the channels below, in every group, by ``R`` ``(member, features, features)``."""
         return (B.reshape(len(B), -1, self.features) @ R).view(B.shape)
 
     def gradient(self, h: Tensor, delta: Tensor) -> Tensor:
@@ -132,28 +124,44 @@ class LocallyConnected(Windowed):
 
     def _accumulate(self, W: Tensor, h: Tensor, delta: Tensor, keep: float) -> None:
         """Set ``W`` to ``keep W + patch^T delta``; where ``keep`` is 0 ``W`` is not read."""
-        W, signals = self._visits(W), self._signals(delta.to(W.dtype))
+        W, signals = self._weights(W), self._signals(delta.to(W.dtype))
         for place, part, patches in self._patches(self._framed(h, W.dtype)):
             add_outer_(W[place][:, part], patches, signals[place], keep, self.compute)
 
-    # Of the axes member, row of places and place in the row, two are visited one by one and the
-    # third is the batch of a product: the members where they are more than the places in a row.
+    # Of the axes member, row of places, place in the row and group three are visited one by one and
+    # one, the longest as a rule, is the batch of a product.
 
-    def _order(self, members: int) -> tuple[int, int, int]:
-        return (1, 2, 0) if members > self.places[1] else (0, 1, 2)
+    def _batched(self, members: int) -> int:
+        """Return which of the axes is the batch of a product."""
+        wide = self.places[1]
+        if self.groups > max(members, wide):
+            return 3
+        return 0 if members > wide else 2
+
+    def _order(self, visited: Tensor) -> Tensor:
+        """Move that axis of ``(member, row, place, group, row, column)`` behind the other three."""
+        return visited.movedim(self._batched(len(visited)), 3)
 
     def _apart(self, members: int) -> int:
         """Return how many matrices of a batch lie between two that share no input."""
-        return 1 if members > self.places[1] else -(-self.window[1] // self.strides[1])
+        if self._batched(members) != 2 or not self._dense:
+            return 1
+        return -(-self.window[1] // self.strides[1])
 
-    def _visits(self, W: Tensor) -> Tensor:
-        """View weights, or their transpose, as ``(visit, visit, matrix, row, column)``."""
-        return W.unflatten(1, self.places).permute(*self._order(len(W)), 3, 4)
+    def _weights(self, W: Tensor) -> Tensor:
+        """View weights as ``(visit, visit, visit, matrix, patch, channel_out of a group)``."""
+        grouped = W.unflatten(1, self.places).unflatten(-1, (self.groups, -1))
+        return self._order(grouped.movedim(-2, 3))
+
+    def _feedback(self, B: Tensor) -> Tensor:
+        """View feedback weights as ``(visit, visit, visit, matrix, channel_out, patch)``."""
+        return self._order(B.unflatten(1, self.places).unflatten(3, (self.groups, -1)))
 
     def _signals(self, units: Tensor) -> Tensor:
-        """View units above as ``(visit, visit, matrix, batch, channel_out)``."""
-        places = units.unflatten(2, (*self.places, self.channels)).permute(0, 2, 3, 1, 4)
-        return places.permute(*self._order(len(units)), 3, 4)
+        """View units above as ``(visit, visit, visit, matrix, batch, channel_out)``."""
+        each = self.channels // self.groups
+        places = units.unflatten(2, (*self.places, self.groups, each))
+        return self._order(places.permute(0, 2, 3, 4, 1, 5))
 
     def _frame(self, units: Tensor) -> tuple[int, ...]:
         """Return the shape of padded images."""
@@ -173,27 +181,41 @@ class LocallyConnected(Windowed):
         self._inner(images).copy_(shown)
         return images
 
+    @property
+    def _dense(self) -> bool:
+        """Whether the inputs of a unit under a row of the kernel are one run of memory."""
+        return self.groups == 1 and self.dilated[1] == 1
+
+    @property
+    def _runs(self) -> tuple[int, int, int]:
+        """Rows of the kernel, runs of memory in each, and the inputs of a run."""
+        (kh, kw), features = self.window, self.features
+        return (kh, 1, kw * features) if self._dense else (kh, kw, features)
+
     def _windows(self, images: Tensor) -> Tensor:
-        """View images as ``(visit, visit, matrix, kernel row, batch, inputs under that row)``."""
+        """View images as ``(visit, visit, visit, matrix, kernel row, run, batch, inputs)``."""
         members, batch, high, wide, channels = images.shape
-        (down, right), (kh, kw) = self.strides, self.window
+        (down, right), (low, far), (kh, runs, size) = self.strides, self.dilated, self._runs
         row = wide * channels
         windows = images.as_strided(
-            (members, *self.places, kh, batch, kw * channels),
-            (batch * high * row, down * row, right * channels, row, high * row, 1),
-        )
-        return windows.permute(*self._order(members), 3, 4, 5)
+            (members, *self.places, self.groups, kh, runs, batch, size),
+            (
+                batch * high * row, down * row, right * channels, self.features,
+                low * row, far * channels, high * row, 1,
+            ),
+        )  # fmt: skip
+        return self._order(windows)
 
     def _rows(self, images: Tensor) -> Iterator[Visit]:
-        """Yield each visit, the part of a patch in each row of the kernel, and the inputs there.
+        """Yield each visit, the part of a patch in each run under the kernel, and the inputs there.
 
         The inputs are a view ``(matrix, batch, part of patch)``.
         """
-        windows = self._windows(images)
-        rows, size = windows.shape[3], windows.shape[5]
-        for place in itertools.product(*map(range, windows.shape[:2])):
-            for row in range(rows):
-                yield place, slice(row * size, (row + 1) * size), windows[place][:, row]
+        windows, (kh, runs, size) = self._windows(images), self._runs
+        for place in itertools.product(*map(range, windows.shape[:3])):
+            for number, run in enumerate(itertools.product(range(kh), range(runs))):
+                part = slice(number * size, (number + 1) * size)
+                yield place, part, windows[place][:, *run]
 
     def _patches(self, images: Tensor) -> Iterator[Visit]:
         """Yield as ``_rows`` does, but whole patches where the parts should not be summed."""
@@ -201,13 +223,12 @@ class LocallyConnected(Windowed):
             yield from self._rows(images)
             return
         windows = self._windows(images)
-        for place in itertools.product(*map(range, windows.shape[:2])):
-            yield place, slice(0, self.fan_in), windows[place].transpose(1, 2).flatten(2)
+        for place in itertools.product(*map(range, windows.shape[:3])):
+            yield place, slice(0, self.fan_in), windows[place].movedim(3, 1).flatten(2)
 
     def _whole(self, dtype: torch.dtype) -> bool:
         """Whether the patches of one row of places at a time are multiplied as a whole.
 
         In a type shorter than float32 each sum would be rounded; narrow products waste time.
         """
-        narrow = self.window[1] * self.image[0] < NARROW
-        return narrow or self.compute is not None or dtype not in EXACT
+        return self._runs[2] < NARROW or self.compute is not None or dtype not in EXACT

@@ -132,7 +132,7 @@ def fan_out(layer: Layer) -> int:
     if isinstance(layer, Transposed):
         return layer.layer.fan_in
     if isinstance(layer, Windowed):
-        return layer.window[0] * layer.window[1] * layer.channels
+        return layer.window[0] * layer.window[1] * layer.channels // layer.groups
     return layer.outputs
 
 

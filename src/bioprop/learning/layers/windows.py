@@ -22,8 +22,10 @@ class Windowed:
     ``kernel`` and ``stride`` are numbers, or pairs (height, width). ``padding`` is the rows
     and columns of zeros around the image: a number, a pair, four numbers (top, bottom, left,
     right), or ``"same"`` as in TensorFlow, where every stride gives ``ceil(size / stride)`` places
-    and an odd row or column of zeros stands at the bottom and the right. ``compute`` names a dtype
-    to which the factors of each product are rounded (``bfloat16``), and as a rule its result.
+    and an odd row or column of zeros stands at the bottom and the right. ``dilation`` is the rows
+    and columns from one element of the kernel to the next; of the ``groups`` each reads its share
+    of the channels below and makes its share of those above. ``compute`` names a dtype to which the
+    factors of each product are rounded (``bfloat16``), and as a rule its result.
     Raises ``ValueError`` where these do not fit together.
     """
 
@@ -33,8 +35,8 @@ class Windowed:
     stride: Pair = 1
     padding: Padding = 0
     compute: torch.dtype | None = field(default=None, kw_only=True)
-
-    dilated = (1, 1)
+    dilation: Pair = field(default=1, kw_only=True)
+    groups: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
         self._take("image", wholes("an image", self.image))
@@ -43,18 +45,26 @@ class Windowed:
         self._take("stride", one_or_two("a stride", self.stride))
         self._take("padding", _padding(self.padding))
         self._take("compute", precision(self.compute))
+        self._take("dilation", one_or_two("a dilation", self.dilation))
+        self._take("groups", whole("the number of groups", self.groups))
         if len(self.image) != 3 or min(*self.image, self.channels) < 1:
             raise ValueError(
                 f"an image needs at least one channel, row and column, not {self.image} with "
                 f"{self.channels} channels above: (channel, height, width)"
             )
-        for what, numbers in (("kernel", self.window), ("stride", self.strides)):
+        pairs = {"kernel": self.window, "stride": self.strides, "dilation": self.dilated}
+        for what, numbers in pairs.items():
             if min(numbers) < 1:
                 raise ValueError(f"a {what} is 1 or more, or a pair of such, not {numbers}")
         if min(self.places) < 1:
             raise ValueError(
                 f"a kernel of {self.reach} does not fit into an image of {self.image[1:]} with "
                 f"padding {self.pads} (top, bottom, left, right)"
+            )
+        if self.groups < 1 or self.image[0] % self.groups or self.channels % self.groups:
+            raise ValueError(
+                f"{self.groups} groups cannot share {self.image[0]} channels below and "
+                f"{self.channels} above; both must be multiples of the groups"
             )
 
     @property
@@ -66,6 +76,11 @@ class Windowed:
     def strides(self) -> tuple[int, int]:
         """Rows and columns from one place of the kernel to the next."""
         return pair(self.stride)
+
+    @property
+    def dilated(self) -> tuple[int, int]:
+        """Rows and columns from one element of the kernel to the next."""
+        return pair(self.dilation)
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -121,6 +136,16 @@ class Windowed:
     def outputs(self) -> int:
         """Units above."""
         return self.channels * self.positions
+
+    @property
+    def features(self) -> int:
+        """Channels below of one group; a rotation turns those, each pixel in the same way."""
+        return self.image[0] // self.groups
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs of one unit, those under the kernel."""
+        return self.features * self.window[0] * self.window[1]
 
     @property
     def sign_scale(self) -> float:

@@ -8,8 +8,16 @@ from torch import Tensor
 from bioprop.learning.layers.dense import Dense
 from bioprop.learning.members import spread
 from bioprop.learning.network import Deltas, Network, Trial
-from bioprop.learning.randomness import Sequences, Streams, block_of
-from bioprop.learning.rules.base import Bound, Matrices, Rule, carry_back, drawn, nothing
+from bioprop.learning.randomness import Sequences, Streams, block_of, check_share
+from bioprop.learning.rules.base import (
+    Bound,
+    Matrices,
+    Rule,
+    carry_back,
+    check_bound,
+    drawn,
+    nothing,
+)
 
 
 def feedback_alignment(bound: Bound = 0.5, removed: float | Tensor = 0.0) -> Rule:
@@ -19,7 +27,10 @@ def feedback_alignment(bound: Bound = 0.5, removed: float | Tensor = 0.0) -> Rul
     for dense layers of shape ``(member, unit_out, unit_in)``, and a share ``removed`` of its
     elements is then set to 0. Both are numbers or have shape ``(member, 1, 1)``; ``bound`` may also
     be a sequence of such, one for each layer but the first.
+    Raises ``ValueError`` for a negative bound, and a share outside 0 to 1.
     """
+    check_bound(bound)
+    check_share(removed)
 
     def init(network: Network, streams: Streams) -> Matrices:
         return [
@@ -35,7 +46,9 @@ def redrawn_feedback(bound: float | Tensor = 0.5) -> Rule:
 
     As in :func:`feedback_alignment`, ``B[l]`` is from U(-bound, bound), ``bound`` a number or of
     shape ``(member, 1, 1)``; but there is no ``B`` that forward weights could come to agree with.
+    Raises ``ValueError`` for a negative bound.
     """
+    check_bound(bound)
 
     def init(network: Network, streams: Streams) -> Sequences:
         size = sum(W[0].numel() for W in network.weights[1:])
@@ -64,7 +77,9 @@ def direct_feedback_alignment(bound: float | Tensor = 0.5) -> Rule:
 
     ``delta[l] = e B[l] * slope(h[l])``, with ``B[l]`` from the output to hidden layer ``l``, dense
     whatever the layers are, drawn from U(-bound, bound), shape ``(member, unit_output, unit_l)``.
+    Raises ``ValueError`` for a negative bound.
     """
+    check_bound(bound)
 
     def init(network: Network, streams: Streams) -> Matrices:
         return [

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from bioprop.learning.members import positive
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Streams
 
@@ -65,6 +66,7 @@ def drawn(network: Network, streams: Streams, bound: Bound) -> list[Tensor]:
     ``bound`` is a number or has shape ``(member, 1, 1)``, or is a sequence of such, one for each
     of these layers from the lowest to the output; another number of them raises ``ValueError``.
     """
+    check_bound(bound)
     layers = network.layers[1:]
     bounds = bound if isinstance(bound, Sequence) else [bound] * len(layers)
     if len(bounds) != len(layers):
@@ -76,3 +78,9 @@ def drawn(network: Network, streams: Streams, bound: Bound) -> list[Tensor]:
         streams.uniform("feedback", layer.feedback_shape, each, index)
         for index, (layer, each) in enumerate(zip(layers, bounds, strict=True), start=1)
     ]
+
+
+def check_bound(bound: Bound) -> None:
+    """Raise ``ValueError`` unless each bound of feedback weights is 0 or more, and finite."""
+    for each in bound if isinstance(bound, Sequence) else [bound]:
+        positive("a bound of feedback weights", each, zero=True)

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from bioprop.learning.members import positive, spread
+from bioprop.learning.layers.arguments import whole
+from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Number
 from bioprop.learning.randomness import Streams
-from bioprop.learning.rules.base import Bound, Matrices, Rule, drawn, transposes
+from bioprop.learning.rules.base import Bound, Matrices, Rule, check_bound, drawn, transposes
 
 
 def generalized_recirculation(
@@ -39,7 +40,7 @@ def generalized_recirculation(
         pairs = zip(free[1:], clamped[1:], shares(network, gain), strict=True)
         return [(alone - held) * share for alone, held, share in pairs]
 
-    return Rule("generec", feedback(bound), teach)
+    return Rule("generec", feedback(bound, gain), teach)
 
 
 def contrastive_hebbian(gain: Number = 0.1, sweeps: int = 5, bound: Bound | None = None) -> Rule:
@@ -58,7 +59,7 @@ def contrastive_hebbian(gain: Number = 0.1, sweeps: int = 5, bound: Bound | None
         pairs = zip(free[1:], clamped[1:], shares(network, gain), strict=True)
         return [torch.cat([alone, -held], 1) * share for alone, held, share in pairs]
 
-    return Rule("chl", feedback(bound), teach)
+    return Rule("chl", feedback(bound, gain), teach)
 
 
 def checked(gain: Number, sweeps: int) -> Number:
@@ -67,15 +68,18 @@ def checked(gain: Number, sweeps: int) -> Number:
     Raises ``ValueError`` for a gain, or a number of sweeps, by which nothing would be taught.
     """
     positive("gain, that of the way back,", gain)
-    if not isinstance(sweeps, int) or sweeps < 1:
+    if whole("sweeps", sweeps) < 1:
         raise ValueError(f"sweeps is a whole number, 1 or more, not {sweeps}")
     return spread(gain, 3)
 
 
-def feedback(bound: Bound | None) -> Callable[[Network, Streams], Matrices | None]:
+def feedback(bound: Bound | None, gain: Number) -> Callable[[Network, Streams], Matrices | None]:
     """Return a function that draws fixed feedback weights, or none where they are ``W^T``."""
+    if bound is not None:
+        check_bound(bound)
 
     def init(network: Network, streams: Streams) -> Matrices | None:
+        for_members("gain", gain, network.members)
         return None if bound is None else drawn(network, streams, bound)
 
     return init

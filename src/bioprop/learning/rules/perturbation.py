@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from bioprop.learning.members import spread
+from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Sequences, Streams, block_of
 from bioprop.learning.rules.base import Rule
@@ -17,11 +17,13 @@ def node_perturbation(sigma: float | Tensor = 1e-3) -> Rule:
     one for each member) on its activity; its teaching signal is
     ``(loss with noise - loss without) * xi / sigma^2``, whose mean over the noise is the gradient.
     The output layer is taught by the error, as in every rule of Lillicrap et al. 2014.
+    Raises ``ValueError`` for a ``sigma`` that is not above 0.
     """
-
+    positive("sigma, the size of the noise,", sigma)
     size_of_noise = spread(sigma, 3)
 
     def init(network: Network, streams: Streams) -> dict[str, Any]:
+        for_members("sigma", sigma, network.members)
         return {"streams": streams, "noise": None}
 
     def teach(network: Network, state: dict[str, Any], trial: Trial) -> Deltas:

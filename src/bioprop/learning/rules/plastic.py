@@ -4,11 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
-from bioprop.learning.members import spread
+from bioprop.learning.layers.arguments import whole
+from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Optimiser
 from bioprop.learning.randomness import Sequences, Streams, block_of
-from bioprop.learning.rules.base import Rule, carry_back, drawn
+from bioprop.learning.rules.base import Rule, carry_back, check_bound, drawn
 
 
 def through_learnt(network: Network, state: dict[str, Any], trial: Trial) -> Deltas:
@@ -22,11 +23,16 @@ def kolen_pollack(optimiser: Optimiser, bound: float | Tensor = 0.5) -> Rule:
     ``dW = -rate h^T delta - decay W`` and ``dB = -rate delta^T h - decay B`` (Kolen & Pollack 1994;
     Akrout et al. 2019): both synapses see the same two signals, so ``B - W^T`` only decays, by the
     share ``decay`` in each step. Give it the ``optimiser`` that the forward weights have, decay
-    included. ``B`` starts in U(-bound, bound).
+    included. ``B`` starts in U(-bound, bound), without the connections that the network's masks
+    have removed.
     """
+    check_bound(bound)
 
     def init(network: Network, streams: Streams) -> dict[str, Any]:
         B = drawn(network, streams, bound)
+        for layer, b, mask in zip(network.layers[1:], B, network.masks[1:], strict=True):
+            if mask is not None:
+                layer.transpose(b).mul_(mask)
         mirror = reversed_network(network, B)
         return {"B": B, "mirror": mirror, "averages": optimiser.init(mirror)}
 
@@ -63,11 +69,19 @@ def weight_mirror(
     For a convolution the mean is taken over places as well; where its padding is seen, that is a
     little less than ``W^T``. Ours: the response is that of the units' inputs, without bias or
     nonlinearity, which the paper keeps in their linear range. ``B`` starts in U(-bound, bound).
+    Raises ``ValueError`` for a negative number, and for less than one example.
     """
+    check_bound(bound)
+    positive("the rate of the mirror", rate, zero=True)
+    positive("the decay of the mirror", rate if decay is None else decay, zero=True)
+    if (examples := whole("the number of examples", examples)) < 1:
+        raise ValueError(f"a phase of noise has 1 example or more, not {examples}")
     rate = spread(rate, 3)
     keep = 1.0 - (rate if decay is None else decay)
 
     def init(network: Network, streams: Streams) -> dict[str, Any]:
+        for_members("rate", rate, network.members)
+        for_members("decay", keep, network.members)
         size = examples * sum(layer.inputs for layer in network.layers[1:])
         noise = Sequences(streams, "noise", (size,), block_of(size))
         return {"B": drawn(network, streams, bound), "noise": noise}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bioprop.learning.members import spread
+from bioprop.learning.members import finite, for_members, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Streams
 from bioprop.learning.rules.base import Matrices, Rule, carry_back, transposes
@@ -19,6 +19,7 @@ def rotated_backprop(degrees: float | Tensor) -> Rule:
     alike at every pixel (and in every group), which keeps the angle and is a kernel again. Raises
     ``ValueError`` where a hidden layer has an odd number of units, or channels, to be turned.
     """
+    finite("degrees, the angle of the turn,", degrees)
 
     def init(network: Network, streams: Streams) -> Matrices:
         return rotations(network, degrees, streams)
@@ -31,6 +32,7 @@ def rotated_backprop(degrees: float | Tensor) -> Rule:
 
 def rotations(network: Network, degrees: float | Tensor, streams: Streams) -> Matrices:
     """Draw a rotation of what lies below each layer but the first."""
+    for_members("degrees", degrees, network.members)
     return [
         isoclinic(layer.features, degrees, streams, index)
         for index, layer in enumerate(network.layers[1:], start=1)
@@ -63,8 +65,11 @@ def rotated_alignment(degrees: float | Tensor, gain: float | Tensor = 1.0) -> Ru
     ``B`` is ``gain`` (a number, or shape ``(member, 1, 1)``) times the initial ``W^T``, turned as
     in :func:`rotated_backprop` and then left alone, so the forward weights are free to align.
     """
+    finite("degrees, the angle of the turn,", degrees)
+    finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Matrices:
+        for_members("gain", gain, network.members)
         return turned(network, rotations(network, degrees, streams), gain)
 
     return Rule("rotated-fixed", init, carry_back)

@@ -4,7 +4,8 @@
 2018), with three choices of the sizes ``M``. The signs are those that the weights have now, that of
 0 is 0. Each layer has a size of its own, ``sign_scale``: sqrt(2 / (kernel height * kernel
 width * channels above)) for convolutions and locally connected layers, 1 / sqrt(inputs) for dense
-ones (official code of Xiao et al.). ``gain`` multiplies it, a number or ``(member, 1, 1)``.
+ones (official code of Xiao et al.). ``gain`` multiplies it, a number or ``(member, 1, 1)``, and is
+refused where it is not finite.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bioprop.learning.members import spread
+from bioprop.learning.members import finite, for_members, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Sequences, Streams, block_of
 from bioprop.learning.rules.base import Rule, carry_back, transposes
@@ -22,8 +23,10 @@ Sizes = Sequence[float | Tensor]
 
 def sign_symmetry(gain: float | Tensor = 1.0) -> Rule:
     """Teach through the signs of the forward weights, all of one size in each layer."""
+    finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Sizes:
+        for_members("gain", gain, network.members)
         upper = network.layers[1:]
         return [spread(gain * x.sign_scale, 1 + len(x.feedback_shape)) for x in upper]
 
@@ -32,8 +35,10 @@ def sign_symmetry(gain: float | Tensor = 1.0) -> Rule:
 
 def sign_symmetry_fixed(gain: float | Tensor = 1.0) -> Rule:
     """Teach through the signs of the forward weights, with random sizes drawn once."""
+    finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Sizes:
+        for_members("gain", gain, network.members)
         return [
             layer.magnitudes(streams.normal("feedback", layer.feedback_shape, index))
             * spread(gain, 1 + len(layer.feedback_shape))
@@ -45,8 +50,10 @@ def sign_symmetry_fixed(gain: float | Tensor = 1.0) -> Rule:
 
 def sign_symmetry_redrawn(gain: float | Tensor = 1.0) -> Rule:
     """Teach through the signs of the forward weights, with random sizes drawn for each batch."""
+    finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Sequences:
+        for_members("gain", gain, network.members)
         size = sum(W[0].numel() for W in network.weights[1:])
         return Sequences(streams, "noise", (size,), block_of(size))
 

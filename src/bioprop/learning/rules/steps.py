@@ -11,9 +11,9 @@ from bioprop.learning.rules.transport import pseudoinverse
 def weight_gradients(network: Network, trial: Trial, deltas: Deltas) -> list[Tensor | None]:
     """Return what signals do to each layer's weights, the mean over the batch, laid out flat.
 
-    Shape ``(member, weight)`` each, as :func:`bioprop.learning.angle` takes them; None for a layer
-    that is not taught. Unlike the angle of each example's signal, that of gradients weighs examples
-    by their errors.
+    Shape ``(member, weight)`` each, as :func:`~bioprop.learning.angles.angle` takes them;
+    None for a layer that is not taught. Unlike the angle of each example's signal, that of
+    gradients weighs examples by their errors.
     """
     batch = trial.target.shape[1]
     rows = zip(network.layers, trial.activities, deltas, strict=False)

@@ -11,6 +11,7 @@ variants differ in three choices: where the first target comes from (:class:`Gra
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from bioprop.choose import choose
 from bioprop.learning.functions import ACTIVATIONS
-from bioprop.learning.members import positive, spread
+from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Number, Optimiser, adam
 from bioprop.learning.randomness import Streams
@@ -62,6 +63,7 @@ class GradientStep:
 
     def inverses(self, network: Network, streams: Streams, linear: str) -> Inverses:
         """Draw the inverses of the hidden layers but the first."""
+        for_members("alpha", self.alpha, network.members)
         layers = range(len(network.layers) - 2, 0, -1)
         return inverses.make(network, layers, below_output, linear, 0, streams)
 
@@ -97,11 +99,13 @@ class Label:
         positive("the gain of auxiliary units", self.gain)
         choose("input of the top inverse", self.reads, READS)
         choose("activation", self.features, ACTIVATIONS)
-        if not isinstance(self.auxiliary, int) or self.auxiliary < 0:
+        if not isinstance(self.auxiliary, Integral) or self.auxiliary < 0:
             raise ValueError(f"auxiliary units are a whole number, 0 or more, not {self.auxiliary}")
 
     def inverses(self, network: Network, streams: Streams, linear: str) -> Inverses:
         """Draw the inverses of all layers but the first, and the weights of the features."""
+        for_members("step", self.step, network.members)
+        for_members("gain", self.gain, network.members)
         if self.reads == "logits" and network.activations[-1] != "softmax":
             raise ValueError(
                 f"centred logits belong to a softmax output, not to {network.activations[-1]}; let "
@@ -196,7 +200,7 @@ def through_targets(
     Without turns each batch teaches both, the inverses after the network has changed (ours).
     Raises ``ValueError`` for a turn of no batches, and for a network without a hidden layer.
     """
-    if turn is not None and (not isinstance(turn, int) or turn < 1):
+    if turn is not None and (not isinstance(turn, Integral) or turn < 1):
         raise ValueError(f"a turn has 1 batch or more, a whole number, not {turn}; None: no turns")
 
     def has_turn(of_inverses: bool, trial: Trial) -> bool:
@@ -208,6 +212,7 @@ def through_targets(
                 f"rule {name!r} teaches hidden layers by targets; a network of one layer has none. "
                 "Give it a hidden layer, or use the rule 'bp'"
             )
+        for_members("sigma", learning.sigma, network.members)
         kept = top.inverses(network, streams, learning.linear)
         return {"inverses": kept, **kept.learnable(learning.optimiser)}
 

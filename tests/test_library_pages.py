@@ -1,0 +1,57 @@
+"""The pages about the library: their code runs, and the reference lists every module."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+from helpers import ROOT
+
+import bioprop.deep
+import bioprop.learning
+import bioprop.tasks
+
+PAGES = ("own-data.md", "own-network.md")
+CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_runs_from_top_to_bottom(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = CODE.findall((ROOT / page).read_text("utf-8"))
+    scope: dict[str, object] = {}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{page}, block {number}", "exec"), scope)
+    assert len(blocks) > 5 and capsys.readouterr().out
+
+
+def modules() -> list[str]:
+    """All modules of the library, packages included."""
+    found = []
+    for package in (bioprop.learning, bioprop.deep, bioprop.tasks):
+        inside = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        found += [package.__name__, *(module.name for module in inside)]
+    return found
+
+
+def test_the_reference_lists_every_module_once() -> None:
+    pages = sorted(ROOT.glob("reference-*.md"))
+    listed = [
+        name
+        for page in pages
+        for name in re.findall(r"^\.\. automodule:: (\S+)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert sorted(listed) == sorted(modules())
+    contents = (ROOT / "_toc.yml").read_text("utf-8")
+    assert not [page.stem for page in pages if f"file: {page.stem}\n" not in contents]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_what_is_public_has_words_in_the_reference(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for thing in vars(module).values():
+        if getattr(thing, "__module__", None) == name and not thing.__qualname__.startswith("_"):
+            assert inspect.getdoc(thing), thing
