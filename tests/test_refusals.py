@@ -146,7 +146,7 @@ def test_options_of_another_number_of_members_are_refused(name: str) -> None:
 
 # A number, and whether it is allowed, by what is given it.
 NUMBERS: dict[str, tuple[Callable[[Any], Any], list[Any], list[Any]]] = {
-    "sgd, rate": (sgd, [0.0, 3, 0.5], [-1.0, NAN, INF, "0.1", [0.1], None]),
+    "sgd, rate": (sgd, [0.0, 3, [0.1, 0.2]], [-1.0, NAN, INF, "0.1", [0.1, -0.2], None]),
     "sgd, decay": (lambda x: sgd(0.1, decay=x), [0.0, 1.0], [-0.1, 1.1, NAN]),
     "sgd, momentum": (lambda x: sgd(0.1, momentum=x), [0.0, 0.99], [-0.9, 1.5, NAN]),
     "adam, rate": (adam, [0.0, 0.1], [-1.0, NAN, INF, np.array([0.1])]),
