@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from site_fixture import write_chapter
 
 from bioprop import paths
-from bioprop.book import chapters, claims, site
+from bioprop.book import chapters, claims, compare, site
 from bioprop.book.records import RECORDED
 from bioprop.studies import STUDIES
 
@@ -238,6 +238,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a fraction of a network": ({"members": 2.5}, "'members' of 'tiny' must be int, not 2.5"),
     "nothing for a number": ({"members": None}, "'members' of 'tiny' must be int, not None"),
     "a number for a word": ({"tier": 3}, "'tier' of 'tiny' must be str, not 3"),
+    "an answer for a number": ({"members": True}, "'members' of 'tiny' must be int, not True"),
+    "a time for a number": ({"members": "1:30"}, "'members' of 'tiny' must be int, not '1:30'"),
     "a good one and a bad one": ({"tier": "smoke", "member": 2}, "Did you mean 'members'"),
 }
 
@@ -250,6 +252,21 @@ def test_a_bad_parameter_is_refused_before_anything_runs(
     monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
     with pytest.raises(ValueError, match=message):
         chapters.execute("tiny", tmp_path / "out.ipynb", given)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_a_study_of_a_chapter_refuses_is_refused_before_anything_runs(name: str) -> None:
+    compare.check(name, {"members": "2", "tier": "smoke"})
+    for wrong in ("-1", "1e9"):
+        with pytest.raises(ValueError, match=r"study '.*': setting members = "):
+            compare.check(name, {"members": wrong, "tier": "smoke"})
+    with pytest.raises(ValueError, match="no tier 'papper' in study"):
+        compare.check(name, {"tier": "papper"})
+
+
+def test_a_study_that_a_chapter_opens_with_what_other_cells_make_is_left_to_it(tiny: Path) -> None:
+    write_chapter(tiny, 'many = 2 * members\npage = open_page("toy-network", tier, members=many)')
+    compare.check("tiny", {"members": -3})
 
 
 def test_an_unknown_chapter_is_refused_with_the_nearest_name(tiny: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 import typer
 from helpers import contents, copy_root, edit, python
 
-from bioprop import cli, studies
+from bioprop import cli, studies, values
 from bioprop.book import parts
 from bioprop.book.records import Store, read
 
@@ -107,6 +107,8 @@ def plain(text: str) -> str:
         ("book --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book -p rtae=1", "no parameter 'rtae' in the chapters; ... mean 'rate'?"),
         ("book -p rate=quick", "'rate' of 'target-propagation' must be float, not 'quick'"),
+        ("book --tier smoke -p rate=nan", "setting rate = nan: Input ... finite"),
+        ("book --tier smoke -p members=-1", "setting members = -1: ... or equal to 1"),
         (
             "run linear-task --variant bpp",
             "no variant 'bpp' in study 'linear-task'; ... mean 'bp'?",
@@ -118,32 +120,55 @@ def plain(text: str) -> str:
         ("run linear-task --set rate", "settings are given as name=value, ... not 'rate'"),
         ("run linear-task --set =0.1", "settings are given as name=value, ... not '=0.1'"),
         ("run linear-task --set ''", "settings are given as name=value, ... not ''"),
-        ("run linear-task --set 'sizes=[30, 20'", "'[30, 20' is no number, word, [list]"),
+        ("run linear-task --set 'sizes=[30, 20'", "'[30, 20' is no list; ... [30, 20, 10]"),
         ("run linear-task --set rate=fast", "setting rate = 'fast': Input ... a valid number"),
-        ("run linear-task --set rate=", "setting rate = None: Input ... a valid number"),
+        ("run linear-task --set rate=", "setting rate = '': Input ... a valid number"),
         ("run linear-task --set rate=-1", "setting rate = -1: Input ... greater than 0"),
-        ("run linear-task --set rate=.nan", "setting rate = nan: Input"),
+        ("run linear-task --set rate=nan", "setting rate = nan: Input ... finite"),
         ("run linear-task --set rate=1e999", "setting rate = inf: Input ... finite"),
         ("run linear-task --set examples=1.5", "setting examples = 1.5: ... a valid integer"),
+        ("run linear-task --set rate=yes", "setting rate = 'yes': Input ... a valid number"),
+        ("run linear-task --set members=1:30", "setting members = '1:30': ... a valid integer"),
+        ("run linear-task --set members=true", "setting members = 'true': ... a valid integer"),
+        ("run linear-task --set slope=1", "no setting 'slope'"),
+        ("run mnist --tier smoke --set slope=perhaps", "setting slope = 'perhaps': ... boolean"),
+        (f"run linear-task --set members={10**20}", "setting members = 1000 ... equal to 1000000"),
+        ("run linear-task --set members=1e9", "setting members = 1000 ... equal to 1000000"),
+        (f"run linear-task --seeds {10**30}", "setting members = 1000 ... equal to 1000000"),
+        ("run linear-task --set first_seed=1e10", "setting first_seed = ... equal to 1000000000"),
         ("run linear-task --set 'sizes=[30, 20]'", "setting sizes.2 = [30, 20]: Field required"),
         ("run linear-task --set 'sizes=[3, 0, 1]'", "setting sizes.1 = 0: ... or equal to 1"),
         ("run linear-task --seeds 0", "setting members = 0: ... or equal to 1"),
         ("run --tier smoke --set rtae=1", "no setting 'rtae' in study 'toy-network'"),
-        ("run linear-task --set rate=2024-01-01", "setting rate = datetime.date(2024"),
+        ("run linear-task --set rate=2024-01-01", "setting rate = '2024-01-01': Input"),
         ("run linear-task --precision float16", "setting precision = 'float16': ... 'float32'"),
-        ("run linear-task --device gpu", "setting device = 'gpu': ... match pattern"),
+        (
+            "run linear-task --device gpu",
+            "setting device = 'gpu': allowed are cpu, ... cuda:1",
+        ),
+        (
+            "run linear-task --device mps",
+            "setting device = 'mps': allowed are cpu, ... cuda:1",
+        ),
+        ("run freezing --set turns=[12,5]", "setting turns.1 = '5': ... such as 12 or 4"),
         ("run linear-task --tier smoke --device cuda:99", "'cuda:99' is not here ... --device cpu"),
         ("run linear-task --tier smoke --set rule=bpp", "no learning rule 'bpp'; ... mean 'bp'?"),
-        ("run linear-task --tier smoke --set rule=7", "setting rule = 7: ... a valid string"),
+        ("run linear-task --tier smoke --set rule=7", "setting rule = '7': no learning rule '7'"),
         ("run toy-network --tier smoke --set rule=np", "setting rule = 'np': ... 'bp' or 'fa'"),
         ("run alignment-needed --set rule=bp", "setting rule = 'bp': ... 'rotated'"),
         ("chapter trail", "no chapter 'trail'; ... mean 'trial'?"),
         ("chapter trial -p membres=5", "no parameter 'membres' in chapter 'trial'; ... 'members'?"),
         ("chapter trial -p members", "settings are given as name=value, ... not 'members'"),
         ("chapter trial -p members=many", "'members' of 'trial' must be int, not 'many'"),
-        ("chapter trial -p members=1.5", "'members' of 'trial' must be int, not 1.5"),
-        ("chapter trial -p rate=[1]", "'rate' of 'trial' must be float, not [1]"),
-        ("chapter trial -p tier=1", "'tier' of 'trial' must be str, not 1"),
+        ("chapter trial -p members=1.5", "'members' of 'trial' must be int, not '1.5'"),
+        ("chapter trial -p members=1:30", "'members' of 'trial' must be int, not '1:30'"),
+        ("chapter trial -p rate=yes", "'rate' of 'trial' must be float, not 'yes'"),
+        ("chapter trial -p rate=[1]", "'rate' of 'trial' must be float, not '[1]'"),
+        ("chapter linear-task -p members=-3", "setting members = -3: ... or equal to 1"),
+        ("chapter linear-task -p members=1e9", "setting members = ... equal to 1000000"),
+        ("chapter linear-task -p rate=inf", "setting rate = inf: Input ... finite"),
+        ("chapter deeper -p rate=-1", "setting rate = -1.0: ... greater than 0"),
+        ("chapter linear-task -p tier=reduced", "no tier 'reduced' in study 'linear-task'"),
         ("data fetch mnits", "no data set 'mnits'; allowed: mnist, cifar10, ... mean 'mnist'?"),
         ("data check cifar", "no data set 'cifar'; ... mean 'cifar10'?"),
         ("paint", "No such command 'paint'"),
@@ -228,7 +253,8 @@ def test_an_example_of_the_help_is_understood(line: str) -> None:
     for name in [named] if isinstance(named, str) else named:
         study = studies.get(name)
         for variant in given.get("variant") or study.variants:
-            study.configure(given.get("tier", "quick"), variant, **cli.parse(given.get("set_", [])))
+            changes = study.read(values.pairs(given.get("set_", [])))
+            study.configure(given.get("tier", "quick"), variant, **changes)
 
 
 # Work

@@ -11,10 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 import torch
-from helpers import python
+from helpers import TOY, python
 
 from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
@@ -313,6 +314,31 @@ def test_a_device_that_is_not_here_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=r"'cuda:99' is not here.*--device cpu"):
         runs.run(LINEAR, "smoke", "fa", {"device": "cuda:99"}, store=store)
     assert not store.folder.exists() and not cache.exists()
+
+
+FAR_TOO_LARGE: dict[str, Callable[[], object]] = {
+    "PyTorch": lambda: torch.empty(2**60, dtype=torch.uint8),
+    "PyTorch, too large to count": lambda: torch.empty(2**62, 2**62),
+    "NumPy": lambda: np.empty(2**60, dtype=np.uint8),
+    "NumPy, too large to count": lambda: np.empty((2**40, 2**40)),
+    "Python": lambda: bytearray(2**60),
+}
+
+
+@pytest.mark.parametrize("library", FAR_TOO_LARGE)
+def test_a_run_that_needs_too_much_memory_says_so_in_words(library: str, store: Store) -> None:
+    greedy = dataclasses.replace(studies.get(TOY[0]), run=lambda *_: FAR_TOO_LARGE[library]())
+    with pytest.raises(ValueError, match="'toy-network' needs more memory than is here"):
+        runs.run(greedy, *TOY[1:], store=store)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("no such axis")])
+def test_other_errors_of_a_run_are_left_as_they_are(error: Exception, store: Store) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        runs.run(dataclasses.replace(studies.get(TOY[0]), run=fail), *TOY[1:], store=store)
 
 
 def test_a_record_says_on_which_device_it_was_made(

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Column, Table
 
-from bioprop import paths, studies
+from bioprop import paths, studies, values
 from bioprop.choose import choose
 from bioprop.studies import TIERS, Study
 
@@ -44,29 +43,6 @@ PartOption = Annotated[
     str | None, typer.Option(help="Only these seeds, such as 3-4, as a file of their own.")
 ]
 StudyArgument = Annotated[str | None, typer.Argument(help="A study; all when left out.")]
-
-
-def parse(pairs: list[str]) -> dict[str, Any]:
-    """Turn ``name=value`` words into settings, values read as YAML; bad words raise ValueError."""
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ValueError(f"settings are given as name=value, such as rate=0.01, not {pair!r}")
-        settings[name] = number(value)
-    return settings
-
-
-def number(text: str) -> Any:
-    """Read a value as YAML, and numbers such as 1e-3 as numbers, which YAML 1.1 does not."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ValueError(f"{text!r} is no number, word, [list] or other value of YAML") from None
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
 
 
 def chosen(study: str | None) -> list[Study]:
@@ -141,12 +117,13 @@ def run(
     """
     from bioprop.book import parts, runs
 
-    named = {"members": seeds, "device": device, "precision": precision}
-    changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
+    options = {"members": seeds, "device": device, "precision": precision}
+    named = {name: value for name, value in options.items() if value is not None}
+    words = values.pairs(set_)
     todo = [studies.get(name) for name in study] or chosen(None)
     if pending:
         source = context.get_parameter_source("tier")
-        if changes or variant or part or again or (source and source.name != "DEFAULT"):
+        if set_ or named or variant or part or again or (source and source.name != "DEFAULT"):
             raise ValueError(
                 "--pending makes what is missing as it is declared: leave out settings, --tier, "
                 "--variant, --part and --again"
@@ -159,8 +136,9 @@ def run(
     work, refusals = [], []
     for each, name in ((e, v) for e in todo if tier in e.tiers for v in variant or e.variants):
         try:
+            changes = each.read(words) | named
             runs.configure(each, tier, name, changes, block)
-            work.append((each, name))
+            work.append((each, name, changes))
         except ValueError as error:
             refusals.append(error)
     if refusals and (study or not work):
@@ -168,13 +146,13 @@ def run(
     for refusal in refusals:
         out.print(f"left out: {refusal}", soft_wrap=True)
     work_off = [
-        (each, name, which)
-        for each, name in work
+        (each, name, changes, which)
+        for each, name, changes in work
         for which in _left(each, tier, name, changes, block, again)
     ]
     if tier in runs.PUBLISHED and not set_:
-        _estimate(tier, changes, work_off)
-    for each, name, which in work_off:
+        _estimate(tier, work_off)
+    for each, name, changes, which in work_off:
         _run(each, tier, name, changes, which)
 
 
@@ -206,18 +184,16 @@ def _left(
     return [] if block else parts.blocks(store.missing(study, tier, variant))
 
 
-def _estimate(
-    tier: str, changes: dict[str, Any], work: Sequence[tuple[Study, str, range | None]]
-) -> None:
+def _estimate(tier: str, work: Sequence[tuple[Study, str, dict[str, Any], range | None]]) -> None:
     """Say how long runs of a published tier will take, from what is known of their seeds."""
     from bioprop.book import runs
     from bioprop.book.estimates import estimate
 
-    found = [(estimate(each, tier, name), each, name, seeds) for each, name, seeds in work]
-    how = ", ".join(dict.fromkeys(e.how for e, *_ in found))
+    found = [estimate(each, tier, name) for each, name, *_ in work]
+    how = ", ".join(dict.fromkeys(one.how for one in found))
     seconds = sum(
-        e.seconds * runs.configure(each, tier, name, changes, seeds).members
-        for e, each, name, seeds in found
+        one.seconds * runs.configure(each, tier, name, changes, seeds).members
+        for one, (each, name, changes, seeds) in zip(found, work, strict=True)
     )
     _say_beforehand(seconds, how)
 
@@ -293,7 +269,7 @@ def chapter(
     """
     from bioprop.book import chapters, compare
 
-    given = parse(parameter)
+    given = values.pairs(parameter)
     compare.check(name, given)
     _say_beforehand(compare.recorded_seconds(name, given))
     target = paths.BUILD / "executed" / f"{name}.ipynb"
@@ -396,7 +372,7 @@ def book(
 
     choose("tier", tier, TIERS)
     with out.status("building the book"):
-        index = site.build(tier, parse(parameter), told=out.print)
+        index = site.build(tier, values.pairs(parameter), told=out.print)
     rows = [
         (
             c.id,

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from bioprop import paths, studies
+from bioprop import paths, studies, values
 from bioprop.choose import choose
 
 # What papermill can read of a parameter's annotation; a union is not among it.
@@ -61,15 +61,21 @@ def parameters(source: Path) -> dict[str, dict[str, Any]]:
 
 
 def check(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given parameters with their declared types, or raise ``ValueError``."""
+    """Return the given parameters with their declared types, or raise ``ValueError``.
+
+    A text is read as what its parameter wants; any other value must be of that type.
+    """
     known = parameters(source)
     checked = {}
     for name, value in given.items():
         choose("parameter", name, known, f"chapter {source.stem!r}")
         declared = known[name]["inferred_type_name"]
+        kind = TYPES.get(declared, Any)
         try:
-            adapter = pydantic.TypeAdapter(TYPES.get(declared, Any))
-            checked[name] = adapter.validate_python(value)
+            if isinstance(value, str):
+                checked[name] = values.read(value, kind)
+            else:
+                checked[name] = pydantic.TypeAdapter(kind).validate_python(value, strict=True)
         except pydantic.ValidationError:
             raise ValueError(
                 f"parameter {name!r} of {source.stem!r} must be {declared}, not {value!r}"

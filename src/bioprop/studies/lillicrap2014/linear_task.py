@@ -23,6 +23,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     RuleName,
@@ -52,7 +53,7 @@ class LinearSettings(Settings):
     marks: Count = 100  # ours: one for each percent of the axis
     probe: Count = 100  # ours: examples on which angles are measured
     first_seed: Seed = 100  # ours: fresh, since claims were added after a run at 0 to 19
-    members: Count = 20  # not stated for this task; ours: as in tasks 2 and 3
+    members: MemberCount = 20  # not stated for this task; ours: as in tasks 2 and 3
 
 
 def run(settings: LinearSettings, journal: Journal) -> None:

@@ -24,6 +24,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Part,
     Positive,
     Precision,
@@ -62,7 +63,7 @@ class MnistSettings(Settings):
     marks: Count = 36  # ours: one for each 50 000 examples
     probe: Count = 200  # ours: test images on which angles are measured
     precision: Precision = "float32"  # ours: as on the paper's graphics cards
-    members: Count = 20  # p. 4: n = 20
+    members: MemberCount = 20  # p. 4: n = 20
 
     def __post_init__(self) -> None:
         if self.removed and self.rule not in ("bp", "fa", "shallow"):

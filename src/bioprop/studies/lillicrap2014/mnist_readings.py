@@ -8,14 +8,13 @@ side, and measured on training images that were held out.
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Annotated, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
-from pydantic import Field
 
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
@@ -25,6 +24,8 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
+    Natural,
     Positive,
     Run,
     Runs,
@@ -74,10 +75,10 @@ class ReadingSettings(MnistSettings):
 
     bounds: Some[Positive] = (0.05, 0.2)  # ours: ranges of W0 and W, not printed
     feedbacks: Some[Positive] = (0.3, 1.0)  # ours: ranges of B, not printed
-    held_out: Annotated[int, Field(ge=0)] = 10_000  # ours: training images to measure on, or 0
+    held_out: Natural = 10_000  # ours: training images to measure on, or 0
     examples: Count = 180_000  # ours: a tenth of the axis of Fig 2a
     marks: Count = 4  # ours: the end matters
-    members: Count = 2  # ours: networks for each pair of ranges
+    members: MemberCount = 2  # ours: networks for each pair of ranges
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
     def __post_init__(self) -> None:
