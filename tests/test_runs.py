@@ -20,6 +20,7 @@ from helpers import TOY, python
 from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
 from bioprop.book.closeness import ROUNDING
+from bioprop.book.page import open_page
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences
 from bioprop.deep.training import Training as DeepTraining
 from bioprop.learning import Training
@@ -314,6 +315,18 @@ def test_a_device_that_is_not_here_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=r"'cuda:99' is not here.*--device cpu"):
         runs.run(LINEAR, "smoke", "fa", {"device": "cuda:99"}, store=store)
     assert not store.folder.exists() and not cache.exists()
+
+
+def test_nothing_runs_or_is_written_where_the_library_is_installed_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CACHE", "BUILD", "REPORTED"):
+        monkeypatch.setattr(paths, name, tmp_path / name)
+    with pytest.raises(ValueError, match=r"is no copy of the book; set BIOPROP_ROOT to one"):
+        open_page("toy-network", tier="smoke")
+    with pytest.raises(ValueError, match=r"is no copy of the book; set BIOPROP_ROOT to one"):
+        runs.run(studies.get(TOY[0]), *TOY[1:])
+    assert not list(tmp_path.iterdir())
 
 
 FAR_TOO_LARGE: dict[str, Callable[[], object]] = {

@@ -439,6 +439,7 @@ def fetch(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """Download a data set from its publisher, unless it is there already, and check it.
 
     Looks first in the folder BIOPROP_DATA and in data/cache, for the publisher's folder or archive.
+    What is missing goes into the first of them that can be written.
 
     Example: `bioprop data fetch mnist`
     """
@@ -506,8 +507,7 @@ def main(words: list[str] | None = None) -> None:
         from bioprop.studies.journal import CheckpointError
 
         expected += (ChapterError, RecordError, SiteError, CheckpointError)
-        if not paths.REPORTED.is_dir():
-            raise ValueError(f"{paths.ROOT} is no copy of the book; check BIOPROP_ROOT")
+        paths.require_book()
         app(words, standalone_mode=True)
     except expected as error:
         if isinstance(error, ValueError) and not is_message(error):

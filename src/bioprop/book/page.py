@@ -13,7 +13,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from IPython.display import Image, Markdown, display
 
-from bioprop import studies
+from bioprop import paths, studies
 from bioprop.book import claims, figures, runs
 from bioprop.book.progress import progress
 from bioprop.book.records import LIVE, OWN, Record
@@ -64,7 +64,12 @@ class Page:
 
 
 def open_page(study: str, tier: str = "quick", **changes: Any) -> Page:
-    """Return the page of a study; settings given as None keep the study's own value."""
+    """Return the page of a study; settings given as None keep the study's own value.
+
+    Raises ``ValueError`` for a setting that the study refuses, and where there is no copy of the
+    book to keep runs in.
+    """
+    paths.require_book()
     given = {name: value for name, value in changes.items() if value is not None}
     chosen = studies.get(study)
     for variant in chosen.variants:  # refuse a bad setting before anything runs

@@ -1,6 +1,5 @@
 """Records: what a run leaves behind, JSON files of each variant, checked when they are read."""
 
-import errno
 import hashlib
 import json
 import math
@@ -16,6 +15,7 @@ import pydantic
 
 from bioprop import paths, studies
 from bioprop.book import parts
+from bioprop.disk import why
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal
 
@@ -369,11 +369,5 @@ def _diverged(marks: list[int], values: Mapping[str, list[list[float | None]]]) 
 
 
 def _disk_problem(path: Path, error: OSError) -> str:
-    reasons = {
-        errno.ENOSPC: "the disk is full. Free some space",
-        errno.EROFS: "the file system is read-only. Point BIOPROP_ROOT at a copy you can write",
-        errno.EACCES: "permission was refused. Make the folder writable",
-    }
-    reason = reasons.get(error.errno or 0, f"{error.strerror or error}. Mend that")
     kept = "a record that was there before is untouched"
-    return f"could not write record {path}: {reason}, then run the same command; {kept}"
+    return f"could not write record {path}: {why(error)}, then run the same command; {kept}"

@@ -60,11 +60,12 @@ def run(
 
     An interrupted run goes on from its last checkpoint; one is saved at most every ``every``
     seconds, and before the ``deadline``, a time of ``time.time()``. Raises ``ValueError`` for
-    unknown names or values, a device that is not here and more than the memory holds,
-    ``RecordError`` when another process is at the same run, other files have these seeds or the
-    disk refuses, ``CheckpointError`` for a damaged checkpoint, and ``OutOfTime`` where the deadline
-    comes first.
+    unknown names or values, a device that is not here, more than the memory holds, and where there
+    is no copy of the book; ``RecordError`` when another process is at the same run, other files
+    have these seeds or the disk refuses; ``CheckpointError`` for a damaged checkpoint, and
+    ``OutOfTime`` where the deadline comes first.
     """
+    paths.require_book()
     changes = changes or {}
     settings = configure(study, tier, variant, changes, seeds)
     _present(settings.device)
