@@ -99,7 +99,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for name, result in runs.items():
         frames.append(drawing.band(axes, result, "log_nse", name))
         points = reported.curve("lillicrap2014", f"fig1d-{name}")
-        places = points.index.to_numpy() / 100 * result.settings.examples
+        places = drawing.on_axis(points, result.settings)
         look = drawing.LOOKS[name]
         axes.errorbar(places, points, 0.2, fmt="o", color=look.colour, mfc="white", capsize=2, lw=1)
         paper = {"rule": name, "quantity": "log_nse, paper", "examples": places, "mean": points}

@@ -169,7 +169,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         if "sparse" in name or runs[name].settings.images != "mnist":
             continue  # the paper draws no such curve
         points = reported.curve("lillicrap2014", f"fig2a-{name}")
-        places = points.index.to_numpy() / 100 * runs[name].settings.examples
+        places = drawing.on_axis(points, runs[name].settings)
         colour = drawing.LOOKS[name].colour
         axes.plot(places, points, "o", color=colour, mfc="white")
         paper = {"rule": name, "quantity": "error, paper", "examples": places, "mean": points}

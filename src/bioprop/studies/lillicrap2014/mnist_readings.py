@@ -132,9 +132,9 @@ def draw_replication(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for name in ("bp", "fa"):
         frames.append(drawing.band(axes, runs[f"{name}-replication"], "error", name))
         if runs["bp-replication"].settings.images == "mnist":
-            end = runs[f"{name}-replication"].table["examples"].max()
             theirs = reported.value("lillicrap2014", f"replication-{name}-error")
-            axes.plot(end, theirs, "o", color=drawing.LOOKS[name].colour, mfc="white")
+            colour = drawing.LOOKS[name].colour
+            axes.plot(REPLICATION["examples"], theirs, "o", color=colour, mfc="white")
     fast = {"label": "backpropagation, rate x 20", "color": "0.55"}
     frames.append(drawing.band(axes, runs["bp-replication-fast"], "error", "bp", **fast))
     plain = {"label": "backpropagation, no slope", "color": "0.55", "linestyle": ":"}
