@@ -3,6 +3,7 @@
 import errno
 import inspect
 import json
+import os
 import re
 import shlex
 import socket
@@ -525,6 +526,52 @@ def test_the_installed_command_ends_with_the_exit_code(
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [(["scorecard"], e) for e in ("ascii", "latin-1", "utf-8")] + [(["run", "–"], "ascii")],
+)
+def test_the_installed_command_prints_in_any_locale(
+    words: list[str], encoding: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIOPROP_ROOT", str(root))
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("COLUMNS", "120")
+    command = [str(Path(sys.executable).with_name("bioprop")), *words]
+    done = subprocess.run(command, capture_output=True, encoding=encoding, timeout=60)
+    assert done.returncode == (WRONG if "–" in words else DONE), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    if words == ["scorecard"]:
+        minus = "−" if encoding == "utf-8" else "-"
+        assert re.search(rf"linear-fa-lead-10 .*{minus}0\.80 .* {minus}0\.\d\d \[", done.stdout)
+
+
+def test_a_readers_settings_reach_no_command(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {
+        "PYTHONWARNINGS": "error",
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONSTARTUP": "mine.py",
+        "SOURCE_DATE_EPOCH": "0",
+        "MPLBACKEND": "tkagg",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+    }
+    (tmp_path / "matplotlibrc").write_text("savefig.bbox: tight\n")
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    code = (
+        "import json, os\nfrom bioprop.start import settle\nsettle()\nimport matplotlib\n"
+        "own = matplotlib.rcParams\n"
+        "print(json.dumps([dict(os.environ), own['backend'], own['savefig.bbox']]))"
+    )
+    with python(code, root) as process:
+        said, complaint = process.communicate(timeout=60)
+    left, backend, box = json.loads(said)
+    assert (backend.lower(), box) == ("agg", None), complaint
+    assert not {name for name in theirs if left.get(name) == theirs[name]}
+    assert left["PATH"] == os.environ["PATH"]
 
 
 # Messages and faults

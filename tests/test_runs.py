@@ -5,6 +5,8 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ import papermill
 import pytest
 import torch
 from helpers import TOY, python
+from rich.console import Console
 
 from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
@@ -578,6 +581,24 @@ def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
     for done in (700, 900, 2000, 3000):
         told(done, 3000)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_log_hears_once_a_minute_of_work_of_which_no_more_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.02)
+    threads = threading.active_count()
+    with pytest.raises(KeyError), progress.working(Console(), "executing depth"):
+        time.sleep(0.2)
+        raise KeyError
+    lines = capsys.readouterr().err.splitlines()
+    assert threading.active_count() == threads
+    assert len(lines) > 1 and lines[0].startswith("executing depth: ")
+    assert all(line.endswith(" so far") for line in lines)
+    monkeypatch.undo()
+    with progress.working(Console(), "executing depth"):
+        pass
+    assert not capsys.readouterr().err
 
 
 def test_a_notebook_shows_a_bar_unless_the_book_is_built(

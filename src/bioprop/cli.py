@@ -229,9 +229,10 @@ def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) 
     from bioprop.book import pending
     from bioprop.book.costs import duration
     from bioprop.book.engines import engine
+    from bioprop.book.progress import working
 
     left_out: list[str] = []
-    with out.status("looking at what is missing, and trying for seconds what nobody has timed"):
+    with working(out, "looking at what is missing, and trying for seconds what nobody has timed"):
         works = pending.plan(todo, told=left_out.append)
     for line in left_out:
         out.print(line, soft_wrap=True)
@@ -268,12 +269,13 @@ def chapter(
     Example: `bioprop chapter linear-task -p members=5 -p rate=0.004`
     """
     from bioprop.book import chapters, compare
+    from bioprop.book.progress import working
 
     given = values.pairs(parameter)
     compare.check(name, given)
     _say_beforehand(compare.recorded_seconds(name, given))
     target = paths.BUILD / "executed" / f"{name}.ipynb"
-    with out.status(f"executing {name}"):
+    with working(out, f"executing {name}"):
         seconds = chapters.execute(name, target, given)
     out.print(f"{target}: executed in {seconds:.0f} s", soft_wrap=True)
     out.print(compare.with_published(name, target))
@@ -304,6 +306,7 @@ def verify(
     `bioprop verify mnist --variant fa --part 3-4`
     """
     from bioprop.book import parts, runs
+    from bioprop.book.progress import working
     from bioprop.book.records import RECORDED, RecordError, read
 
     checked = bad = 0
@@ -324,7 +327,7 @@ def verify(
     _say_beforehand(sum(record.provenance["seconds"] for record in records.values()))
     for path, record in records.items():
         name = f"{record.study}/{record.tier}/{path.stem}"
-        with out.status(name):
+        with working(out, name):
             found = runs.verify(record, studies.get(record.study), threads=threads, twin=twin)
         checked, bad = checked + 1, bad + bool(found.faults)
         out.print(f"{name}: {found}", soft_wrap=True)
@@ -369,9 +372,10 @@ def book(
     Examples: `bioprop book --tier quick`, `bioprop book -p members=5 -p rate=0.004`
     """
     from bioprop.book import site
+    from bioprop.book.progress import working
 
     choose("tier", tier, TIERS)
-    with out.status("building the book"):
+    with working(out, "building the book"):
         index = site.build(tier, values.pairs(parameter), told=out.print)
     rows = [
         (
@@ -422,12 +426,13 @@ def costs() -> None:
     """
     from bioprop.book import chapters
     from bioprop.book.costs import Costs
+    from bioprop.book.progress import working
     from bioprop.book.provenance import processor
 
     measured = Costs(machine=f"one thread of a processor {processor()}")
     for name in chapters.chapters():
         target = paths.BUILD / "executed" / f"{name}.ipynb"
-        with chapters.building():
+        with chapters.building(), working(out, name):
             seconds = chapters.execute(name, target, {"tier": "quick"})
         measured.seconds[name] = round(seconds, 1)
         out.print(f"{name}: {seconds:.1f} s")

@@ -113,8 +113,9 @@ def _sphinx() -> Path:
     done = subprocess.run(
         [str(jupyter_book), *words],
         capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
     )
     if done.returncode:
         said = re.sub(r"\x1b\[[\d;]*m", "", done.stderr).replace(f"{STAGE}{os.sep}", "")
