@@ -360,6 +360,13 @@ def test_what_is_missing_is_said(bioprop: Bioprop, begun: Path) -> None:
     assert said.count("2 of 40 networks so far") == 2 and said.count("so far") == 2
 
 
+def test_a_scorecard_says_which_record_it_lacks(bioprop: Bioprop, kept: Path) -> None:
+    kept.unlink()
+    said = bioprop("scorecard")
+    assert said.code == DONE and "toy-network: no record of small at tier paper" in said.out
+    assert "bioprop run toy-network --tier paper --variant small" in said.out
+
+
 def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
     bioprop: Bioprop, begun: Path
 ) -> None:

@@ -479,10 +479,15 @@ def _two_lines(number: str, effect: str | None) -> str:
 
 
 def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print all verdicts, and what is missing where a study would have others."""
+    from bioprop.book import claims
+
     table = Table(Column("claim", no_wrap=True), "reported", "recorded", "verdict")
     for row in rows:
         table.add_row(*row)
     out.print(table)
+    for line in filter(None, map(claims.lacking, studies.STUDIES.values())):
+        out.print(line, soft_wrap=True)
 
 
 def is_message(error: ValueError) -> bool:

@@ -113,11 +113,23 @@ class Run(Protocol):
 Runs = Mapping[str, Run]
 
 
+class NoQuantity(LookupError):
+    """A quantity is asked for that a run did not measure: another version of its study made it."""
+
+
+def measured(run: Run, quantity: str) -> pd.DataFrame:
+    """Return the table of a run; raises ``NoQuantity`` where the quantity is not in it."""
+    if quantity not in run.table:
+        raise NoQuantity(f"{quantity!r} was not measured, only {', '.join(run.table.columns)}")
+    return run.table
+
+
 def at(run: Run, quantity: str, percent: float = 100.0) -> np.ndarray:
     """Return ``quantity`` of each member, shape ``(member,)``, at a percentage of the examples.
 
     Takes the mark nearest to it. NaN where a member had diverged by then.
     """
+    measured(run, quantity)
     return rows_at(run, percent)[quantity].to_numpy(float)
 
 
@@ -131,7 +143,7 @@ def rows_at(run: Run, percent: float = 100.0) -> pd.DataFrame:
 
 def curve(run: Run, quantity: str) -> pd.DataFrame:
     """Return ``quantity`` as a frame with a row for each mark and a column for each member."""
-    return run.table.pivot(index="examples", columns="member", values=quantity)
+    return measured(run, quantity).pivot(index="examples", columns="member", values=quantity)
 
 
 def whole_mean(values: pd.Series) -> float:
@@ -150,6 +162,10 @@ class Region:
     high: float = math.inf
     around_reported: bool = False
     times_reported: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"no value lies between {self.low} and {self.high}: exchange the ends")
 
     def placed(self, reported: float | None) -> tuple[float, float]:
         """Return the range in the unit of the claim."""
