@@ -518,7 +518,56 @@ def test_serve_shows_the_site_to_this_machine_only(root: Path, site: Path) -> No
 def test_a_port_that_is_taken_is_named(bioprop: Bioprop, site: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = bioprop(f"serve --no-browser --port {taken.getsockname()[1]}")
-    assert said.code == FAILED and f"Errno {errno.EADDRINUSE}" in said.err
+    assert said.code == FAILED and "cannot be used (Address already in use); --port 0" in said.err
+
+
+@pytest.mark.parametrize("ending", [".html", ".js", ".css", ".svg", ".json", ".woff", ".pdf"])
+def test_pages_have_types_of_their_own_whatever_the_machine_lists(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mimetypes.guess_type", lambda *_, **__: ("text/odd", None))
+    server = object.__new__(cli.Pages)
+    assert cli.Pages.guess_type(server, f"/page{ending}") not in ("text/odd", "text/plain")
+
+
+def test_what_the_file_system_refuses_is_said_in_words(bioprop: Bioprop, root: Path) -> None:
+    build = root / "_build"
+    aside = build.rename(root / "aside") if build.exists() else None
+    build.write_text("in the way")
+    try:
+        for line in ("chapter trial", "book --tier smoke"):
+            said = bioprop(line)
+            assert said.code == FAILED and "Errno" not in said.err
+            assert f"could not read or write {build}" in said.err
+            assert "a file is where a folder should be. Move it away" in said.err
+    finally:
+        build.unlink()
+        if aside:
+            aside.rename(build)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "a file: the disk is full"),
+        (OSError(errno.EROFS, "Read-only", "/there"), "/there: the file system is read-only"),
+        (OSError(errno.EIO, "Input/output error", "/there"), "/there: Input/output error"),
+    ],
+)
+def test_a_fault_of_the_disk_is_said_in_words(
+    error: OSError,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "chosen", fail)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["verify", "toy-network"])
+    assert stopped.value.code == FAILED
+    assert f"could not read or write {words}" in " ".join(capsys.readouterr().err.split())
 
 
 # The installed command

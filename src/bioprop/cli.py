@@ -4,6 +4,7 @@ import dis
 import functools
 import http.server
 import math
+import os
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from rich.table import Column, Table
 
 from bioprop import paths, studies, values
 from bioprop.choose import choose
+from bioprop.disk import why
 from bioprop.studies import TIERS, Study
 
 app = typer.Typer(
@@ -390,6 +392,33 @@ def book(
     out.print(f"open {site.HTML / 'index.html'}  (or: make serve)", soft_wrap=True)
 
 
+# Of what the site holds: those that a machine lists may be odd.
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".json": "application/json",
+    ".ipynb": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".pdf": "application/pdf",
+    ".csv": "text/csv",
+    ".bib": "text/plain",
+    ".txt": "text/plain",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+}
+
+
+class Pages(http.server.SimpleHTTPRequestHandler):
+    """Serves the site with types of its own."""
+
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        """Return the type of a file by the end of its name."""
+        return TYPES.get(Path(path).suffix) or super().guess_type(path)
+
+
 @app.command()
 def serve(
     port: Annotated[
@@ -397,7 +426,7 @@ def serve(
     ] = 8000,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
-    """Show the built site on this machine.
+    """Show the built site on this machine; from another, read it through a tunnel of ssh.
 
     Example: `bioprop serve --port 8080`
     """
@@ -406,10 +435,21 @@ def serve(
     folder = paths.BUILD / "html"
     if not (folder / "index.html").exists():
         raise SiteError("there is no built site yet; make it with: make book")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    handler = functools.partial(Pages, directory=str(folder))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise SiteError(
+            f"port {port} cannot be used ({error.strerror}); --port 0 takes any that is free"
+        ) from None
+    with server:
         address = f"http://127.0.0.1:{server.server_port}/"
         out.print(f"{address}  (Ctrl-C to stop)")
+        out.print(
+            "only this machine sees it; to read it from another, run there: "
+            f"ssh -L {server.server_port}:127.0.0.1:{server.server_port} <this machine>",
+            soft_wrap=True,
+        )
         if browser:
             webbrowser.open(address)
         try:
@@ -522,5 +562,8 @@ def main(words: list[str] | None = None) -> None:
     except expected as error:
         if isinstance(error, ValueError) and not is_message(error):
             raise
-        Console(stderr=True).print(f"bioprop: {error}", soft_wrap=True, markup=False, style="red")
+        told = str(error)
+        if isinstance(error, OSError):
+            told = f"could not read or write {error.filename or 'a file'}: {why(error)}"
+        Console(stderr=True).print(f"bioprop: {told}", soft_wrap=True, markup=False, style="red")
         sys.exit(2 if isinstance(error, ValueError) else 1)

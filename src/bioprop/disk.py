@@ -1,6 +1,9 @@
 """What a file system refuses, in words."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 REASONS = {
     errno.ENOSPC: "the disk is full. Free some space",
@@ -18,3 +21,16 @@ REASONS = {
 def why(error: OSError) -> str:
     """Say why something could not be read or written, and what to do."""
     return REASONS.get(error.errno or 0, f"{error.strerror or error}. Mend that")
+
+
+@contextmanager
+def using(place: Path, kind: type[Exception]) -> Iterator[None]:
+    """Turn what the file system refuses meanwhile into a message of a kind.
+
+    It names the file where the system does, else ``place``.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = error.filename if isinstance(error.filename, str) else place
+        raise kind(f"could not read or write {what}: {why(error)}") from error

@@ -24,6 +24,7 @@ from traitlets.config import Config
 
 from bioprop import paths, values
 from bioprop.choose import choose
+from bioprop.disk import using
 
 # What papermill can read of a parameter's annotation; a union is not among it.
 TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -152,6 +153,11 @@ def execute(name: str, target: Path, given: Mapping[str, Any]) -> float:
     """
     source = find(name)
     checked = check(source, given)
+    with using(target, ChapterError):
+        return _execute(name, source, target, checked)
+
+
+def _execute(name: str, source: Path, target: Path, checked: Mapping[str, Any]) -> float:
     partial = paths.BUILD / "failed" / f"{name}.ipynb"
     partial.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()

@@ -53,6 +53,17 @@ class Record(pydantic.BaseModel):
     _parts: tuple["Record", ...] = ()
     _wanted: int = 0
 
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> "Record":
+        """Refuse a record of nothing, and one that lacks values of some member or mark."""
+        members = {len(column) for column in self.labels.values()}
+        if len(members) != 1 or not (self.marks and self.values and members != {0}):
+            raise ValueError("it has no label for each member, no mark or no quantity")
+        for quantity, rows in self.values.items():
+            if len(rows) != len(self.marks) or {len(row) for row in rows} != members:
+                raise ValueError(f"{quantity} has not one value for each member at each mark")
+        return self
+
     @property
     def settings(self) -> Settings:
         """Return the settings the run was made with."""
@@ -282,7 +293,7 @@ def read(path: Path) -> Record:
         raise RecordError(f"no record {path}. Make it with: {command}") from None
     except OSError as error:
         raise fault(f"cannot be read ({error.strerror})") from None
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise fault(f"is truncated or damaged ({error})") from None
     if not isinstance(content, dict):
         raise fault("holds no JSON object")
