@@ -557,3 +557,17 @@ def test_a_published_data_set_has_a_digest_for_every_file_and_a_safe_address(nam
     assert all(len(bytes.fromhex(digest)) == 16 for digest in digests)
     assert dataset.url.startswith("https://")
     assert dataset.url.endswith("/") == (dataset.archive is None)
+
+
+def test_the_page_on_data_sets_has_every_name_address_file_and_digest() -> None:
+    page = (Path(__file__).parent.parent / "data-sets.md").read_text("utf-8")
+    for name, dataset in datasets.DATASETS.items():
+        assert f"| `{name}` |" in page and f"<{dataset.url}>" in page
+        for folder in (dataset.folder, *dataset.others):
+            assert f"`{folder}`" in page
+        for file, digest in dataset.files.items():
+            assert f"| `{dataset.folder}/{file}` | `{digest}` |" in page
+        if dataset.archive:
+            assert f"| `{dataset.archive_name}` | `{dataset.archive}` |" in page
+        if dataset.tree:
+            assert f"`{dataset.tree.sha256}`" in page
