@@ -100,6 +100,7 @@ def plain(text: str) -> str:
     "line, words",
     [
         ("run linear-tsk", "no study 'linear-tsk'; allowed: toy ... mean 'linear-task'?"),
+        ("list linear-tsk", "no study 'linear-tsk'; ... mean 'linear-task'?"),
         ("verify toy", "no study 'toy'; allowed: toy-network, linear-rates"),
         ("run toy-network --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("run toy-network --pending --tier smoke", "leave out settings, --tier, --variant"),
@@ -267,6 +268,7 @@ def test_list_names_every_study_and_what_is_recorded(bioprop: Bioprop) -> None:
     [row] = [line for line in said.out.splitlines() if "linear-task" in line]
     assert re.search(r"smoke, quick, paper \(4/4 recorded in [\d.]+ (s|min|h)\)", row)
     assert all(study in said.out for study in studies.STUDIES)
+    assert "shallow" not in row and "bp, fa, np, shallow" in bioprop("list linear-task").out
 
 
 def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(

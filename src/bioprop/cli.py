@@ -53,28 +53,37 @@ def chosen(study: str | None) -> list[Study]:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(study: StudiesArgument = []) -> None:  # noqa: B006
     """List the studies, their tiers, what is recorded, and how long that took to run.
 
-    Example: `bioprop list`
+    Of studies that are named the variants are listed, too.
+
+    Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
+    first = Column("study", no_wrap=True)
+    variants = [Column("variants", overflow="fold")] if study else []
+    table = Table(first, "title", *variants, "tiers")
+    for each in map(studies.get, study) if study else chosen(None):
+        names = [", ".join(each.variants)] if study else []
+        table.add_row(each.name, each.title, *names, ", ".join(_recorded(each)))
+    out.print(table)
+
+
+def _recorded(study: Study) -> list[str]:
+    """Say of each tier of a study how much is recorded, and how long that took."""
     from bioprop.book.costs import duration
     from bioprop.book.records import RECORDED, seconds
 
-    variants = Column("variants", overflow="fold")
-    table = Table(Column("study", no_wrap=True), "title", variants, "tiers")
-    for study in studies.STUDIES.values():
-        tiers = []
-        for tier in study.tiers:
-            names = [v for v in study.variants if RECORDED.has(study.name, tier, v)]
-            kept = {name: RECORDED.load(study.name, tier, name) for name in names}
-            share = f"{len(kept)}/{len(study.variants)} recorded"
-            there = sum(len(record.seeds) for record in kept.values())
-            wanted = sum(record.wanted for record in kept.values())
-            share += f", {there} of {wanted} seeds so far," if there < wanted else ""
-            tiers.append(f"{tier} ({share} in {duration(seconds(kept))})" if kept else tier)
-        table.add_row(study.name, study.title, ", ".join(study.variants), ", ".join(tiers))
-    out.print(table)
+    tiers = []
+    for tier in study.tiers:
+        names = [v for v in study.variants if RECORDED.has(study.name, tier, v)]
+        kept = {name: RECORDED.load(study.name, tier, name) for name in names}
+        share = f"{len(kept)}/{len(study.variants)} recorded"
+        there = sum(len(record.seeds) for record in kept.values())
+        wanted = sum(record.wanted for record in kept.values())
+        share += f", {there} of {wanted} seeds so far," if there < wanted else ""
+        tiers.append(f"{tier} ({share} in {duration(seconds(kept))})" if kept else tier)
+    return tiers
 
 
 @app.command()
