@@ -277,7 +277,8 @@ def test_a_full_disk_is_named_and_the_old_record_stays(store: Store, path: Path)
     [
         (errno.EROFS, "the file system is read-only. Point BIOPROP_ROOT at a copy"),
         (errno.EACCES, "permission was refused"),
-        (errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        (errno.EDQUOT, "your share of the disk is used up"),
+        (errno.EIO, os.strerror(errno.EIO)),
     ],
 )
 def test_a_folder_that_cannot_be_written_is_named(
