@@ -38,7 +38,8 @@ clean:  ## Remove the built book and all caches; keep .venv and data
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The stamp is written last and --clear removes it, so a setup cut short is done again.
-# pip is quiet in a log, and shows its progress to a person.
+# pip is quiet in a log, and shows its progress to a person. A requirement that bears a time to come
+# lends it to the stamp, or all would be set up at each call until then.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "bioprop needs Python 3.11 or newer, and PYTHON=$(PYTHON) is not:" \
@@ -48,3 +49,4 @@ $(READY): pyproject.toml constraints.txt
 	@[ -t 1 ] || quiet=--quiet; \
 	 $(VENV)/bin/python -m pip install $$quiet -c constraints.txt -e '.[book,cluster,test]'
 	@touch $@
+	@for file in $^; do [ ! $$file -nt $@ ] || touch -r $$file $@; done

@@ -67,7 +67,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def python(code: str, root: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Start Python on ``code`` with a root of its own and pipes to talk through; killed at last."""
+    """Start Python on ``code`` with a root of its own and pipes to talk through; killed at last.
+
+    What makes a root one is put there, where it is missing.
+    """
+    (root / "data" / "reported").mkdir(parents=True, exist_ok=True)
     tests = str(Path(__file__).parent)
     variables = {"BIOPROP_ROOT": str(root), "COLUMNS": "200", "NO_COLOR": "1"}
     process = subprocess.Popen(

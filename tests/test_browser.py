@@ -259,3 +259,28 @@ def test_a_link_on_the_cover_leads_to_the_figure(
     top = "document.getElementById('linear-nse').getBoundingClientRect().top"
     opened.page.wait_for_function(f"0 <= {top} && {top} < 200")
     assert opened.faults == []
+
+
+def test_the_search_of_a_page_opened_as_a_file_finds_pages_without_a_fault(
+    built: Built, visit: Callable[[str, str], Visit]
+) -> None:
+    opened = visit(f"{built.html.as_uri()}/", "search.html?q=alignment")
+    opened.page.wait_for_selector("#search-results li >> nth=3")
+    assert "make serve" in opened.page.inner_text("main")
+    opened.page.wait_for_load_state("networkidle")
+    assert opened.faults == []
+
+
+# What is wider than the page is cut off on paper.
+CUT = """() => [...document.querySelectorAll("pre")]
+    .filter(code => code.scrollWidth > code.clientWidth + 1).map(code => code.textContent)"""
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_paper_no_line_of_code_is_cut(
+    name: str, address: str, visit: Callable[[str, str], Visit]
+) -> None:
+    opened = visit(address, name)
+    opened.page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate(CUT) == []

@@ -5,6 +5,7 @@ import copy
 import logging
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,8 @@ import pytest
 from nbformat import NotebookNode
 from site_fixture import write_chapter
 
-from bioprop import paths
-from bioprop.book import chapters, claims, site
+from bioprop import paths, studies
+from bioprop.book import chapters, claims, compare, site
 from bioprop.book.records import RECORDED
 from bioprop.studies import STUDIES
 
@@ -226,10 +227,29 @@ def test_cleaning_twice_is_cleaning_once(notebook: NotebookNode) -> None:
     assert chapters.clean(copy.deepcopy(once)) == once
 
 
-def test_a_live_figure_says_what_it_shows(tiny: Path) -> None:
-    write_chapter(tiny, 'page.show("linear-nse")')
-    cell = chapters.clean(nbformat.read(tiny, as_version=4)).cells[-1]
-    assert cell.metadata["mystnb"]["image"]["alt"] == f"Live run. {chapters.alt('linear-nse')}"
+def test_a_live_figure_says_what_it_shows_and_a_readers_pictures_do_not_change_it(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = 'from bioprop.book.page import open_page\npage = open_page("linear-task", tier, {})\n'
+    write_chapter(
+        tiny,
+        page.format("members=members or None") + 'page.run()\npage.show("linear-nse")',
+        page.format("members=2, rate=0.5") + 'page.run()\npage.show("linear-nse")',
+    )
+    (tmp_path / "matplotlibrc").write_text("savefig.bbox: tight\nfigure.figsize: 2, 2\n")
+    alt = studies.get("linear-task").figure("linear-nse").alt
+    pictures = []
+    for own in ("", str(tmp_path / "matplotlibrc")):
+        monkeypatch.setenv("MATPLOTLIBRC", own)
+        chapters.execute("tiny", tmp_path / "done.ipynb", {"tier": "smoke"})
+        *_, plain, wild = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells
+        pictures.append(plain.outputs[-1].data["image/png"])
+        assert plain.metadata["mystnb"]["image"]["alt"] == f"Live run, tier smoke. {alt}"
+        assert wild.metadata["mystnb"]["image"]["alt"] == (
+            "Live run, tier smoke, members = 2, rate = 0.5. Diverged, and not drawn from there on: "
+            f"2 of 2 of bp, 2 of 2 of fa, 2 of 2 of np. With the study's own settings: {alt}"
+        )
+    assert pictures[0] == pictures[1]
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -238,6 +258,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a fraction of a network": ({"members": 2.5}, "'members' of 'tiny' must be int, not 2.5"),
     "nothing for a number": ({"members": None}, "'members' of 'tiny' must be int, not None"),
     "a number for a word": ({"tier": 3}, "'tier' of 'tiny' must be str, not 3"),
+    "an answer for a number": ({"members": True}, "'members' of 'tiny' must be int, not True"),
+    "a time for a number": ({"members": "1:30"}, "'members' of 'tiny' must be int, not '1:30'"),
     "a good one and a bad one": ({"tier": "smoke", "member": 2}, "Did you mean 'members'"),
 }
 
@@ -250,6 +272,21 @@ def test_a_bad_parameter_is_refused_before_anything_runs(
     monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
     with pytest.raises(ValueError, match=message):
         chapters.execute("tiny", tmp_path / "out.ipynb", given)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_a_study_of_a_chapter_refuses_is_refused_before_anything_runs(name: str) -> None:
+    compare.check(name, {"members": "2", "tier": "smoke"})
+    for wrong in ("-1", "1e9"):
+        with pytest.raises(ValueError, match=r"study '.*': setting members = "):
+            compare.check(name, {"members": wrong, "tier": "smoke"})
+    with pytest.raises(ValueError, match="no tier 'papper' in study"):
+        compare.check(name, {"tier": "papper"})
+
+
+def test_a_study_that_a_chapter_opens_with_what_other_cells_make_is_left_to_it(tiny: Path) -> None:
+    write_chapter(tiny, 'many = 2 * members\npage = open_page("toy-network", tier, members=many)')
+    compare.check("tiny", {"members": -3})
 
 
 def test_an_unknown_chapter_is_refused_with_the_nearest_name(tiny: Path, tmp_path: Path) -> None:
@@ -327,6 +364,33 @@ def test_what_stops_the_chapters_ends_those_under_way(
     assert begun.exists() and not ended.exists()
     assert psutil.Process().children() == before
     assert not caplog.messages and logging.root.manager.disable == logging.NOTSET
+
+
+def test_a_chapter_runs_where_the_folder_for_temporary_files_has_a_long_name(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    write_chapter(tiny, "print(tier)")
+    chapters.execute("tiny", tmp_path / "out.ipynb", {})
+    assert not list(long.iterdir())
+    monkeypatch.setattr(chapters, "SOCKET", 10)
+    with pytest.raises(chapters.ChapterError, match="set TMPDIR to another one"):
+        chapters.execute("tiny", tmp_path / "out.ipynb", {})
+
+
+def test_a_readers_own_start_of_ipython_does_not_reach_a_chapter(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-mine.py").write_text("tier = members = mine = 7")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    write_chapter(tiny, "print('mine' in dir())")
+    chapters.execute("tiny", tmp_path / "out.ipynb", {})
+    done = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert done.cells[-1].outputs[0].text == "False\n"
 
 
 def test_a_kernel_that_does_not_start_is_named(

@@ -12,9 +12,9 @@ import pytest
 import scipy.stats
 
 from bioprop import paths, studies
-from bioprop.book import changes, claims
+from bioprop.book import changes, claims, figures
 from bioprop.book.claims import Judgement, Verdict, criterion, judge, judge_all, reported_value
-from bioprop.book.records import RECORDED, Record, Store
+from bioprop.book.records import RECORDED, Record, RecordError, Store
 from bioprop.studies import Claim, Region, Study, drawing, reported, within
 from bioprop.studies.study import at_least, sized
 from bioprop.studies.summaries import (
@@ -516,3 +516,46 @@ def test_a_rank_correlation_is_that_of_scipy_ties_and_all() -> None:
     mean, low, high = RANK_CORRELATION.of(pairs)
     assert mean == pytest.approx(scipy.stats.spearmanr(*pairs).statistic)
     assert low < mean < high
+
+
+@pytest.mark.parametrize("ends", [(1.0, -1.0), (float("nan"), 1.0), (0.0, float("nan"))])
+def test_a_region_without_a_value_is_refused_where_it_is_made(ends: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="no value lies between"):
+        Region(*ends)
+
+
+def test_a_claim_with_other_than_one_value_for_each_member_is_refused() -> None:
+    seven = Study(**{**vars(LINEAR), "claims": [claim(np.arange(7.0), figure="linear-nse")]})
+    with pytest.raises(ValueError, match="claim 'c' measures 7 values where there are 20 members"):
+        judge_all(seven, RECORDED.runs(LINEAR, "paper"), "paper")
+
+
+def test_a_quantity_that_was_not_measured_is_said_in_words() -> None:
+    run = RECORDED.load("linear-task", "paper", "fa")
+    old = Record(**run.model_dump() | {"values": {"nse": run.values["log_nse"]}})
+    runs = {**RECORDED.runs(LINEAR, "paper"), "fa": old}
+    judged = {each.claim.id: each for each in judge_all(LINEAR, runs, "paper")}
+    assert judged["linear-fa-final"].verdict == "cannot be judged"
+    why = "'log_nse' was not measured, only member, seed, examples, nse; make the records of line"
+    assert judged["linear-fa-final"].why.startswith(why)
+    with pytest.raises(RecordError, match="figure 'linear-nse' cannot be drawn: 'log_nse' was not"):
+        figures.draw(LINEAR.figure("linear-nse"), runs)
+
+
+@pytest.mark.parametrize("lost", [["fa"], ["fa", "bp"], list(LINEAR.variants), []])
+def test_a_record_that_is_missing_is_named_with_what_makes_it(
+    lost: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    for variant in LINEAR.variants:
+        if variant not in lost:
+            store.save(RECORDED.load("linear-task", "paper", variant))
+    monkeypatch.setattr(claims, "RECORDED", store)
+    said = claims.lacking(LINEAR)
+    if not 0 < len(lost) < len(LINEAR.variants):
+        assert said is None
+        return
+    names = [name for name in LINEAR.variants if name in lost]
+    assert said and said.startswith(f"linear-task: no record of {', '.join(names)} at tier paper")
+    command = "bioprop run linear-task --tier paper"
+    assert said.endswith(f"{command} {' '.join(f'--variant {name}' for name in names)}")

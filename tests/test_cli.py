@@ -3,6 +3,7 @@
 import errno
 import inspect
 import json
+import os
 import re
 import shlex
 import socket
@@ -19,7 +20,7 @@ import pytest
 import typer
 from helpers import contents, copy_root, edit, python
 
-from bioprop import cli, studies
+from bioprop import cli, studies, values
 from bioprop.book import parts
 from bioprop.book.records import Store, read
 
@@ -99,6 +100,7 @@ def plain(text: str) -> str:
     "line, words",
     [
         ("run linear-tsk", "no study 'linear-tsk'; allowed: toy ... mean 'linear-task'?"),
+        ("list linear-tsk", "no study 'linear-tsk'; ... mean 'linear-task'?"),
         ("verify toy", "no study 'toy'; allowed: toy-network, linear-rates"),
         ("run toy-network --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("run toy-network --pending --tier smoke", "leave out settings, --tier, --variant"),
@@ -107,6 +109,8 @@ def plain(text: str) -> str:
         ("book --tier papper", "no tier 'papper'; ... mean 'paper'?"),
         ("book -p rtae=1", "no parameter 'rtae' in the chapters; ... mean 'rate'?"),
         ("book -p rate=quick", "'rate' of 'target-propagation' must be float, not 'quick'"),
+        ("book --tier smoke -p rate=nan", "setting rate = nan: Input ... finite"),
+        ("book --tier smoke -p members=-1", "setting members = -1: ... or equal to 1"),
         (
             "run linear-task --variant bpp",
             "no variant 'bpp' in study 'linear-task'; ... mean 'bp'?",
@@ -118,32 +122,55 @@ def plain(text: str) -> str:
         ("run linear-task --set rate", "settings are given as name=value, ... not 'rate'"),
         ("run linear-task --set =0.1", "settings are given as name=value, ... not '=0.1'"),
         ("run linear-task --set ''", "settings are given as name=value, ... not ''"),
-        ("run linear-task --set 'sizes=[30, 20'", "'[30, 20' is no number, word, [list]"),
+        ("run linear-task --set 'sizes=[30, 20'", "'[30, 20' is no list; ... [30, 20, 10]"),
         ("run linear-task --set rate=fast", "setting rate = 'fast': Input ... a valid number"),
-        ("run linear-task --set rate=", "setting rate = None: Input ... a valid number"),
+        ("run linear-task --set rate=", "setting rate = '': Input ... a valid number"),
         ("run linear-task --set rate=-1", "setting rate = -1: Input ... greater than 0"),
-        ("run linear-task --set rate=.nan", "setting rate = nan: Input"),
+        ("run linear-task --set rate=nan", "setting rate = nan: Input ... finite"),
         ("run linear-task --set rate=1e999", "setting rate = inf: Input ... finite"),
         ("run linear-task --set examples=1.5", "setting examples = 1.5: ... a valid integer"),
+        ("run linear-task --set rate=yes", "setting rate = 'yes': Input ... a valid number"),
+        ("run linear-task --set members=1:30", "setting members = '1:30': ... a valid integer"),
+        ("run linear-task --set members=true", "setting members = 'true': ... a valid integer"),
+        ("run linear-task --set slope=1", "no setting 'slope'"),
+        ("run mnist --tier smoke --set slope=perhaps", "setting slope = 'perhaps': ... boolean"),
+        (f"run linear-task --set members={10**20}", "setting members = 1000 ... equal to 1000000"),
+        ("run linear-task --set members=1e9", "setting members = 1000 ... equal to 1000000"),
+        (f"run linear-task --seeds {10**30}", "setting members = 1000 ... equal to 1000000"),
+        ("run linear-task --set first_seed=1e10", "setting first_seed = ... equal to 1000000000"),
         ("run linear-task --set 'sizes=[30, 20]'", "setting sizes.2 = [30, 20]: Field required"),
         ("run linear-task --set 'sizes=[3, 0, 1]'", "setting sizes.1 = 0: ... or equal to 1"),
         ("run linear-task --seeds 0", "setting members = 0: ... or equal to 1"),
         ("run --tier smoke --set rtae=1", "no setting 'rtae' in study 'toy-network'"),
-        ("run linear-task --set rate=2024-01-01", "setting rate = datetime.date(2024"),
+        ("run linear-task --set rate=2024-01-01", "setting rate = '2024-01-01': Input"),
         ("run linear-task --precision float16", "setting precision = 'float16': ... 'float32'"),
-        ("run linear-task --device gpu", "setting device = 'gpu': ... match pattern"),
+        (
+            "run linear-task --device gpu",
+            "setting device = 'gpu': allowed are cpu, ... cuda:1",
+        ),
+        (
+            "run linear-task --device mps",
+            "setting device = 'mps': allowed are cpu, ... cuda:1",
+        ),
+        ("run freezing --set turns=[12,5]", "setting turns.1 = '5': ... such as 12 or 4"),
         ("run linear-task --tier smoke --device cuda:99", "'cuda:99' is not here ... --device cpu"),
         ("run linear-task --tier smoke --set rule=bpp", "no learning rule 'bpp'; ... mean 'bp'?"),
-        ("run linear-task --tier smoke --set rule=7", "setting rule = 7: ... a valid string"),
+        ("run linear-task --tier smoke --set rule=7", "setting rule = '7': no learning rule '7'"),
         ("run toy-network --tier smoke --set rule=np", "setting rule = 'np': ... 'bp' or 'fa'"),
         ("run alignment-needed --set rule=bp", "setting rule = 'bp': ... 'rotated'"),
         ("chapter trail", "no chapter 'trail'; ... mean 'trial'?"),
         ("chapter trial -p membres=5", "no parameter 'membres' in chapter 'trial'; ... 'members'?"),
         ("chapter trial -p members", "settings are given as name=value, ... not 'members'"),
         ("chapter trial -p members=many", "'members' of 'trial' must be int, not 'many'"),
-        ("chapter trial -p members=1.5", "'members' of 'trial' must be int, not 1.5"),
-        ("chapter trial -p rate=[1]", "'rate' of 'trial' must be float, not [1]"),
-        ("chapter trial -p tier=1", "'tier' of 'trial' must be str, not 1"),
+        ("chapter trial -p members=1.5", "'members' of 'trial' must be int, not '1.5'"),
+        ("chapter trial -p members=1:30", "'members' of 'trial' must be int, not '1:30'"),
+        ("chapter trial -p rate=yes", "'rate' of 'trial' must be float, not 'yes'"),
+        ("chapter trial -p rate=[1]", "'rate' of 'trial' must be float, not '[1]'"),
+        ("chapter linear-task -p members=-3", "setting members = -3: ... or equal to 1"),
+        ("chapter linear-task -p members=1e9", "setting members = ... equal to 1000000"),
+        ("chapter linear-task -p rate=inf", "setting rate = inf: Input ... finite"),
+        ("chapter deeper -p rate=-1", "setting rate = -1.0: ... greater than 0"),
+        ("chapter linear-task -p tier=reduced", "no tier 'reduced' in study 'linear-task'"),
         ("data fetch mnits", "no data set 'mnits'; allowed: mnist, cifar10, ... mean 'mnist'?"),
         ("data check cifar", "no data set 'cifar'; ... mean 'cifar10'?"),
         ("paint", "No such command 'paint'"),
@@ -228,7 +255,8 @@ def test_an_example_of_the_help_is_understood(line: str) -> None:
     for name in [named] if isinstance(named, str) else named:
         study = studies.get(name)
         for variant in given.get("variant") or study.variants:
-            study.configure(given.get("tier", "quick"), variant, **cli.parse(given.get("set_", [])))
+            changes = study.read(values.pairs(given.get("set_", [])))
+            study.configure(given.get("tier", "quick"), variant, **changes)
 
 
 # Work
@@ -240,6 +268,7 @@ def test_list_names_every_study_and_what_is_recorded(bioprop: Bioprop) -> None:
     [row] = [line for line in said.out.splitlines() if "linear-task" in line]
     assert re.search(r"smoke, quick, paper \(4/4 recorded in [\d.]+ (s|min|h)\)", row)
     assert all(study in said.out for study in studies.STUDIES)
+    assert "shallow" not in row and "bp, fa, np, shallow" in bioprop("list linear-task").out
 
 
 def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(
@@ -331,6 +360,13 @@ def test_what_is_missing_is_said(bioprop: Bioprop, begun: Path) -> None:
     assert "paper (3/3 recorded, 82 of 120 seeds so far, in" in bioprop("list").out
     said = bioprop("scorecard").out
     assert said.count("2 of 40 networks so far") == 2 and said.count("so far") == 2
+
+
+def test_a_scorecard_says_which_record_it_lacks(bioprop: Bioprop, kept: Path) -> None:
+    kept.unlink()
+    said = bioprop("scorecard")
+    assert said.code == DONE and "toy-network: no record of small at tier paper" in said.out
+    assert "bioprop run toy-network --tier paper --variant small" in said.out
 
 
 def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
@@ -484,7 +520,56 @@ def test_serve_shows_the_site_to_this_machine_only(root: Path, site: Path) -> No
 def test_a_port_that_is_taken_is_named(bioprop: Bioprop, site: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = bioprop(f"serve --no-browser --port {taken.getsockname()[1]}")
-    assert said.code == FAILED and f"Errno {errno.EADDRINUSE}" in said.err
+    assert said.code == FAILED and "cannot be used (Address already in use); --port 0" in said.err
+
+
+@pytest.mark.parametrize("ending", [".html", ".js", ".css", ".svg", ".json", ".woff", ".pdf"])
+def test_pages_have_types_of_their_own_whatever_the_machine_lists(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mimetypes.guess_type", lambda *_, **__: ("text/odd", None))
+    server = object.__new__(cli.Pages)
+    assert cli.Pages.guess_type(server, f"/page{ending}") not in ("text/odd", "text/plain")
+
+
+def test_what_the_file_system_refuses_is_said_in_words(bioprop: Bioprop, root: Path) -> None:
+    build = root / "_build"
+    aside = build.rename(root / "aside") if build.exists() else None
+    build.write_text("in the way")
+    try:
+        for line in ("chapter trial", "book --tier smoke"):
+            said = bioprop(line)
+            assert said.code == FAILED and "Errno" not in said.err
+            assert f"could not read or write {build}" in said.err
+            assert "a file is where a folder should be. Move it away" in said.err
+    finally:
+        build.unlink()
+        if aside:
+            aside.rename(build)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "a file: the disk is full"),
+        (OSError(errno.EROFS, "Read-only", "/there"), "/there: the file system is read-only"),
+        (OSError(errno.EIO, "Input/output error", "/there"), "/there: Input/output error"),
+    ],
+)
+def test_a_fault_of_the_disk_is_said_in_words(
+    error: OSError,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "chosen", fail)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["verify", "toy-network"])
+    assert stopped.value.code == FAILED
+    assert f"could not read or write {words}" in " ".join(capsys.readouterr().err.split())
 
 
 # The installed command
@@ -499,6 +584,52 @@ def test_the_installed_command_ends_with_the_exit_code(
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [(["scorecard"], e) for e in ("ascii", "latin-1", "utf-8")] + [(["run", "–"], "ascii")],
+)
+def test_the_installed_command_prints_in_any_locale(
+    words: list[str], encoding: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIOPROP_ROOT", str(root))
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("COLUMNS", "120")
+    command = [str(Path(sys.executable).with_name("bioprop")), *words]
+    done = subprocess.run(command, capture_output=True, encoding=encoding, timeout=60)
+    assert done.returncode == (WRONG if "–" in words else DONE), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    if words == ["scorecard"]:
+        minus = "−" if encoding == "utf-8" else "-"
+        assert re.search(rf"linear-fa-lead-10 .*{minus}0\.80 .* {minus}0\.\d\d \[", done.stdout)
+
+
+def test_a_readers_settings_reach_no_command(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {
+        "PYTHONWARNINGS": "error",
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONSTARTUP": "mine.py",
+        "SOURCE_DATE_EPOCH": "0",
+        "MPLBACKEND": "tkagg",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+    }
+    (tmp_path / "matplotlibrc").write_text("savefig.bbox: tight\n")
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    code = (
+        "import json, os\nfrom bioprop.start import settle\nsettle()\nimport matplotlib\n"
+        "own = matplotlib.rcParams\n"
+        "print(json.dumps([dict(os.environ), own['backend'], own['savefig.bbox']]))"
+    )
+    with python(code, root) as process:
+        said, complaint = process.communicate(timeout=60)
+    left, backend, box = json.loads(said)
+    assert (backend.lower(), box) == ("agg", None), complaint
+    assert not {name for name in theirs if left.get(name) == theirs[name]}
+    assert left["PATH"] == os.environ["PATH"]
 
 
 # Messages and faults

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import os
+import re
 import shutil
 import tarfile
 import threading
@@ -48,11 +49,15 @@ def zipped(**members: bytes) -> bytes:
 
 
 class Server:
-    """What a publisher's server does: sends ``files``, and ``broken`` ones half; counts."""
+    """What a publisher's server does: sends ``files``, and ``broken`` ones half; counts.
+
+    Before that it answers in each of the ways that ``moods`` lists, once: a code, or 0 to hang up.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.broken: set[str] = set()
+        self.moods: list[int] = []
         self.asked: list[str] = []
         self.url = ""
 
@@ -66,8 +71,9 @@ def server() -> Iterator[Server]:
         def do_GET(self) -> None:
             name = self.path.removeprefix("/")
             state.asked.append(name)
-            if name not in state.files:
-                self.send_error(404)
+            mood = state.moods.pop(0) if state.moods else 200 if name in state.files else 404
+            if mood != 200:
+                self.send_error(mood) if mood else self.connection.close()
                 return
             content = state.files[name]
             self.send_response(200)
@@ -91,6 +97,7 @@ def server() -> Iterator[Server]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own, and no other place to look at."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets, "PAUSES", (0.0, 0.0))
     monkeypatch.delenv("BIOPROP_DATA", raising=False)
     for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
@@ -169,7 +176,7 @@ def send_nothing(server: Server) -> None:
 
 BREAK: dict[str, tuple[Callable[[Server], None], str]] = {
     "the connection is dropped half-way": (drop, "could not fetch"),
-    "another file is sent": (send_another, "does not match"),
+    "another file is sent": (send_another, "26 bytes that begin with b'<html>Please log in"),
     "the file is not there": (send_nothing, "404"),
 }
 
@@ -182,7 +189,8 @@ def test_a_failed_download_names_the_address_and_leaves_nothing(
     first = next(iter(publisher.files))
     spoil, words = BREAK[fault]
     spoil(publisher)
-    with pytest.raises(DataError, match="Try again later, or put the published") as refused:
+    advice = r"Try again later, or put .* into .*(small|cache) from"
+    with pytest.raises(DataError, match=advice) as refused:
         datasets.fetch("small")
     assert f"{publisher.url}{first}" in str(refused.value) and words in str(refused.value)
     assert contents(cache) == {}
@@ -196,6 +204,81 @@ def test_after_a_failed_download_the_next_one_serves(publisher: Server, cache: P
     publisher.broken = set()
     datasets.fetch("small")
     assert contents(cache / "small") == FILES
+
+
+@pytest.mark.usefixtures("sockets")
+@pytest.mark.parametrize("mood", [0, 429, 500, 503])
+def test_a_download_that_breaks_off_is_tried_again(
+    mood: int, publisher: Server, cache: Path
+) -> None:
+    publisher.moods = [mood, mood]
+    datasets.fetch("small")
+    assert contents(cache) == {f"small/{name}": content for name, content in FILES.items()}
+    assert len(publisher.asked) == len(publisher.files) + 2
+
+
+@pytest.mark.usefixtures("sockets")
+@pytest.mark.parametrize(("mood", "times"), [(503, 3), (403, 1), (404, 1)])
+def test_a_download_is_given_up_after_three_tries_and_at_once_where_the_server_refuses_it(
+    mood: int, times: int, publisher: Server
+) -> None:
+    publisher.moods = [mood] * 9
+    with pytest.raises(DataError, match=f"could not fetch .*{mood}"):
+        datasets.fetch("small")
+    assert len(publisher.asked) == times
+
+
+@pytest.mark.usefixtures("sockets")
+def test_the_advice_of_a_failed_download_can_be_followed_to_the_letter(
+    publisher: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIOPROP_DATA", str(tmp_path / "own"))
+    sound, publisher.files = publisher.files, {}
+    with pytest.raises(DataError, match=f"BIOPROP_DATA is '{tmp_path / 'own'}'") as refused:
+        datasets.fetch("small")
+    [(names, place)] = re.findall(r"or put (.*) into (\S+) from a copy", str(refused.value))
+    Path(place).mkdir(parents=True, exist_ok=True)
+    for name in names.split(", "):
+        (Path(place) / name).write_bytes(sound[name])
+    assert datasets.fetch("small") == [tmp_path / "own" / "small" / name for name in FILES]
+
+
+def test_what_a_killed_download_left_is_swept_by_the_next(publisher: Server, cache: Path) -> None:
+    left = cache / "small" / ".partial"
+    (left / "folder").mkdir(parents=True)
+    for name in ("half", "lock", "folder/file"):
+        (left / name).write_bytes(b"half of a file")
+    datasets.fetch("small")
+    assert contents(cache) == {f"small/{name}": content for name, content in FILES.items()}
+
+
+def test_a_second_process_at_the_same_download_is_refused(publisher: Server, cache: Path) -> None:
+    with datasets._scratch(cache / "small"), pytest.raises(DataError, match="another process is"):
+        datasets.fetch("small")
+    assert publisher.asked == []
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_not_the_server(
+    publisher: Server, cache: Path
+) -> None:
+    cache.parent.mkdir(exist_ok=True)
+    cache.write_text("a file")
+    with pytest.raises(DataError, match=f"could not write in {cache}/small: a file is where a fol"):
+        datasets.fetch("small")
+    assert publisher.asked == []
+
+
+def test_what_is_missing_in_a_folder_that_cannot_be_written_is_fetched_elsewhere(
+    publisher: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = put(tmp_path / "own", images=FILES["images"])
+    monkeypatch.setenv("BIOPROP_DATA", str(tmp_path / "own"))
+    can = os.access  # who runs this may be allowed everything
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "own" not in Path(path).parts and can(path, mode)
+    )
+    assert datasets.fetch("small") == [cache / "small" / name for name in FILES]
+    assert contents(own) == {"images": FILES["images"]}
 
 
 @pytest.mark.usefixtures("sockets")
@@ -243,7 +326,7 @@ def test_checking_what_is_nowhere_says_where_it_was_looked_for(
 ) -> None:
     with pytest.raises(DataError, match="Fetch it with: bioprop data fetch small") as refused:
         datasets.check("small")
-    assert "$BIOPROP_DATA" in str(refused.value) and str(cache) in str(refused.value)
+    assert "BIOPROP_DATA is not set" in str(refused.value) and str(cache) in str(refused.value)
 
 
 # Where it is looked for
@@ -294,6 +377,30 @@ def test_the_home_folder_and_other_names_of_a_folder_are_known(
     monkeypatch.setenv("BIOPROP_DATA", "~/own")
     folder = put(tmp_path / "own" / "Named", **FILES)
     assert datasets.check("small") == [folder / name for name in FILES]
+
+
+@pytest.mark.parametrize("named", ["", "Named", "Named/small"])
+def test_the_variable_may_name_the_folder_of_the_data_set_itself(
+    named: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {name: md5(content) for name, content in FILES.items()}
+    small = Dataset("other", digests, "http://127.0.0.1:9/", others=("Named/small",))
+    monkeypatch.setattr(datasets, "DATASETS", {"small": small})
+    monkeypatch.setenv("BIOPROP_DATA", str(tmp_path / "own" / named))
+    folder = put(tmp_path / "own" / "Named", **FILES)
+    assert datasets.check("small") == [folder / name for name in FILES]
+
+
+def test_without_a_copy_of_the_book_the_variable_names_the_folder(
+    publisher: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "REPORTED", tmp_path / "nowhere")
+    for ask in (datasets.fetch, datasets.check):
+        with pytest.raises(DataError, match="set BIOPROP_DATA to a folder for data sets"):
+            ask("small")
+    assert not cache.exists() and publisher.asked == []
+    monkeypatch.setenv("BIOPROP_DATA", str(tmp_path / "own"))
+    assert datasets.fetch("small") == [tmp_path / "own" / "small" / name for name in FILES]
 
 
 # Archives
@@ -351,10 +458,21 @@ def by_hand(
 def test_an_archive_that_was_put_there_by_hand_is_taken(
     ask: Callable[[str], list[Path]], by_hand: Path, cache: Path
 ) -> None:
-    assert ask("small") == [cache / "small" / name for name in FILES]
-    assert contents(cache / "small") == FILES
+    folder = by_hand.parent / "small"
+    assert ask("small") == [folder / name for name in FILES]
+    assert contents(folder) == FILES
     by_hand.unlink()
-    assert datasets.check("small") == [cache / "small" / name for name in FILES]
+    assert datasets.check("small") == [folder / name for name in FILES]
+
+
+@pytest.mark.parametrize("ask", [datasets.fetch, datasets.check])
+def test_an_archive_in_the_cache_is_taken(
+    ask: Callable[[str], list[Path]], by_hand: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BIOPROP_DATA")
+    cache.mkdir()
+    by_hand.rename(cache / by_hand.name)
+    assert ask("small") == [cache / "small" / name for name in FILES]
 
 
 def test_an_archive_completes_a_folder_and_never_replaces_what_is_wrong_there(
@@ -439,3 +557,17 @@ def test_a_published_data_set_has_a_digest_for_every_file_and_a_safe_address(nam
     assert all(len(bytes.fromhex(digest)) == 16 for digest in digests)
     assert dataset.url.startswith("https://")
     assert dataset.url.endswith("/") == (dataset.archive is None)
+
+
+def test_the_page_on_data_sets_has_every_name_address_file_and_digest() -> None:
+    page = (Path(__file__).parent.parent / "data-sets.md").read_text("utf-8")
+    for name, dataset in datasets.DATASETS.items():
+        assert f"| `{name}` |" in page and f"<{dataset.url}>" in page
+        for folder in (dataset.folder, *dataset.others):
+            assert f"`{folder}`" in page
+        for file, digest in dataset.files.items():
+            assert f"| `{dataset.folder}/{file}` | `{digest}` |" in page
+        if dataset.archive:
+            assert f"| `{dataset.archive_name}` | `{dataset.archive}` |" in page
+        if dataset.tree:
+            assert f"`{dataset.tree.sha256}`" in page

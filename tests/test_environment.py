@@ -1,7 +1,11 @@
 """pyproject.toml, constraints.txt and environment.yml describe one environment: this one."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
+import time
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import chain
@@ -101,3 +105,24 @@ def test_citations_name_this_version() -> None:
     zenodo = json.loads((ROOT / ".zenodo.json").read_text())
     assert citation["version"] == zenodo["version"] == PROJECT["version"]
     assert citation["title"] == zenodo["title"]
+
+
+# Sets nothing up but the folder.
+FAKE = """#!/bin/sh
+[ "$2" = venv ] || exit 0
+mkdir -p .venv/bin
+ln -sf /bin/true .venv/bin/python
+"""
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600], ids=["of the past", "of times to come"])
+def test_the_environment_is_set_up_once_whatever_the_clock_said(ahead: int, tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    then = time.time() + ahead
+    os.utime(tmp_path / "pyproject.toml", (then, then))
+    (tmp_path / "fake").write_text(FAKE)
+    (tmp_path / "fake").chmod(0o755)
+    words = ["make", "-C", str(tmp_path), ".venv/ready", "PYTHON=./fake"]
+    said = [subprocess.run(words, capture_output=True, text=True, check=True).stdout for _ in "ab"]
+    assert ["Setting up" in each for each in said] == [True, False]

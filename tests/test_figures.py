@@ -22,7 +22,7 @@ from pybtex.database import parse_file
 import bioprop
 from bioprop import studies
 from bioprop.book import claims, figures, index
-from bioprop.book.records import RECORDED
+from bioprop.book.records import RECORDED, Record
 from bioprop.studies import Figure, Study, drawing
 
 SHOWN = [
@@ -74,6 +74,44 @@ def test_a_figure_is_laid_out_for_good_and_rounded() -> None:
     assert [axes.get_position().bounds for axes in picture.axes] == before
     assert np.array(before) == pytest.approx(np.round(before, 6), abs=1e-12)
     plt.close(picture)
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [
+        ("linear-task", "linear-nse"),
+        ("depth", "depth-nse"),
+        ("mnist", "mnist-error"),
+        ("mnist-readings", "mnist-replication"),
+    ],
+)
+def test_reported_points_stay_at_their_own_examples_where_a_run_is_shorter(
+    name: str, figure: str
+) -> None:
+    study = studies.get(name)
+    whole = RECORDED.runs(study, "paper")
+    short = {variant: shortened(run) for variant, run in whole.items()}
+    points = [
+        reported_points(figures.draw(study.figure(figure), runs)[0]) for runs in (whole, short)
+    ]
+    assert points[0] == points[1] and points[0]
+
+
+def shortened(run: Record) -> Record:
+    """Return the first half of a run, as if no more of it had been asked for."""
+    half = (len(run.marks) + 1) // 2
+    values = {name: rows[:half] for name, rows in run.values.items()}
+    asked = run.configuration | {"examples": run.marks[half - 1]}
+    changes = {"marks": run.marks[:half], "values": values, "configuration": asked}
+    return Record(**run.model_dump() | changes)
+
+
+def reported_points(picture: matplotlib.figure.Figure) -> list[list[tuple[float, float]]]:
+    """Return the points of a figure that are drawn hollow, as the paper's are; and close it."""
+    plt.close(picture)
+    lines = [line for axes in picture.axes for line in axes.lines]
+    hollow = [line for line in lines if line.get_markerfacecolor() == "white"]
+    return [list(map(tuple, line.get_xydata())) for line in hollow]
 
 
 def test_a_figure_is_drawn_once_for_each_picture_file(

@@ -140,6 +140,12 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "future schema": (lambda p: edit(p, schema_version=2), "2; this bioprop reads version 1"),
     "unknown field": (lambda p: edit(p, mood="good"), "is not a record"),
     "missing field": (lambda p: edit(p, marks=None), "is not a record"),
+    "no members": (lambda p: edit(p, labels={"seed": []}), "is not a record"),
+    "no labels": (lambda p: edit(p, labels={}), "is not a record"),
+    "no marks": (lambda p: edit(p, marks=[]), "is not a record"),
+    "no quantity": (lambda p: edit(p, values={}), "is not a record"),
+    "a value less": (lambda p: edit(p, labels={"seed": [0, 1, 2, 3]}), "is not a record"),
+    "nested": (lambda p: p.write_text("[" * 100_000), "is truncated or damaged"),
     "another variant's": (lambda p: edit(p, variant="anywhere"), "of toy-network/smoke/anywhere"),
     "another tier's": (lambda p: edit(p, tier="paper"), "is that of toy-network/paper/small"),
     "unknown setting": (configuration(rates=1.0), "no setting 'rates'"),
@@ -271,7 +277,8 @@ def test_a_full_disk_is_named_and_the_old_record_stays(store: Store, path: Path)
     [
         (errno.EROFS, "the file system is read-only. Point BIOPROP_ROOT at a copy"),
         (errno.EACCES, "permission was refused"),
-        (errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        (errno.EDQUOT, "your share of the disk is used up"),
+        (errno.EIO, os.strerror(errno.EIO)),
     ],
 )
 def test_a_folder_that_cannot_be_written_is_named(

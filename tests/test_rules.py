@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from typing import Any
 
 import pytest
@@ -259,3 +260,9 @@ def test_an_option_with_a_value_for_each_unit_is_refused(
     sizes = (6, 4, 4, 3) if "rotated" in case[0] else WIDTHS
     with pytest.raises(ValueError, match=r"shape \(1, 1, 3\) given where each member has one"):
         training(case[0], sizes=sizes, options=OTHERS.get(case[0], {}) | {case[1]: wrong}).until(1)
+
+
+@pytest.mark.parametrize("rule_name", RULES)
+def test_a_rule_names_the_paper_it_is_from(rule_name: str) -> None:
+    said = inspect.getdoc(RULES[rule_name]) or ""
+    assert re.search(r"[A-Z]\w+ .*\b(19|20)\d\d\b|\(ours\)", said), said

@@ -5,20 +5,25 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 import torch
-from helpers import python
+from helpers import TOY, python
+from rich.console import Console
 
 from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
 from bioprop.book.closeness import ROUNDING
+from bioprop.book.page import open_page
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences
 from bioprop.deep.training import Training as DeepTraining
 from bioprop.learning import Training
@@ -315,6 +320,43 @@ def test_a_device_that_is_not_here_is_refused_before_anything_is_written(
     assert not store.folder.exists() and not cache.exists()
 
 
+def test_nothing_runs_or_is_written_where_the_library_is_installed_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CACHE", "BUILD", "REPORTED"):
+        monkeypatch.setattr(paths, name, tmp_path / name)
+    with pytest.raises(ValueError, match=r"is no copy of the book; set BIOPROP_ROOT to one"):
+        open_page("toy-network", tier="smoke")
+    with pytest.raises(ValueError, match=r"is no copy of the book; set BIOPROP_ROOT to one"):
+        runs.run(studies.get(TOY[0]), *TOY[1:])
+    assert not list(tmp_path.iterdir())
+
+
+FAR_TOO_LARGE: dict[str, Callable[[], object]] = {
+    "PyTorch": lambda: torch.empty(2**60, dtype=torch.uint8),
+    "PyTorch, too large to count": lambda: torch.empty(2**62, 2**62),
+    "NumPy": lambda: np.empty(2**60, dtype=np.uint8),
+    "NumPy, too large to count": lambda: np.empty((2**40, 2**40)),
+    "Python": lambda: bytearray(2**60),
+}
+
+
+@pytest.mark.parametrize("library", FAR_TOO_LARGE)
+def test_a_run_that_needs_too_much_memory_says_so_in_words(library: str, store: Store) -> None:
+    greedy = dataclasses.replace(studies.get(TOY[0]), run=lambda *_: FAR_TOO_LARGE[library]())
+    with pytest.raises(ValueError, match="'toy-network' needs more memory than is here"):
+        runs.run(greedy, *TOY[1:], store=store)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("no such axis")])
+def test_other_errors_of_a_run_are_left_as_they_are(error: Exception, store: Store) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        runs.run(dataclasses.replace(studies.get(TOY[0]), run=fail), *TOY[1:], store=store)
+
+
 def test_a_record_says_on_which_device_it_was_made(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -539,6 +581,24 @@ def test_a_log_gets_a_line_now_and_then_unless_the_book_is_built(
     for done in (700, 900, 2000, 3000):
         told(done, 3000)
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_log_hears_once_a_minute_of_work_of_which_no_more_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.02)
+    threads = threading.active_count()
+    with pytest.raises(KeyError), progress.working(Console(), "executing depth"):
+        time.sleep(0.2)
+        raise KeyError
+    lines = capsys.readouterr().err.splitlines()
+    assert threading.active_count() == threads
+    assert len(lines) > 1 and lines[0].startswith("executing depth: ")
+    assert all(line.endswith(" so far") for line in lines)
+    monkeypatch.undo()
+    with progress.working(Console(), "executing depth"):
+        pass
+    assert not capsys.readouterr().err
 
 
 def test_a_notebook_shows_a_bar_unless_the_book_is_built(

@@ -1,6 +1,7 @@
 """A setting that no run of a study would read is refused, and every other is read by some."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -93,3 +94,22 @@ def test_every_other_setting_is_read(name: str) -> None:
         study.run(spy, Journal())
     fields = {field.name for field in dataclasses.fields(study.settings)}
     assert fields - read == ({"probe"} if name == "receptive-fields" else set())
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_a_number_that_no_run_could_use_is_refused_where_it_is_set(name: str) -> None:
+    study = studies.get(name)
+    variant = next(iter(study.variants))
+    for field in dataclasses.fields(study.settings):
+        if isinstance(field.default, bool) or not isinstance(field.default, int | float):
+            continue
+        too_large = [10**20, -(10**20)] if isinstance(field.default, int) else []
+        answer = [True] if field.default != 1 else []  # where 1 alone is allowed, True is 1
+        for value in (*too_large, *answer, math.nan, math.inf, "2", None):
+            with pytest.raises(ValueError, match=f"study '{name}': setting {field.name} = "):
+                study.configure("smoke", variant, **{field.name: value})
+
+
+def test_lists_are_taken_for_tuples_as_records_hold_them() -> None:
+    settings = studies.get("linear-task").configure("smoke", "fa", sizes=[3, 2, 1])
+    assert settings.sizes == (3, 2, 1)

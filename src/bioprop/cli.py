@@ -4,6 +4,7 @@ import dis
 import functools
 import http.server
 import math
+import os
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Column, Table
 
-from bioprop import paths, studies
+from bioprop import paths, studies, values
 from bioprop.choose import choose
+from bioprop.disk import why
 from bioprop.studies import TIERS, Study
 
 app = typer.Typer(
@@ -46,57 +47,43 @@ PartOption = Annotated[
 StudyArgument = Annotated[str | None, typer.Argument(help="A study; all when left out.")]
 
 
-def parse(pairs: list[str]) -> dict[str, Any]:
-    """Turn ``name=value`` words into settings, values read as YAML; bad words raise ValueError."""
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ValueError(f"settings are given as name=value, such as rate=0.01, not {pair!r}")
-        settings[name] = number(value)
-    return settings
-
-
-def number(text: str) -> Any:
-    """Read a value as YAML, and numbers such as 1e-3 as numbers, which YAML 1.1 does not."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ValueError(f"{text!r} is no number, word, [list] or other value of YAML") from None
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
 def chosen(study: str | None) -> list[Study]:
     """Return one study by name, or all."""
     return [studies.get(study)] if study else list(studies.STUDIES.values())
 
 
 @app.command("list")
-def list_() -> None:
+def list_(study: StudiesArgument = []) -> None:  # noqa: B006
     """List the studies, their tiers, what is recorded, and how long that took to run.
 
-    Example: `bioprop list`
+    Of studies that are named the variants are listed, too.
+
+    Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
+    first = Column("study", no_wrap=True)
+    variants = [Column("variants", overflow="fold")] if study else []
+    table = Table(first, "title", *variants, "tiers")
+    for each in map(studies.get, study) if study else chosen(None):
+        names = [", ".join(each.variants)] if study else []
+        table.add_row(each.name, each.title, *names, ", ".join(_recorded(each)))
+    out.print(table)
+
+
+def _recorded(study: Study) -> list[str]:
+    """Say of each tier of a study how much is recorded, and how long that took."""
     from bioprop.book.costs import duration
     from bioprop.book.records import RECORDED, seconds
 
-    variants = Column("variants", overflow="fold")
-    table = Table(Column("study", no_wrap=True), "title", variants, "tiers")
-    for study in studies.STUDIES.values():
-        tiers = []
-        for tier in study.tiers:
-            names = [v for v in study.variants if RECORDED.has(study.name, tier, v)]
-            kept = {name: RECORDED.load(study.name, tier, name) for name in names}
-            share = f"{len(kept)}/{len(study.variants)} recorded"
-            there = sum(len(record.seeds) for record in kept.values())
-            wanted = sum(record.wanted for record in kept.values())
-            share += f", {there} of {wanted} seeds so far," if there < wanted else ""
-            tiers.append(f"{tier} ({share} in {duration(seconds(kept))})" if kept else tier)
-        table.add_row(study.name, study.title, ", ".join(study.variants), ", ".join(tiers))
-    out.print(table)
+    tiers = []
+    for tier in study.tiers:
+        names = [v for v in study.variants if RECORDED.has(study.name, tier, v)]
+        kept = {name: RECORDED.load(study.name, tier, name) for name in names}
+        share = f"{len(kept)}/{len(study.variants)} recorded"
+        there = sum(len(record.seeds) for record in kept.values())
+        wanted = sum(record.wanted for record in kept.values())
+        share += f", {there} of {wanted} seeds so far," if there < wanted else ""
+        tiers.append(f"{tier} ({share} in {duration(seconds(kept))})" if kept else tier)
+    return tiers
 
 
 @app.command()
@@ -141,12 +128,13 @@ def run(
     """
     from bioprop.book import parts, runs
 
-    named = {"members": seeds, "device": device, "precision": precision}
-    changes = parse(set_) | {name: value for name, value in named.items() if value is not None}
+    options = {"members": seeds, "device": device, "precision": precision}
+    named = {name: value for name, value in options.items() if value is not None}
+    words = values.pairs(set_)
     todo = [studies.get(name) for name in study] or chosen(None)
     if pending:
         source = context.get_parameter_source("tier")
-        if changes or variant or part or again or (source and source.name != "DEFAULT"):
+        if set_ or named or variant or part or again or (source and source.name != "DEFAULT"):
             raise ValueError(
                 "--pending makes what is missing as it is declared: leave out settings, --tier, "
                 "--variant, --part and --again"
@@ -159,8 +147,9 @@ def run(
     work, refusals = [], []
     for each, name in ((e, v) for e in todo if tier in e.tiers for v in variant or e.variants):
         try:
+            changes = each.read(words) | named
             runs.configure(each, tier, name, changes, block)
-            work.append((each, name))
+            work.append((each, name, changes))
         except ValueError as error:
             refusals.append(error)
     if refusals and (study or not work):
@@ -168,13 +157,13 @@ def run(
     for refusal in refusals:
         out.print(f"left out: {refusal}", soft_wrap=True)
     work_off = [
-        (each, name, which)
-        for each, name in work
+        (each, name, changes, which)
+        for each, name, changes in work
         for which in _left(each, tier, name, changes, block, again)
     ]
     if tier in runs.PUBLISHED and not set_:
-        _estimate(tier, changes, work_off)
-    for each, name, which in work_off:
+        _estimate(tier, work_off)
+    for each, name, changes, which in work_off:
         _run(each, tier, name, changes, which)
 
 
@@ -206,18 +195,16 @@ def _left(
     return [] if block else parts.blocks(store.missing(study, tier, variant))
 
 
-def _estimate(
-    tier: str, changes: dict[str, Any], work: Sequence[tuple[Study, str, range | None]]
-) -> None:
+def _estimate(tier: str, work: Sequence[tuple[Study, str, dict[str, Any], range | None]]) -> None:
     """Say how long runs of a published tier will take, from what is known of their seeds."""
     from bioprop.book import runs
     from bioprop.book.estimates import estimate
 
-    found = [(estimate(each, tier, name), each, name, seeds) for each, name, seeds in work]
-    how = ", ".join(dict.fromkeys(e.how for e, *_ in found))
+    found = [estimate(each, tier, name) for each, name, *_ in work]
+    how = ", ".join(dict.fromkeys(one.how for one in found))
     seconds = sum(
-        e.seconds * runs.configure(each, tier, name, changes, seeds).members
-        for e, each, name, seeds in found
+        one.seconds * runs.configure(each, tier, name, changes, seeds).members
+        for one, (each, name, changes, seeds) in zip(found, work, strict=True)
     )
     _say_beforehand(seconds, how)
 
@@ -253,9 +240,10 @@ def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) 
     from bioprop.book import pending
     from bioprop.book.costs import duration
     from bioprop.book.engines import engine
+    from bioprop.book.progress import working
 
     left_out: list[str] = []
-    with out.status("looking at what is missing, and trying for seconds what nobody has timed"):
+    with working(out, "looking at what is missing, and trying for seconds what nobody has timed"):
         works = pending.plan(todo, told=left_out.append)
     for line in left_out:
         out.print(line, soft_wrap=True)
@@ -292,12 +280,13 @@ def chapter(
     Example: `bioprop chapter linear-task -p members=5 -p rate=0.004`
     """
     from bioprop.book import chapters, compare
+    from bioprop.book.progress import working
 
-    given = parse(parameter)
+    given = values.pairs(parameter)
     compare.check(name, given)
     _say_beforehand(compare.recorded_seconds(name, given))
     target = paths.BUILD / "executed" / f"{name}.ipynb"
-    with out.status(f"executing {name}"):
+    with working(out, f"executing {name}"):
         seconds = chapters.execute(name, target, given)
     out.print(f"{target}: executed in {seconds:.0f} s", soft_wrap=True)
     out.print(compare.with_published(name, target))
@@ -328,6 +317,7 @@ def verify(
     `bioprop verify mnist --variant fa --part 3-4`
     """
     from bioprop.book import parts, runs
+    from bioprop.book.progress import working
     from bioprop.book.records import RECORDED, RecordError, read
 
     checked = bad = 0
@@ -348,7 +338,7 @@ def verify(
     _say_beforehand(sum(record.provenance["seconds"] for record in records.values()))
     for path, record in records.items():
         name = f"{record.study}/{record.tier}/{path.stem}"
-        with out.status(name):
+        with working(out, name):
             found = runs.verify(record, studies.get(record.study), threads=threads, twin=twin)
         checked, bad = checked + 1, bad + bool(found.faults)
         out.print(f"{name}: {found}", soft_wrap=True)
@@ -393,10 +383,11 @@ def book(
     Examples: `bioprop book --tier quick`, `bioprop book -p members=5 -p rate=0.004`
     """
     from bioprop.book import site
+    from bioprop.book.progress import working
 
     choose("tier", tier, TIERS)
-    with out.status("building the book"):
-        index = site.build(tier, parse(parameter), told=out.print)
+    with working(out, "building the book"):
+        index = site.build(tier, values.pairs(parameter), told=out.print)
     rows = [
         (
             c.id,
@@ -410,6 +401,33 @@ def book(
     out.print(f"open {site.HTML / 'index.html'}  (or: make serve)", soft_wrap=True)
 
 
+# Of what the site holds: those that a machine lists may be odd.
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".json": "application/json",
+    ".ipynb": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".pdf": "application/pdf",
+    ".csv": "text/csv",
+    ".bib": "text/plain",
+    ".txt": "text/plain",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+}
+
+
+class Pages(http.server.SimpleHTTPRequestHandler):
+    """Serves the site with types of its own."""
+
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        """Return the type of a file by the end of its name."""
+        return TYPES.get(Path(path).suffix) or super().guess_type(path)
+
+
 @app.command()
 def serve(
     port: Annotated[
@@ -417,7 +435,7 @@ def serve(
     ] = 8000,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
-    """Show the built site on this machine.
+    """Show the built site on this machine; from another, read it through a tunnel of ssh.
 
     Example: `bioprop serve --port 8080`
     """
@@ -426,10 +444,21 @@ def serve(
     folder = paths.BUILD / "html"
     if not (folder / "index.html").exists():
         raise SiteError("there is no built site yet; make it with: make book")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    handler = functools.partial(Pages, directory=str(folder))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise SiteError(
+            f"port {port} cannot be used ({error.strerror}); --port 0 takes any that is free"
+        ) from None
+    with server:
         address = f"http://127.0.0.1:{server.server_port}/"
         out.print(f"{address}  (Ctrl-C to stop)")
+        out.print(
+            "only this machine sees it; to read it from another, run there: "
+            f"ssh -L {server.server_port}:127.0.0.1:{server.server_port} <this machine>",
+            soft_wrap=True,
+        )
         if browser:
             webbrowser.open(address)
         try:
@@ -446,12 +475,13 @@ def costs() -> None:
     """
     from bioprop.book import chapters
     from bioprop.book.costs import Costs
+    from bioprop.book.progress import working
     from bioprop.book.provenance import processor
 
     measured = Costs(machine=f"one thread of a processor {processor()}")
     for name in chapters.chapters():
         target = paths.BUILD / "executed" / f"{name}.ipynb"
-        with chapters.building():
+        with chapters.building(), working(out, name):
             seconds = chapters.execute(name, target, {"tier": "quick"})
         measured.seconds[name] = round(seconds, 1)
         out.print(f"{name}: {seconds:.1f} s")
@@ -463,6 +493,7 @@ def fetch(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """Download a data set from its publisher, unless it is there already, and check it.
 
     Looks first in the folder BIOPROP_DATA and in data/cache, for the publisher's folder or archive.
+    What is missing goes into the first of them that can be written.
 
     Example: `bioprop data fetch mnist`
     """
@@ -497,10 +528,15 @@ def _two_lines(number: str, aside: str | None) -> str:
 
 
 def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print all verdicts, and what is missing where a study would have others."""
+    from bioprop.book import claims
+
     table = Table(Column("claim", no_wrap=True), "reported", "recorded", "verdict")
     for row in rows:
         table.add_row(*row)
     out.print(table)
+    for line in filter(None, map(claims.lacking, studies.STUDIES.values())):
+        out.print(line, soft_wrap=True)
 
 
 def is_message(error: ValueError) -> bool:
@@ -530,11 +566,13 @@ def main(words: list[str] | None = None) -> None:
         from bioprop.studies.journal import CheckpointError
 
         expected += (ChapterError, RecordError, SiteError, CheckpointError)
-        if not paths.REPORTED.is_dir():
-            raise ValueError(f"{paths.ROOT} is no copy of the book; check BIOPROP_ROOT")
+        paths.require_book()
         app(words, standalone_mode=True)
     except expected as error:
         if isinstance(error, ValueError) and not is_message(error):
             raise
-        Console(stderr=True).print(f"bioprop: {error}", soft_wrap=True, markup=False, style="red")
+        told = str(error)
+        if isinstance(error, OSError):
+            told = f"could not read or write {error.filename or 'a file'}: {why(error)}"
+        Console(stderr=True).print(f"bioprop: {told}", soft_wrap=True, markup=False, style="red")
         sys.exit(2 if isinstance(error, ValueError) else 1)

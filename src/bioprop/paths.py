@@ -13,3 +13,20 @@ COSTS = ROOT / "data" / "costs.json"  # measured minutes of each chapter
 CACHE = ROOT / "data" / "cache"  # data sets, checkpoints, readers' own runs: ignored by git
 BUILD = ROOT / "_build"
 LIVE = BUILD / "live"  # runs made while chapters execute
+
+
+def is_book() -> bool:
+    """Say whether the root is a copy of the book, not where the library alone is installed."""
+    return REPORTED.is_dir()
+
+
+def require_book() -> None:
+    """Raise ``ValueError`` where the root is no copy of the book: nothing is run or written there.
+
+    So it is where the library was installed by itself, and not from a copy with ``pip install -e``.
+    """
+    if not is_book():
+        raise ValueError(
+            f"{ROOT} is no copy of the book; set BIOPROP_ROOT to one, or install bioprop from it "
+            "with pip install -e"
+        )

@@ -1,13 +1,28 @@
-"""Starting a command or a chapter's kernel: the library is loaded exempt from garbage collection.
+"""Starting a command or a chapter's kernel, whatever the reader's own settings are.
 
-Looking through torch's objects again and again, which all live to the end, takes a third of the
-processor time of loading and unloading them.
+The library is loaded exempt from garbage collection: looking through torch's objects again and
+again, which all live to the end, takes a third of the processor time of loading and unloading them.
 """
 
+import codecs
 import gc
 import importlib
+import io
+import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+# A reader's variables that change what Python or Sphinx do, and not where they find what they need.
+READERS = re.compile(
+    r"PYTHON(?!PATH$|HOME$|HASHSEED$|PYCACHEPREFIX$|DONTWRITEBYTECODE$|UNBUFFERED$)"
+    r"|SOURCE_DATE_EPOCH$|SPHINX|DOCUTILSCONFIG$"
+)
+# What an encoding may lack, written otherwise: a number keeps its sign.
+PLAIN = str.maketrans({"−": "-", "–": "-", "≈": "~", "≤": "<=", "≥": ">=", "×": "x", "…": "...",
+                       "\u00a0": " ", "²": "^2"})  # fmt: skip
 
 
 @contextmanager
@@ -21,8 +36,28 @@ def loading() -> Iterator[None]:
         gc.enable()
 
 
+def plainly(error: UnicodeError) -> tuple[str, int]:
+    """Write otherwise what an encoding lacks, the last resort being its number."""
+    assert isinstance(error, UnicodeEncodeError)
+    words = error.object[error.start : error.end].translate(PLAIN)
+    return words.encode("ascii", "backslashreplace").decode(), error.end
+
+
+def settle() -> None:
+    """Print in any locale, and keep the reader's settings from this process and those it starts."""
+    for variable in filter(READERS.match, list(os.environ)):
+        del os.environ[variable]
+    os.environ["MPLBACKEND"] = "agg"  # no window, and no display that one would need
+    os.environ["MATPLOTLIBRC"] = str(Path(__file__).parent / "studies" / "look.mplstyle")
+    codecs.register_error("bioprop", plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="bioprop")
+
+
 def command() -> None:
     """Run the command line, ``bioprop``."""
+    settle()
     with loading():
         cli = importlib.import_module("bioprop.cli")
     cli.main()

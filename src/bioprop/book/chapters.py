@@ -22,11 +22,14 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from bioprop import paths, studies
+from bioprop import paths, values
 from bioprop.choose import choose
+from bioprop.disk import using
 
 # What papermill can read of a parameter's annotation; a union is not among it.
 TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
+
+SOCKET = 100  # bytes of a socket's name: Linux has room for 107, macOS for 103
 
 KERNEL_ARGUMENTS = (
     "--log-level=50",  # a kernel told to stop says so
@@ -61,15 +64,21 @@ def parameters(source: Path) -> dict[str, dict[str, Any]]:
 
 
 def check(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given parameters with their declared types, or raise ``ValueError``."""
+    """Return the given parameters with their declared types, or raise ``ValueError``.
+
+    A text is read as what its parameter wants; any other value must be of that type.
+    """
     known = parameters(source)
     checked = {}
     for name, value in given.items():
         choose("parameter", name, known, f"chapter {source.stem!r}")
         declared = known[name]["inferred_type_name"]
+        kind = TYPES.get(declared, Any)
         try:
-            adapter = pydantic.TypeAdapter(TYPES.get(declared, Any))
-            checked[name] = adapter.validate_python(value)
+            if isinstance(value, str):
+                checked[name] = values.read(value, kind)
+            else:
+                checked[name] = pydantic.TypeAdapter(kind).validate_python(value, strict=True)
         except pydantic.ValidationError:
             raise ValueError(
                 f"parameter {name!r} of {source.stem!r} must be {declared}, not {value!r}"
@@ -144,20 +153,26 @@ def execute(name: str, target: Path, given: Mapping[str, Any]) -> float:
     """
     source = find(name)
     checked = check(source, given)
+    with using(target, ChapterError):
+        return _execute(name, source, target, checked)
+
+
+def _execute(name: str, source: Path, target: Path, checked: Mapping[str, Any]) -> float:
     partial = paths.BUILD / "failed" / f"{name}.ipynb"
     partial.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     try:
-        with tempfile.TemporaryDirectory() as sockets:
+        with _short_folder() as sockets:
             # ipc sockets need no network at all, not even a loopback interface.
             kernel = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+            own = f"--ipython-dir={sockets}"  # not the reader's: it may run code of theirs
             papermill.execute_notebook(
                 str(source),
                 str(partial),
                 checked,
                 kernel_name="python3",
                 progress_bar=False,
-                extra_arguments=list(KERNEL_ARGUMENTS),
+                extra_arguments=[*KERNEL_ARGUMENTS, own],
                 start_timeout=600,  # many kernels may start at once on a busy machine
                 config=Config({"KernelManager": kernel}),
                 cwd=str(paths.ROOT),
@@ -180,23 +195,38 @@ def execute(name: str, target: Path, given: Mapping[str, Any]) -> float:
     return seconds
 
 
+@contextmanager
+def _short_folder() -> Iterator[str]:
+    """Make a folder for sockets, where its name leaves room for theirs; then remove it."""
+    for place in (None, "/tmp"):
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="b", dir=place)
+        except OSError:
+            continue
+        with folder as name:
+            if len(os.fsencode(f"{name}/kernel-99999")) <= SOCKET:
+                yield name
+                return
+    raise ChapterError(
+        f"the folder for temporary files, {tempfile.gettempdir()}, has a name too long for a "
+        "socket, or cannot be written: set TMPDIR to another one"
+    )
+
+
 def clean(notebook: NotebookNode) -> NotebookNode:
-    """Drop what changes from run to run (times, random ids), and give each live figure its alt."""
+    """Drop what changes from run to run (times, random ids), and give each live figure its alt.
+
+    That is what :meth:`bioprop.book.page.Page.show` says of it.
+    """
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        shown = re.search(r'\.show\("([\w-]+)"\)', cell.source)
-        if shown and cell.cell_type == "code":
-            cell.metadata["mystnb"] = {"image": {"alt": f"Live run. {alt(shown[1])}"}}
+        for output in cell.get("outputs", ()):
+            if told := output.get("metadata", {}).get("image/png", {}).get("alt"):
+                cell.metadata["mystnb"] = {"image": {"alt": told}}
     return notebook
-
-
-def alt(figure: str) -> str:
-    """Return the alt text of a figure of any study."""
-    every = {f.id: f for study in studies.STUDIES.values() for f in study.figures}
-    return every[choose("figure", figure, every)].alt
 
 
 def figures_of(source: Path) -> list[str]:

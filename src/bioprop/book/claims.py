@@ -10,6 +10,7 @@ import numpy as np
 
 from bioprop.book.records import RECORDED, Record, Store
 from bioprop.studies import STUDIES, TIERS, Claim, Region, Study, reported
+from bioprop.studies.study import NoQuantity
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
 LOG = "log10 "  # of a reported number
@@ -115,6 +116,25 @@ def evidence(study: Study) -> tuple[str | None, Mapping[str, Record]]:
     return tier, RECORDED.runs(study, tier) if tier else {}
 
 
+def lacking(study: Study) -> str | None:
+    """Say which records a study lacks at the tier of its best, or at one that would be better.
+
+    None where all variants are there, or none is anywhere.
+    """
+    best = best_tier(study, RECORDED)
+    for tier in reversed(TIERS[TIERS.index(best) if best else 0 :]):
+        if tier not in study.tiers:
+            continue
+        lost = [name for name in study.variants if not RECORDED.has(study.name, tier, name)]
+        if 0 < len(lost) < len(study.variants):
+            words = " ".join(f"--variant {name}" for name in lost)
+            return (
+                f"{study.name}: no record of {', '.join(lost)} at tier {tier}, so its others are "
+                f"not judged there. Make it with: bioprop run {study.name} --tier {tier} {words}"
+            )
+    return None
+
+
 def criterion(study: Study, claim: Claim) -> str:
     """Say in words what counts as reproducing a claim, and why."""
     words = [f"{claim.summary.name} {_range(study, claim, claim.holds)}"]
@@ -135,7 +155,11 @@ def judge(
     ``beside`` are the runs of the study that the claim compares with, the recorded ones if left
     out.
     """
-    judged = _judge(study, claim, runs, tier, beside)
+    try:
+        judged = _judge(study, claim, runs, tier, beside)
+    except NoQuantity as error:
+        why = f"{error}; make the records of {study.name} anew"
+        judged = Judgement(claim, "cannot be judged", why, reported_value(study, claim))
     read_off = any(reported.digitised(study.paper, key) for key in reported_keys(claim))
     aside = claim.aside(runs) if claim.aside and runs and judged.mean is not None else None
     return dataclasses.replace(judged, digitised=read_off, aside=aside)
@@ -229,8 +253,20 @@ def _unlearnt(study: Study, claim: Claim, read: Mapping[str, Record]) -> str | N
 
 
 def judge_all(study: Study, runs: Mapping[str, Record] | None, tier: str) -> list[Judgement]:
-    """Judge every claim of a study."""
-    return [judge(study, claim, runs, tier) for claim in study.claims]
+    """Judge every claim of a study.
+
+    Raises ``ValueError`` for a claim that measures another number of values than there are members,
+    or seeds, where a run has several members for one.
+    """
+    judged = [judge(study, claim, runs, tier) for claim in study.claims]
+    there = {n for run in (runs or {}).values() for n in (run.members, run.settings.members)}
+    for each in judged:
+        if each.members and each.members not in there and not each.claim.beside:
+            raise ValueError(
+                f"claim {each.claim.id!r} measures {each.members} values where there are "
+                f"{' or '.join(map(str, sorted(there)))} members: return one for each"
+            )
+    return judged
 
 
 def best_tier(study: Study, store: Store) -> str | None:

@@ -1,7 +1,9 @@
 """A reader's own execution of a chapter beside the published result."""
 
+import ast
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ from rich.table import Column, Table
 
 from bioprop import studies
 from bioprop.book import chapters, claims
+from bioprop.book.page import open_page
 from bioprop.book.records import OWN, RECORDED, seconds
-from bioprop.choose import choose
 
 UNKNOWN = "cannot be judged"
 
@@ -24,10 +26,32 @@ def studies_of(chapter: str) -> list[studies.Study]:
 
 
 def check(chapter: str, given: Mapping[str, Any]) -> None:
-    """Refuse a parameter or a tier that the chapter does not have, before anything runs."""
-    chapters.check(chapters.find(chapter), given)
-    for study in studies_of(chapter):
-        choose("tier", str(given.get("tier", "quick")), study.tiers, f"study {study.name!r}")
+    """Refuse what the chapter or a study that it opens does not take, before anything runs.
+
+    The studies are opened as the chapter opens them; one that it opens with what its other cells
+    make is left to it.
+    """
+    source = chapters.find(chapter)
+    known = chapters.parameters(source)
+    there = {name: ast.literal_eval(known[name]["default"]) for name in known}
+    there |= chapters.check(source, given)
+    for call in _openings(source):
+        with suppress(NameError):
+            eval(
+                compile(ast.Expression(call), str(source), "eval"), {"open_page": open_page}, there
+            )
+
+
+def _openings(source: Path) -> list[ast.Call]:
+    """Return the calls by which a chapter opens the pages of its studies."""
+    cells = [cell for cell in nbformat.read(source, as_version=4).cells if cell.cell_type == "code"]
+    return [
+        node
+        for cell in cells
+        if "open_page(" in cell.source
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "open_page"
+    ]
 
 
 def recorded_seconds(chapter: str, given: Mapping[str, Any]) -> float:

@@ -14,9 +14,10 @@ from matplotlib.figure import Figure as Picture
 
 import bioprop
 from bioprop.book.claims import Judgement
-from bioprop.book.records import Record, seconds
+from bioprop.book.records import Record, RecordError, seconds
 from bioprop.studies import Figure, Study
 from bioprop.studies.drawing import style
+from bioprop.studies.study import NoQuantity
 
 BOOK = "Learning without weight transport"
 LICENCE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/"
@@ -26,11 +27,18 @@ FORMATS = ("svg", "pdf", "png", "csv", "json", "bib")
 def draw(figure: Figure, runs: Mapping[str, Record]) -> tuple[Picture, pd.DataFrame]:
     """Draw a figure from runs in the project's style; return it with the data drawn.
 
+    Raises ``RecordError`` where the runs lack what it shows.
+
     Its layout is final and rounded: from run to run the solver's differs in the last bits.
     """
     with style():
         with matplotlib.rc_context({"figure.constrained_layout.use": True}):
-            picture, data = figure.draw(runs)
+            try:
+                picture, data = figure.draw(runs)
+            except NoQuantity as error:
+                raise RecordError(
+                    f"figure {figure.id!r} cannot be drawn: {error}. Make its records anew"
+                ) from error
         engine = picture.get_layout_engine()
         if engine is not None:
             engine.execute(picture)

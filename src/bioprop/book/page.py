@@ -13,12 +13,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 from IPython.display import Image, Markdown, display
 
-from bioprop import studies
+from bioprop import paths, studies
 from bioprop.book import changes, claims, figures, runs
 from bioprop.book.claims import remarks
 from bioprop.book.progress import progress
 from bioprop.book.records import LIVE, OWN, Record
-from bioprop.studies import Study
+from bioprop.studies import Figure, Study
+from bioprop.studies.drawing import style
 
 
 class Page:
@@ -38,12 +39,28 @@ class Page:
             )
 
     def show(self, figure: str) -> None:
-        """Draw a figure from the live run."""
-        picture, _ = figures.draw(self.study.figure(figure), self.live)
-        drawn = io.BytesIO()
-        picture.savefig(drawn, format="png", metadata={"Software": None})
-        plt.close(picture)
-        display(Image(drawn.getvalue(), width=picture.get_figwidth() * 100))
+        """Draw a figure from the live run, whatever the reader's own settings of pictures are."""
+        chosen, drawn = self.study.figure(figure), io.BytesIO()
+        with style():
+            picture, _ = figures.draw(chosen, self.live)
+            picture.savefig(drawn, format="png", metadata={"Software": None})
+            plt.close(picture)
+        width = picture.get_figwidth() * 100
+        display(Image(drawn.getvalue(), width=width, alt=self._alt(chosen)))
+
+    def _alt(self, figure: Figure) -> str:
+        """Say what a live figure shows: its text is about a run of other settings."""
+        own = "".join(f", {name} = {value}" for name, value in self.changes.items())
+        lost = [
+            f"{len(run.diverged)} of {run.members} of {name}"
+            for name, run in self.live.items()
+            if run.diverged
+        ]
+        words = [f"Live run, tier {self.tier}{own}."]
+        if lost:
+            words.append(f"Diverged, and not drawn from there on: {', '.join(lost)}.")
+        words += ["With the study's own settings:"] if lost or own else []
+        return " ".join([*words, figure.alt])
 
     def verdicts(self) -> Markdown:
         """Return the table of claims: the paper's number, the recorded one, the live one."""
@@ -66,7 +83,12 @@ class Page:
 
 
 def open_page(study: str, tier: str = "quick", **changes: Any) -> Page:
-    """Return the page of a study; settings given as None keep the study's own value."""
+    """Return the page of a study; settings given as None keep the study's own value.
+
+    Raises ``ValueError`` for a setting that the study refuses, and where there is no copy of the
+    book to keep runs in.
+    """
+    paths.require_book()
     given = {name: value for name, value in changes.items() if value is not None}
     chosen = studies.get(study)
     for variant in chosen.variants:  # refuse a bad setting before anything runs

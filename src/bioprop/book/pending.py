@@ -22,7 +22,7 @@ from bioprop.studies.journal import OutOfTime
 from bioprop.tasks.datasets import DataError
 
 PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two
-SILENCE = 300.0  # seconds after which is said what is under way
+SILENCE = 60.0  # seconds after which is said what is under way
 ROUND = 10.0  # seconds after which is looked for workers that have come
 TRIES = 3  # times that a part is begun whose process dies, the last time by itself
 

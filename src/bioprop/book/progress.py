@@ -2,9 +2,12 @@
 
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from rich.console import Console
 from tqdm import tqdm
 
 from bioprop.book.costs import duration
@@ -50,3 +53,29 @@ def _pace(seen: int, left: int, seconds: float) -> str:
         return ""
     rest = f", {duration(left * seconds / seen)} left" if left else ""
     return f", {seen / seconds:.3g} a second{rest}"
+
+
+@contextmanager
+def working(console: Console, what: str) -> Iterator[None]:
+    """Show that something goes on of which no more is known: at a terminal a sign that moves.
+
+    A log gets a line a minute.
+    """
+    if console.is_terminal:
+        with console.status(what):
+            yield
+        return
+    begun, done = time.monotonic(), threading.Event()
+
+    def speak() -> None:
+        while not done.wait(PATIENCE):
+            passed = duration(time.monotonic() - begun)
+            print(f"{what}: {passed} so far", file=sys.stderr, flush=True)
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        speaker.join()

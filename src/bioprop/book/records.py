@@ -1,6 +1,5 @@
 """Records: what a run leaves behind, JSON files of each variant, checked when they are read."""
 
-import errno
 import hashlib
 import json
 import math
@@ -16,6 +15,7 @@ import pydantic
 
 from bioprop import paths, studies
 from bioprop.book import parts
+from bioprop.disk import why
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal
 
@@ -52,6 +52,17 @@ class Record(pydantic.BaseModel):
     digest: str = ""
     _parts: tuple["Record", ...] = ()
     _wanted: int = 0
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> "Record":
+        """Refuse a record of nothing, and one that lacks values of some member or mark."""
+        members = {len(column) for column in self.labels.values()}
+        if len(members) != 1 or not (self.marks and self.values and members != {0}):
+            raise ValueError("it has no label for each member, no mark or no quantity")
+        for quantity, rows in self.values.items():
+            if len(rows) != len(self.marks) or {len(row) for row in rows} != members:
+                raise ValueError(f"{quantity} has not one value for each member at each mark")
+        return self
 
     @property
     def settings(self) -> Settings:
@@ -282,7 +293,7 @@ def read(path: Path) -> Record:
         raise RecordError(f"no record {path}. Make it with: {command}") from None
     except OSError as error:
         raise fault(f"cannot be read ({error.strerror})") from None
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise fault(f"is truncated or damaged ({error})") from None
     if not isinstance(content, dict):
         raise fault("holds no JSON object")
@@ -369,11 +380,5 @@ def _diverged(marks: list[int], values: Mapping[str, list[list[float | None]]]) 
 
 
 def _disk_problem(path: Path, error: OSError) -> str:
-    reasons = {
-        errno.ENOSPC: "the disk is full. Free some space",
-        errno.EROFS: "the file system is read-only. Point BIOPROP_ROOT at a copy you can write",
-        errno.EACCES: "permission was refused. Make the folder writable",
-    }
-    reason = reasons.get(error.errno or 0, f"{error.strerror or error}. Mend that")
     kept = "a record that was there before is untouched"
-    return f"could not write record {path}: {reason}, then run the same command; {kept}"
+    return f"could not write record {path}: {why(error)}, then run the same command; {kept}"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,11 @@ from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.tasks.images import load
 
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
+
+# What PyTorch and NumPy say where memory is refused, or could not even be counted.
+REFUSED_MEMORY = re.compile(
+    "(?:can't allocate|not enough|out of) memory|size calculation overflow|array is too big"
+)
 
 Progress = Callable[[int, int], None]
 
@@ -54,10 +60,12 @@ def run(
 
     An interrupted run goes on from its last checkpoint; one is saved at most every ``every``
     seconds, and before the ``deadline``, a time of ``time.time()``. Raises ``ValueError`` for
-    unknown names or values and a device that is not here, ``RecordError`` when another process is
-    at the same run, other files have these seeds or the disk refuses, ``CheckpointError`` for a
-    damaged checkpoint, and ``OutOfTime`` where the deadline comes first.
+    unknown names or values, a device that is not here, more than the memory holds, and where there
+    is no copy of the book; ``RecordError`` when another process is at the same run, other files
+    have these seeds or the disk refuses; ``CheckpointError`` for a damaged checkpoint, and
+    ``OutOfTime`` where the deadline comes first.
     """
+    paths.require_book()
     changes = changes or {}
     settings = configure(study, tier, variant, changes, seeds)
     _present(settings.device)
@@ -70,7 +78,8 @@ def run(
     with _alone(target), on_threads(threads):
         _new_seeds(store, study, tier, variant, settings, target)
         journal = Journal(checkpoint, progress, every, deadline)
-        study.run(settings, journal)
+        with _memory(study):
+            study.run(settings, journal)
         record = make(study, tier, variant, settings, journal)
         facts = {"data": journal.data} if journal.data else {}
         record.provenance = provenance.describe(journal.seconds, settings.device, **facts)
@@ -168,6 +177,20 @@ def _present(device: str) -> None:
             f"device {device!r} is not here: torch finds {torch.cuda.device_count()} CUDA devices; "
             "use --device cpu"
         )
+
+
+@contextmanager
+def _memory(study: Study) -> Iterator[None]:
+    """Say in words that the memory was refused: each library has an error of its own for it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if not isinstance(error, MemoryError) and not REFUSED_MEMORY.search(str(error)):
+            raise
+        raise ValueError(
+            f"study {study.name!r} needs more memory than is here. Make fewer {study.population} "
+            "at a time, with --seeds or --part, or change the setting that is too large"
+        ) from error
 
 
 def _new_seeds(

@@ -18,6 +18,7 @@ from bioprop import paths
 from bioprop.book import chapters, compare, index, records
 from bioprop.book.costs import duration
 from bioprop.choose import choose
+from bioprop.disk import using
 
 STAGE = paths.BUILD / "stage"
 HTML = paths.BUILD / "html"
@@ -38,7 +39,7 @@ def build(
     place.
     """
     _check(tier, given or {})
-    with _alone():
+    with using(paths.BUILD, SiteError), _alone():
         return _build(tier, given or {}, told)
 
 
@@ -113,8 +114,9 @@ def _sphinx() -> Path:
     done = subprocess.run(
         [str(jupyter_book), *words],
         capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
     )
     if done.returncode:
         said = re.sub(r"\x1b\[[\d;]*m", "", done.stderr).replace(f"{STAGE}{os.sep}", "")

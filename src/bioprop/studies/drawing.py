@@ -97,6 +97,14 @@ def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
         axes.set_xticks([], minor=True)
 
 
+def on_axis(points: pd.Series, settings: Any) -> np.ndarray:
+    """Return the examples at which points lie that are keyed by the percentage of a paper's axis.
+
+    That axis is as long as the study's own runs, and not shorter where a reader's run is.
+    """
+    return points.index.to_numpy() / 100 * type(settings).examples
+
+
 def log_y(axes: Axes) -> None:
     """Give the vertical axis log scale, where anything drawn can be shown on one."""
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]

@@ -4,9 +4,10 @@ import dataclasses
 import functools
 import inspect
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar, get_type_hints
 
 import matplotlib.figure
 import numpy as np
@@ -15,14 +16,18 @@ import pydantic
 import torch
 from pydantic import Field
 
+from bioprop import values
 from bioprop.choose import choose
 from bioprop.learning import RULES, Rule, Streams, rule
 from bioprop.studies.journal import Journal
 from bioprop.studies.summaries import MEAN, Summary
 
+MOST = 10**9  # of anything that is counted: what no machine can hold is refused before it tries
 # Common types of settings, with the ranges that are allowed.
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+MemberCount = Annotated[int, Field(ge=1, le=10**6)]  # a run lists the seeds of all
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Natural
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[float, Field(ge=0, lt=1)]
@@ -32,9 +37,18 @@ RuleName = Annotated[
     str, pydantic.AfterValidator(lambda name: choose("learning rule", name, RULES))
 ]
 Precision = Literal["float64", "float32", "bfloat16"]
-Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
 
-STRICT = pydantic.ConfigDict(extra="forbid")
+
+def _device(name: str) -> str:
+    """Refuse a device that the code was never run on."""
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+        raise ValueError("allowed are cpu, cuda, and cuda:1 for the second of several")
+    return name
+
+
+Device = Annotated[str, pydantic.AfterValidator(_device)]
+
+STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 TIERS = ("smoke", "quick", "reduced", "paper")  # from least to most evidence
 
 
@@ -42,7 +56,7 @@ TIERS = ("smoke", "quick", "reduced", "paper")  # from least to most evidence
 class Settings:
     """Settings that every study has; each study adds its own in a subclass."""
 
-    members: Count = 20  # ours: networks trained side by side, one seed each
+    members: MemberCount = 20  # ours: networks trained side by side, one seed each
     first_seed: Seed = 0  # ours: member k has seed first_seed + k
     precision: Precision = "float64"  # ours: as NumPy has it, which the paper used
     device: Device = "cpu"  # ours: what everybody has
@@ -100,11 +114,23 @@ class Run(Protocol):
 Runs = Mapping[str, Run]
 
 
+class NoQuantity(LookupError):
+    """A quantity is asked for that a run did not measure: another version of its study made it."""
+
+
+def measured(run: Run, quantity: str) -> pd.DataFrame:
+    """Return the table of a run; raises ``NoQuantity`` where the quantity is not in it."""
+    if quantity not in run.table:
+        raise NoQuantity(f"{quantity!r} was not measured, only {', '.join(run.table.columns)}")
+    return run.table
+
+
 def at(run: Run, quantity: str, percent: float = 100.0) -> np.ndarray:
     """Return ``quantity`` of each member, shape ``(member,)``, at a percentage of the examples.
 
     Takes the mark nearest to it. NaN where a member had diverged by then.
     """
+    measured(run, quantity)
     return rows_at(run, percent)[quantity].to_numpy(float)
 
 
@@ -118,7 +144,7 @@ def rows_at(run: Run, percent: float = 100.0) -> pd.DataFrame:
 
 def curve(run: Run, quantity: str) -> pd.DataFrame:
     """Return ``quantity`` as a frame with a row for each mark and a column for each member."""
-    return run.table.pivot(index="examples", columns="member", values=quantity)
+    return measured(run, quantity).pivot(index="examples", columns="member", values=quantity)
 
 
 def gone(quantity: str, share: float = 0.25) -> Callable[[Run], np.ndarray]:
@@ -151,6 +177,10 @@ class Region:
     high: float = math.inf
     around_reported: bool = False
     times_reported: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"no value lies between {self.low} and {self.high}: exchange the ends")
 
     def placed(self, reported: float | None) -> tuple[float, float]:
         """Return the range in the unit of the claim."""
@@ -306,9 +336,7 @@ class Study:
         """
         choose("tier", tier, self.tiers, f"study {self.name!r}")
         choose("variant", variant, self.variants, f"study {self.name!r}")
-        names = [field.name for field in dataclasses.fields(self.settings)]
-        for name in changes:
-            choose("setting", name, names, f"study {self.name!r}")
+        changes = {self._known(name): _tuples(value) for name, value in changes.items()}
         own = self.variants[variant]
         kept = {name: own[name] for name in self.kept if name in own}
         try:
@@ -316,16 +344,43 @@ class Study:
         except pydantic.ValidationError as error:
             raise ValueError(f"study {self.name!r}: {explain(error)}") from None
 
+    def read(self, words: Mapping[str, str]) -> dict[str, Any]:
+        """Return changes that a reader typed, each as the type of its setting has it.
+
+        Unknown names and words that stand for no value of that type raise ``ValueError``.
+        """
+        types = get_type_hints(self.settings, include_extras=True)
+        changes = {}
+        for name, text in words.items():
+            try:
+                changes[name] = values.read(text, types[self._known(name)])
+            except pydantic.ValidationError as error:
+                raise ValueError(f"study {self.name!r}: {explain(error, name)}") from None
+        return changes
+
+    def _known(self, setting: str) -> str:
+        names = [field.name for field in dataclasses.fields(self.settings)]
+        return choose("setting", setting, names, f"study {self.name!r}")
+
     def figure(self, id: str) -> Figure:
         """Return the figure called ``id``."""
         choose("figure", id, [figure.id for figure in self.figures], f"study {self.name!r}")
         return next(figure for figure in self.figures if figure.id == id)
 
 
-def explain(error: pydantic.ValidationError) -> str:
-    """Return a validation error in one line: what was given, and what is allowed."""
+def _tuples(value: Any) -> Any:
+    """Return tuples for lists, as records hold them: JSON has no other."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def explain(error: pydantic.ValidationError, *place: str) -> str:
+    """Return a validation error in one line: what was given, and what is allowed.
+
+    ``place`` is the setting that the value is for, where the error does not name it.
+    """
     return "; ".join(
-        (f"setting {'.'.join(map(str, item['loc']))} = {item['input']!r}: " if item["loc"] else "")
+        (f"setting {'.'.join(map(str, where))} = {item['input']!r}: " if where else "")
         + item["msg"].removeprefix("Value error, ")
         for item in error.errors()
+        for where in [(*place, *item["loc"])]
     )

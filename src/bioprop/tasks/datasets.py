@@ -2,15 +2,23 @@
 
 import hashlib
 import os
+import shutil
 import tarfile
-import tempfile
+import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import filelock
 
 from bioprop import paths
 from bioprop.choose import choose
+from bioprop.disk import why
+
+PAUSES = (2.0, 8.0)  # seconds before a download that broke off is tried again
 
 
 class DataError(Exception):
@@ -110,9 +118,14 @@ DATASETS = {
 
 
 def places() -> list[Path]:
-    """Return the folders to look in: $BIOPROP_DATA, where it is set, and data/cache."""
+    """Return the folders to look in: $BIOPROP_DATA, where it is set, and data/cache of the book.
+
+    Raises ``DataError`` where there is neither.
+    """
     named = os.environ.get("BIOPROP_DATA")
-    return [*([Path(named).expanduser()] if named else []), paths.CACHE]
+    if not (named or paths.is_book()):
+        raise DataError("set BIOPROP_DATA to a folder for data sets: there is no copy of the book")
+    return [*([Path(named).expanduser()] if named else []), *([paths.CACHE] * paths.is_book())]
 
 
 def find(name: str) -> Path | None:
@@ -121,7 +134,8 @@ def find(name: str) -> Path | None:
     A folder with all the files goes before one with some of them.
     """
     dataset = DATASETS[choose("data set", name, DATASETS)]
-    there = [folder for folder in _candidates(dataset) if folder.is_dir()]
+    named = [folder for folder in _candidates(dataset) if folder.is_dir()]
+    there = [*named, *(folder for folder in _inside(dataset) if _some(folder, dataset))]
     whole = [folder for folder in there if not _missing(folder, dataset)]
     return next(iter(whole + there), None)
 
@@ -139,8 +153,8 @@ def check(name: str) -> list[Path]:
     if folder is None:
         looked = "\n  ".join(map(str, _candidates(dataset)))
         raise DataError(
-            f"data set {name!r} is not in $BIOPROP_DATA nor in {paths.CACHE}; there is none of\n  "
-            f"{looked}\nFetch it with: bioprop data fetch {name}"
+            f"data set {name!r} is not here ({_variable()}); there is none of\n  {looked}\n"
+            f"Fetch it with: bioprop data fetch {name}"
         )
     return _sound(name, folder, dataset.parts)
 
@@ -148,8 +162,10 @@ def check(name: str) -> list[Path]:
 def fetch(name: str) -> list[Path]:
     """Return the files of a data set, downloading from the publisher what is not there.
 
-    Files that are there but wrong are never replaced unasked: they raise ``DataError``. So does a
-    download that fails or brings another file; nothing of it is kept.
+    What is missing is put where the rest of it is, or into $BIOPROP_DATA, or data/cache: the first
+    of them that can be written. Files that are there but wrong are never replaced unasked: they
+    raise ``DataError``. So does a download that fails or brings another file; nothing of it is
+    kept.
     """
     dataset = DATASETS[choose("data set", name, DATASETS)]
     if _archive_at_hand(dataset):
@@ -157,19 +173,35 @@ def fetch(name: str) -> list[Path]:
     folder = _writable(find(name), dataset)
     missing = _missing(folder, dataset)
     _sound(name, folder, [part for part in dataset.parts if part not in missing])
-    if dataset.archive and missing:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            where = folder.parent / dataset.archive_name
-            archive = _download(dataset.url, dataset.archive, Path(scratch), where)
-            _unpack(dataset, archive, folder, missing)
-    for file in missing if not dataset.archive else ():
-        _download(dataset.url + file, dataset.files[file], folder, folder / file)
+    with _scratch(folder) as scratch:
+        if dataset.archive and missing:
+            by_hand = f"{dataset.archive_name} into {folder.parent}"
+            archive = _download(dataset.url, dataset.archive, scratch, by_hand)
+            _unpack(dataset, archive, folder, missing, scratch)
+        for file in missing if not dataset.archive else ():
+            by_hand = f"{', '.join(_missing(folder, dataset))} into {folder}"
+            arrived = _download(dataset.url + file, dataset.files[file], scratch, by_hand)
+            os.replace(arrived, folder / file)
     return check(name)
+
+
+def _variable() -> str:
+    named = os.environ.get("BIOPROP_DATA")
+    return f"BIOPROP_DATA is {named!r}" if named else "BIOPROP_DATA is not set"
 
 
 def _candidates(dataset: Dataset) -> list[Path]:
     return [place / name for place in places() for name in (dataset.folder, *dataset.others)]
+
+
+def _inside(dataset: Dataset) -> list[Path]:
+    """Return where the files may lie when the variable names the data set's own folder."""
+    tails = [Path(*Path(name).parts[1:]) for name in (dataset.folder, *dataset.others)]
+    return [place / tail for place in places() for tail in dict.fromkeys([Path(), *tails])]
+
+
+def _some(folder: Path, dataset: Dataset) -> bool:
+    return any((folder / file).is_file() for file in dataset.files)
 
 
 def _archive_at_hand(dataset: Dataset) -> Path | None:
@@ -179,28 +211,82 @@ def _archive_at_hand(dataset: Dataset) -> Path | None:
 
 
 def _writable(folder: Path | None, dataset: Dataset) -> Path:
-    """Return the folder to complete: the one that was found, or one where files can be written."""
-    if folder and os.access(folder, os.W_OK):
-        return folder
-    return paths.CACHE / dataset.folder
+    """Return the folder to complete: the one that was found, or the first that can be written."""
+    wanted = [folder] if folder else []
+    wanted += [place / dataset.folder for place in places()]
+    return next((each for each in wanted if _can_be_written(each)), wanted[-1])
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Say whether files can be put into a folder that is there, or that could be made."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _missing(folder: Path, dataset: Dataset) -> list[str]:
     return [part for part in dataset.parts if not (folder / part).exists()]
 
 
-def _download(url: str, md5: str, folder: Path, where: Path) -> Path:
-    """Fetch a file into ``folder``; ``where`` is the place that a reader can put it at instead."""
-    import pooch  # only here: in a notebook its import warns of widgets that nobody needs
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder inside of another, for one process; it goes, and what was left in it.
 
+    Where a process was killed its files lie there, until the next one comes.
+    """
+    scratch, made = folder / ".partial", not folder.exists()
     try:
-        file = pooch.retrieve(url, f"md5:{md5}", where.name, folder, progressbar=True)
-        return Path(file)
-    except (OSError, ValueError) as error:  # ValueError: wrong digest
+        scratch.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(scratch / "lock", timeout=0):
+            for left in scratch.iterdir():
+                if left.name != "lock":
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+    except filelock.Timeout:
         raise DataError(
-            f"could not fetch {url}: {error}. Try again later, or put the published file at "
-            f"{where} from a copy you have; its digest is checked"
-        ) from error
+            f"another process is putting files into {folder}; wait for it to end"
+        ) from None
+    except OSError as error:
+        raise DataError(f"could not write in {folder}: {why(error)}") from error
+    finally:
+        if made:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
+
+
+def _download(url: str, md5: str, folder: Path, by_hand: str) -> Path:
+    """Fetch a file into ``folder``; ``by_hand`` says what a reader can put where instead."""
+    import pooch  # only here: in a notebook its import warns of widgets that nobody needs
+    import requests
+
+    file = folder / url.rpartition("/")[2]
+    for pause in (*PAUSES, None):
+        try:
+            pooch.HTTPDownloader(progressbar=True)(url, str(file), None)
+            break
+        except requests.RequestException as error:
+            if pause is None or not _passes(error):
+                raise DataError(
+                    f"could not fetch {url}: {error}. Try again later, or put {by_hand} from a "
+                    f"copy you have ({_variable()}); digests are checked"
+                ) from error
+            time.sleep(pause)
+    if fault := _fault(file, md5):
+        with open(file, "rb") as opened:
+            begins = opened.read(40)
+        raise DataError(
+            f"{url} gave something else than the data set: {file.stat().st_size} bytes that begin "
+            f"with {begins!r} ({fault.rpartition(': ')[2]}). A proxy or a page to log in may stand "
+            f"between. Try again later, or put {by_hand} from a copy you have ({_variable()})"
+        )
+    return file
+
+
+def _passes(error: Any) -> bool:
+    """Say whether it may help to ask again: not where the server says what it will not do."""
+    return error.response is None or error.response.status_code in (408, 425, 429, *range(500, 600))
 
 
 def _unpacked(name: str, folder: Path | None, archive: Path) -> Path:
@@ -215,21 +301,22 @@ def _unpacked(name: str, folder: Path | None, archive: Path) -> Path:
     folder = _writable(folder, dataset)
     missing = _missing(folder, dataset)
     _sound(name, folder, [part for part in dataset.parts if part not in missing])
-    _unpack(dataset, archive, folder, missing)
+    with _scratch(folder) as scratch:
+        _unpack(dataset, archive, folder, missing, scratch)
     return folder
 
 
-def _unpack(dataset: Dataset, archive: Path, folder: Path, missing: list[str]) -> None:
-    """Unpack an archive beside ``folder``, then move what is missing there, part by part."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        try:
-            _extract(archive, Path(scratch))
-            for part in missing:
-                (folder / part).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(Path(scratch) / dataset.folder / part, folder / part)
-        except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-            raise DataError(f"could not unpack {dataset.url}: {error}") from error
+def _unpack(
+    dataset: Dataset, archive: Path, folder: Path, missing: list[str], scratch: Path
+) -> None:
+    """Unpack an archive in ``scratch``, then move what is missing to ``folder``, part by part."""
+    try:
+        _extract(archive, scratch)
+        for part in missing:
+            (folder / part).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(scratch / dataset.folder / part, folder / part)
+    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise DataError(f"could not unpack {dataset.url}: {error}") from error
 
 
 def _extract(archive: Path, folder: Path) -> None:

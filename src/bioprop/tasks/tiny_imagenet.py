@@ -70,7 +70,7 @@ def _write(path: Path) -> None:
 
 def _parts(folder: Path) -> Iterator[bytes]:
     """Return what the file holds: training images and labels, test images and labels."""
-    classes, each = sorted((folder / "wnids.txt").read_text().split()), TRAIN // CLASSES
+    classes, each = sorted((folder / "wnids.txt").read_text("ascii").split()), TRAIN // CLASSES
     files = datasets.tiny_imagenet_paths(folder)
     train = [files[k * each + turn] for turn in range(each) for k in range(CLASSES)]
     with tqdm(desc="decoding Tiny ImageNet", total=len(files), disable=None, leave=False) as bar:
@@ -81,7 +81,7 @@ def _parts(folder: Path) -> Iterator[bytes]:
         for path in files[TRAIN:]:
             yield _decoded(folder / path)
             bar.update()
-    lines = (folder / "val" / "val_annotations.txt").read_text().splitlines()
+    lines = (folder / "val" / "val_annotations.txt").read_text("ascii").splitlines()
     answers = dict(line.split("\t")[:2] for line in lines)
     yield bytes(classes.index(answers[Path(path).name]) for path in files[TRAIN:])
 

@@ -103,7 +103,7 @@ def direct(network: Network) -> list[Dense]:
 
 
 def shallow() -> Rule:
-    """Teach the output layer alone; hidden layers keep their initial weights."""
+    """Teach the output layer alone, as a control (Lillicrap et al. 2014)."""
 
     def teach(network: Network, state: None, trial: Trial) -> Deltas:
         return [*([None] * (len(network.layers) - 1)), trial.error]

@@ -10,7 +10,7 @@ from bioprop.learning.rules.base import Matrices, Rule, carry_back, transposes
 
 
 def rotated_backprop(degrees: float | Tensor) -> Rule:
-    """Teach the hidden layer through ``W^T`` turned by a set angle, held through learning.
+    """Teach the hidden layer through ``W^T`` turned by a set angle, held through learning (ours).
 
     ``delta[l] = delta[l+1] W[l+1]^T R[l] * slope(h[l])``. The turn ``R`` is isoclinic: in a random
     orthonormal basis of the hidden units every plane of two axes is turned by the same angle, so
@@ -60,7 +60,7 @@ def isoclinic(unit: int, degrees: float | Tensor, streams: Streams, block: int =
 
 
 def rotated_alignment(degrees: float | Tensor, gain: float | Tensor = 1.0) -> Rule:
-    """Teach through *fixed* weights that start at a set angle to ``W^T``.
+    """Teach through *fixed* weights that start at a set angle to ``W^T`` (ours).
 
     ``B`` is ``gain`` (a number, or shape ``(member, 1, 1)``) times the initial ``W^T``, turned as
     in :func:`rotated_backprop` and then left alone, so the forward weights are free to align.

@@ -22,7 +22,10 @@ Sizes = Sequence[float | Tensor]
 
 
 def sign_symmetry(gain: float | Tensor = 1.0) -> Rule:
-    """Teach through the signs of the forward weights, all of one size in each layer."""
+    """Teach through the signs of the forward weights, all of one size in each layer.
+
+    Liao et al. 2016 ("uniform sign-concordant feedbacks") and Xiao et al. 2018.
+    """
     finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Sizes:
@@ -34,7 +37,10 @@ def sign_symmetry(gain: float | Tensor = 1.0) -> Rule:
 
 
 def sign_symmetry_fixed(gain: float | Tensor = 1.0) -> Rule:
-    """Teach through the signs of the forward weights, with random sizes drawn once."""
+    """Teach through the signs of the forward weights, with random sizes drawn once.
+
+    Liao et al. 2016 ("fixed random-magnitude sign-concordant feedbacks").
+    """
     finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Sizes:
@@ -49,7 +55,10 @@ def sign_symmetry_fixed(gain: float | Tensor = 1.0) -> Rule:
 
 
 def sign_symmetry_redrawn(gain: float | Tensor = 1.0) -> Rule:
-    """Teach through the signs of the forward weights, with random sizes drawn for each batch."""
+    """Teach through the signs of the forward weights, with random sizes drawn for each batch.
+
+    Liao et al. 2016 ("batchwise random-magnitude sign-concordant feedbacks").
+    """
     finite("gain", gain)
 
     def init(network: Network, streams: Streams) -> Sequences:

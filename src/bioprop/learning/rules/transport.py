@@ -10,7 +10,7 @@ from bioprop.learning.rules.base import Rule, carry_back, nothing, transposes
 
 
 def backprop() -> Rule:
-    """Teach through the transposed forward weights: exact gradient descent.
+    """Teach through the transposed forward weights, exact gradient descent (Rumelhart et al. 1986).
 
     ``delta[l] = delta[l+1] W[l+1]^T * slope(h[l])``
     """

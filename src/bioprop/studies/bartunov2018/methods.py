@@ -37,6 +37,8 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
     Count,
+    MemberCount,
+    Natural,
     Positive,
     Precision,
     RuleName,
@@ -76,7 +78,7 @@ class MethodSettings(Settings):
     shared: bool = False  # Table 1, "BP ConvNet": the same layers with shared weights
     hidden: Some[Count] = (256, 256, 256, 256, 256)  # Table 3: fully connected layers, tanh
     held_out: Count = 5000  # ours: training images to choose by; the paper names none
-    shown: Annotated[int, Field(ge=0)] = 0  # ours: training images learnt from; 0: all others
+    shown: Natural = 0  # ours: training images learnt from; 0: all others
     batch: Count = 100  # ours: not stated
     epochs: Count = 150  # sec. 3: 500; ours: what two cores allow
     rate: Positive = 5e-4  # ours: each method has its own, once the search is recorded
@@ -92,12 +94,12 @@ class MethodSettings(Settings):
     step: Share = 0.3  # ours: SDTP's way to the label; the paper goes all of it
     reads: Literal["logits", "output"] = "logits"  # ours: by the top inverse; the paper: output
     linear: Literal["none", "all", "top", "lower"] = "none"  # Methods: every inverse is tanh
-    auxiliary: Annotated[int, Field(ge=0)] = 128  # ours for MNIST; sec. 3.2: 512 on CIFAR-10
+    auxiliary: Natural = 128  # ours for MNIST; sec. 3.2: 512 on CIFAR-10
     gain: Positive = 1.0  # ours: size of the random features
     measured: Count = 10_000  # ours: training images on which the training error is measured
     probe: Count = 1000  # ours: held-out images on which angles are measured
     precision: Precision = "float32"  # ours: targets are differences of nearly equal numbers
-    members: Count = 5  # ours: the paper has one network a cell, as far as it says
+    members: MemberCount = 5  # ours: the paper has one network a cell, as far as it says
 
     @property
     def each_epoch(self) -> int:

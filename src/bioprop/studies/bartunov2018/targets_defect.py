@@ -21,6 +21,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     RuleName,
@@ -51,7 +52,7 @@ class DefectSettings(MethodSettings):
     eps: Positive = 1e-4  # ours: as in the study targets-explained
     inverse_rate: Positive = 3e-3  # ours: inverses have to keep up
     probe: Count = 200  # ours: held-out images on which angles are measured
-    members: Count = 40  # ours: more than the ten of that code, as the difference is small
+    members: MemberCount = 40  # ours: more than the ten of that code, as the difference is small
     first_seed: Seed = 100  # ours: apart from the seeds of trials
 
 

@@ -28,6 +28,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Runs,
@@ -58,7 +59,7 @@ class ExplainedSettings(MethodSettings):
     inverse_rate: Positive = 3e-3  # ours: inverses have to keep up
     auxiliary: Count = 32  # ours: as many as hidden units
     probe: Count = 200  # ours: held-out images on which signals are compared
-    members: Count = 10  # ours: enough to tell the forms apart
+    members: MemberCount = 10  # ours: enough to tell the forms apart
     first_seed: Seed = 200  # ours: apart from the seeds of all trials
 
 

@@ -23,6 +23,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Run,
     Runs,
@@ -45,7 +46,7 @@ class RateSettings(MethodSettings):
     inverse_rates: tuple[Positive, ...] = ()  # ours: Table 5 has 1.4e-4 to 9.6e-3
     epsilons: Some[Positive] = (1e-4,)  # ours: Table 5 has 1e-8 to 1e-3
     epochs: Count = 12  # ours: a ranking needs no more, though the runs themselves go on falling
-    members: Count = 1  # ours: networks for each point of the grid
+    members: MemberCount = 1  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
     def __post_init__(self) -> None:

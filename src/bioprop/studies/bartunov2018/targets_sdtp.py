@@ -27,6 +27,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     RuleName,
@@ -77,7 +78,7 @@ class ChangeSettings(MethodSettings):
     rate: Positive = 1e-3  # ours: fast, for a short run
     eps: Positive = 1e-4  # Table 5, SDTP alternating
     inverse_eps: Positive = 1e-3  # Table 5, SDTP alternating
-    members: Count = 3  # ours: networks for each change
+    members: MemberCount = 3  # ours: networks for each change
     switched: bool = False  # ours: whether the whole step is taken from half-way on
     first_seed: Seed = 2000  # ours: apart from the seeds of the results and of the search
 

@@ -23,6 +23,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Run,
     Runs,
@@ -43,7 +44,7 @@ class DepthSearch(NonlinearSettings):
 
     rates: Some[Positive] = RATES  # ours: from far below the best to where most diverge
     feedbacks: tuple[tuple[Positive, ...], ...] = ()  # ours: scales to try, a grid for each B
-    members: Count = 4  # ours: networks for each point of the grid
+    members: MemberCount = 4  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
     block: Seed = 1  # ours: points apart from those of the result
     marks: Count = 8  # ours: the end matters

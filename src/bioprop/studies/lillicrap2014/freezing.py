@@ -14,7 +14,6 @@ import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import MaxNLocator
-from pydantic import Field
 
 from bioprop.learning import Rule
 from bioprop.learning.rules import in_turn
@@ -27,6 +26,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Region,
     Runs,
     Some,
@@ -37,7 +37,15 @@ from bioprop.studies.study import (
 )
 from bioprop.studies.summaries import LARGEST, SMALLEST
 
-Turn = Annotated[str, Field(pattern=r"^[1-4]+$")]
+
+def _turn(layers: str) -> str:
+    """Refuse layers that are not there."""
+    if not layers or set(layers) - set("1234"):
+        raise ValueError("a turn names the layers that learn by their numbers, such as 12 or 4")
+    return layers
+
+
+Turn = Annotated[str, pydantic.AfterValidator(_turn)]
 # What a schedule is called, and which layers learn, turn by turn: hidden layers 1, 2, 3, output 4.
 SCHEDULES = {
     "together": ("all layers together", ("1234",)),
@@ -68,7 +76,7 @@ class FreezingSettings(MnistDepthSettings):
     cycles: Count = 10  # ours: how often every turn comes; 10 make a cycle an epoch
     examples: Count = 600_000  # ours: each training image ten times
     marks: Count = 20  # ours: one for each half epoch
-    members: Count = 5  # ours: differences of half a point and more matter here
+    members: MemberCount = 5  # ours: differences of half a point and more matter here
 
 
 def run(settings: FreezingSettings, journal: Journal) -> None:

@@ -21,6 +21,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     RuleName,
     Run,
@@ -47,7 +48,7 @@ class RateSearch(Settings):
     examples: Count = 3000  # ours: backprop passes the end of the paper's axis well before
     bound: Positive = 0.01  # Methods, task 1: W0, W ~ U(-0.01, 0.01)
     feedback: Positive = 0.5  # Methods, task 1: B ~ U(-0.5, 0.5)
-    members: Count = 10  # ours: networks for each point of the grid
+    members: MemberCount = 10  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     RuleName,
@@ -54,7 +55,7 @@ class LinearSettings(Settings):
     marks: Count = 100  # ours: one for each percent of the axis
     probe: Count = 100  # ours: examples on which angles are measured
     first_seed: Seed = 100  # ours: fresh, since claims were added after a run at 0 to 19
-    members: Count = 20  # not stated for this task; ours: as in tasks 2 and 3
+    members: MemberCount = 20  # not stated for this task; ours: as in tasks 2 and 3
 
 
 def run(settings: LinearSettings, journal: Journal) -> None:
@@ -100,7 +101,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for name, result in runs.items():
         frames.append(drawing.band(axes, result, "log_nse", name))
         points = reported.curve("lillicrap2014", f"fig1d-{name}")
-        places = points.index.to_numpy() / 100 * result.settings.examples
+        places = drawing.on_axis(points, result.settings)
         look = drawing.LOOKS[name]
         axes.errorbar(places, points, 0.2, fmt="o", color=look.colour, mfc="white", capsize=2, lw=1)
         paper = {"rule": name, "quantity": "log_nse, paper", "examples": places, "mean": points}

@@ -27,6 +27,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Part,
     Positive,
     Precision,
@@ -72,7 +73,7 @@ class MnistSettings(Settings):
     marks: Count = 36  # ours: one for each 50 000 examples
     probe: Count = 200  # ours: test images on which angles are measured
     precision: Precision = "float32"  # ours: as on the paper's graphics cards
-    members: Count = 20  # p. 4: n = 20
+    members: MemberCount = 20  # p. 4: n = 20
 
     def __post_init__(self) -> None:
         if self.removed and self.rule not in ("bp", "fa", "shallow"):
@@ -218,7 +219,7 @@ def error_axes(axes: Axes, runs: Runs) -> pd.DataFrame:
         if "sparse" in name or runs[name].settings.images != "mnist":
             continue  # the paper draws no such curve
         points = reported.curve("lillicrap2014", f"fig2a-{name}")
-        places = points.index.to_numpy() / 100 * runs[name].settings.examples
+        places = drawing.on_axis(points, runs[name].settings)
         colour = drawing.LOOKS[name].colour
         axes.plot(places, points, "o", color=colour, mfc="white")
         paper = {"rule": name, "quantity": "error, paper", "examples": places, "mean": points}

@@ -21,6 +21,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Part,
     Region,
     Run,
@@ -43,7 +44,7 @@ class AblationSettings(MnistSettings):
     backward: bool = True  # ours: is it taken from the feedback weights B?
     examples: Count = 300_000  # ours: a sixth of the run on MNIST, five times through the images
     marks: Count = 6  # ours: the end matters
-    members: Count = 4  # ours: networks for each share
+    members: MemberCount = 4  # ours: networks for each share
 
     def __post_init__(self) -> None:
         unread(self, removed="set shares, all that are tried")

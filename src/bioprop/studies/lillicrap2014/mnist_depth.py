@@ -5,7 +5,6 @@ useful signal through several random matrices, so that depth costs it no more th
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +12,6 @@ import pandas as pd
 import pydantic
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
-from pydantic import Field
 from torch import Tensor
 
 from bioprop.learning import Rule, Training, sgd
@@ -26,6 +24,8 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
+    Natural,
     Positive,
     Precision,
     Region,
@@ -54,7 +54,7 @@ class MnistDepthSettings(Settings):
     rule: RuleName  # ours: backpropagation and feedback alignment
     hidden: Some[Count] = (200, 200, 200)  # ours: one to three hidden layers of tanh units
     images: str = "mnist"  # ours; "digits" are scikit-learn's, for quick runs
-    held_out: Annotated[int, Field(ge=0)] = 0  # ours: training images to test on, to choose by
+    held_out: Natural = 0  # ours: training images to test on, to choose by
     rate: Positive = 0.005  # ours: for each example; from a few trials on held-out images
     batch: Count = 20  # ours: the updates of 20 examples are summed, as in the study mnist
     bound: Positive = 0.1  # ours: W ~ U(-0.1, 0.1), small, and alike for all layers
@@ -63,7 +63,7 @@ class MnistDepthSettings(Settings):
     marks: Count = 40  # ours: one for each half epoch
     probe: Count = 200  # ours: test images on which angles are measured
     precision: Precision = "float32"  # ours: as in the study mnist
-    members: Count = 10  # ours: enough to see differences of a tenth of a point
+    members: MemberCount = 10  # ours: enough to see differences of a tenth of a point
 
 
 def prepare(

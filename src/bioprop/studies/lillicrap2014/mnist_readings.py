@@ -8,14 +8,13 @@ side, and measured on training images that were held out.
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Annotated, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
-from pydantic import Field
 
 from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
@@ -25,6 +24,8 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
+    Natural,
     Positive,
     Run,
     Runs,
@@ -75,10 +76,10 @@ class ReadingSettings(MnistSettings):
 
     bounds: Some[Positive] = (0.05, 0.2)  # ours: ranges of W0 and W, not printed
     feedbacks: Some[Positive] = (0.3, 1.0)  # ours: ranges of B, not printed
-    held_out: Annotated[int, Field(ge=0)] = 10_000  # ours: training images to measure on, or 0
+    held_out: Natural = 10_000  # ours: training images to measure on, or 0
     examples: Count = 180_000  # ours: a tenth of the axis of Fig 2a
     marks: Count = 4  # ours: the end matters
-    members: Count = 2  # ours: networks for each pair of ranges
+    members: MemberCount = 2  # ours: networks for each pair of ranges
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
     def __post_init__(self) -> None:
@@ -132,9 +133,9 @@ def draw_replication(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for name in ("bp", "fa"):
         frames.append(drawing.band(axes, runs[f"{name}-replication"], "error", name))
         if runs["bp-replication"].settings.images == "mnist":
-            end = runs[f"{name}-replication"].table["examples"].max()
             theirs = reported.value("lillicrap2014", f"replication-{name}-error")
-            axes.plot(end, theirs, "o", color=drawing.LOOKS[name].colour, mfc="white")
+            colour = drawing.LOOKS[name].colour
+            axes.plot(REPLICATION["examples"], theirs, "o", color=colour, mfc="white")
     fast = {"label": "backpropagation, rate x 20", "color": "0.55"}
     frames.append(drawing.band(axes, runs["bp-replication-fast"], "error", "bp", **fast))
     plain = {"label": "backpropagation, no slope", "color": "0.55", "linestyle": ":"}

@@ -30,6 +30,8 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
+    Natural,
     Part,
     Positive,
     Precision,
@@ -55,7 +57,6 @@ EXTENSIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "threshold": ("threshold", "a fixed threshold", {"threshold": 1.0}),
     "dropout": ("dropout", "dropout", {"silenced": 0.5}),
 }
-Natural = Annotated[int, Field(ge=0)]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -81,7 +82,7 @@ class SpikingSettings(Settings):
     every: Count = 5  # ours: every fifth test image is shown, 2000 of MNIST's
     probe: Count = 200  # ours: of these, images on which angles are measured
     precision: Precision = "float32"  # ours: spikes are far coarser
-    members: Count = 5  # ours
+    members: MemberCount = 5  # ours
 
     @property
     def neurons(self) -> Neurons:

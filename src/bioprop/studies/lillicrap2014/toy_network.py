@@ -23,6 +23,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Run,
@@ -45,7 +46,7 @@ class ToySettings(Settings):
     rate: Positive = 1e-3  # ours: small enough to follow the flow, whose lines are continuous
     examples: Count = 20000  # ours: time 20 of the flow
     marks: Count = 100  # ours: points of a drawn path
-    members: Count = 40  # ours: enough starts to fill the picture
+    members: MemberCount = 40  # ours: enough starts to fill the picture
 
 
 def run(settings: ToySettings, journal: Journal) -> None:

@@ -24,9 +24,11 @@ from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.alignment_needed import examples_needed
 from bioprop.studies.study import (
+    MOST,
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Run,
@@ -41,8 +43,8 @@ from bioprop.studies.study import (
 from bioprop.studies.summaries import GEOMETRIC, LARGEST, RANK_CORRELATION, bootstrapped
 from bioprop.tasks.linear import LinearTask, linear_network
 
-Width = Annotated[int, Field(ge=10)]  # an orthonormal B needs a unit for each output
-Several = Annotated[int, Field(ge=2)]
+Width = Annotated[int, Field(ge=10, le=MOST)]  # an orthonormal B needs a unit for each output
+Several = Annotated[int, Field(ge=2, le=MOST)]
 PAPER = 20  # Methods, task 1: hidden units of the paper's network
 PLACE = "a reader's note: the lemma of Johnson and Lindenstrauss; experiment ours"
 noted = partial(own_claim, place=PLACE)  # a claim about that note
@@ -65,7 +67,7 @@ class ProjectionSettings(Settings):
     examples: Count = 6000  # ours: from trials, time enough for the slowest
     marks: Count = 40  # ours: in geometric progression; the crossing is interpolated
     points: Several = 50  # ours: errors whose pairwise distances B is to keep
-    members: Count = 20  # ours: networks for each width
+    members: MemberCount = 20  # ours: networks for each width
 
 
 def run(settings: ProjectionSettings, journal: Journal) -> None:

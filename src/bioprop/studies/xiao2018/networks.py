@@ -28,6 +28,7 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
     Count,
+    MemberCount,
     Precision,
     Run,
     Runs,
@@ -65,7 +66,7 @@ class DeepSettings(Settings):
     pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
     flips: Flips = "horizontal"  # ours: as in the official code
     precision: Precision = "bfloat16"  # ours: of products alone; twice as fast with AMX
-    members: Count = 3  # ours: the fewest that a claim is judged by
+    members: MemberCount = 3  # ours: the fewest that a claim is judged by
 
     @property
     def marks(self) -> int:

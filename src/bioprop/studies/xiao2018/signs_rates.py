@@ -18,6 +18,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Run,
     Runs,
@@ -38,7 +39,7 @@ class RateSearch(DeepSettings):
     every: Count = 4  # ours: 50 of the 200 classes
     held_out: Seed = 2500  # ours: a tenth of their training images, 50 of each class
     epochs: Count = 8  # ours: as in the trial, a tenth of the images that the result sees
-    members: Count = 1  # ours: one network for each rate
+    members: MemberCount = 1  # ours: one network for each rate
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
 
