@@ -31,6 +31,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Region,
     Runs,
     Study,
@@ -46,7 +47,7 @@ class RedrawnSettings(MnistSettings):
 
     examples: Count = 300_000  # ours: a sixth of the run on MNIST, five times through the images
     marks: Count = 12  # ours: one for each 25 000 examples
-    members: Count = 10  # ours: the mean angle of a few is known to a degree
+    members: MemberCount = 10  # ours: the mean angle of a few is known to a degree
 
 
 def run(settings: RedrawnSettings, journal: Journal) -> None:

@@ -20,6 +20,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Runs,
@@ -38,7 +39,7 @@ class FreezingRateSettings(TurnGridSettings):
     rates: Some[Positive] = (0.000625, 0.00125, 0.0025, 0.005, 0.01)  # ours: 0.0025 and 0.005 there
     examples: Count = 600_000  # ours: as in the study freezing
     marks: Count = 20  # ours: as in the study freezing
-    members: Count = 5  # ours: differences of half a point and more matter here
+    members: MemberCount = 5  # ours: differences of half a point and more matter here
 
 
 def cost(runs: Runs, rule: str, schedule: str) -> np.ndarray:

@@ -30,6 +30,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Run,
@@ -68,7 +69,7 @@ class ScaleSettings(Settings):
     examples: Count = 13_000  # ours: the axis of the linear task, stretched as the rate is smaller
     marks: Count = 100  # ours: one for each percent of the axis
     time: Positive = 40.0  # ours: of the flow whose end is the theory's; from trials, long enough
-    members: Count = 40  # ours: in trials 20 left open who wins at b = 1
+    members: MemberCount = 40  # ours: in trials 20 left open who wins at b = 1
     first_seed: Seed = 300  # ours: apart from those of trials
 
 

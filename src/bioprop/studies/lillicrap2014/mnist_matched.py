@@ -31,8 +31,8 @@ from bioprop.studies.lillicrap2014.mnist import (
 from bioprop.studies.study import (
     STRICT,
     Claim,
-    Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Runs,
@@ -51,7 +51,7 @@ class MatchedSettings(MnistSettings):
     """Settings of the MNIST task, with a learning rate of their own for hidden layers."""
 
     hidden_factor: Positive = 1.0  # ours: the rate of hidden layers, in multiples of the output's
-    members: Count = 10  # ours: networks differ by a tenth of a point
+    members: MemberCount = 10  # ours: networks differ by a tenth of a point
 
 
 def run(settings: MatchedSettings, journal: Journal) -> None:

@@ -25,6 +25,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Run,
     Runs,
@@ -46,7 +47,7 @@ class MnistRateSearch(MnistSettings):
     held_out: Annotated[int, Field(ge=1)] = 10_000  # ours: training images to choose by
     examples: Count = 300_000  # ours: a sixth of the result's
     marks: Count = 6  # ours: the end matters
-    members: Count = 3  # ours: networks for each point of the grid
+    members: MemberCount = 3  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
     def __post_init__(self) -> None:

@@ -28,6 +28,7 @@ from bioprop.studies.study import (
     Claim,
     Count,
     Figure,
+    MemberCount,
     Positive,
     Region,
     Runs,
@@ -49,7 +50,7 @@ class TurnGridSettings(GridSettings, FreezingSettings):
     rates: Some[Positive] = (0.0025, 0.005, 0.01, 0.02, 0.04)  # ours: a short trial went to 0.01
     examples: Count = 300_000  # ours: six times through the images that are not held out
     marks: Count = 10  # ours: as many for an epoch as in the study freezing
-    members: Count = 20  # ours: the mean angle of fewer is not known to a degree
+    members: MemberCount = 20  # ours: the mean angle of fewer is not known to a degree
 
 
 def run(settings: TurnGridSettings, journal: Journal) -> None:

@@ -19,7 +19,17 @@ from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.alignment_needed import examples_needed
 from bioprop.studies.questions.deep_gain import DEPTHS, RULES, STARTS, ChainSettings, train
-from bioprop.studies.study import STRICT, Count, Figure, Positive, Run, Runs, Seed, Study
+from bioprop.studies.study import (
+    STRICT,
+    Count,
+    Figure,
+    MemberCount,
+    Positive,
+    Run,
+    Runs,
+    Seed,
+    Study,
+)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -31,7 +41,7 @@ class GainSearch(ChainSettings):
     examples: Count  # ours: from trials, about twice what was needed at the best rate
     rates: Count = 8  # ours: neighbours differ by a quarter to a third
     marks: Count = 25  # ours: in geometric progression; the crossing is interpolated
-    members: Count = 10  # ours: networks for each rate
+    members: MemberCount = 10  # ours: networks for each rate
     first_seed: Seed = 6000  # ours: apart from the seeds of the result itself
 
 
