@@ -91,6 +91,12 @@ def log_y(axes: Axes) -> None:
         axes.set_yscale("log")
 
 
+def log_x(axes: Axes) -> None:
+    """Give the horizontal axis log scale, where anything drawn can be shown on one."""
+    if any(np.isfinite(line.get_xydata()).all(axis=1).any() for line in axes.lines):
+        axes.set_xscale("log")
+
+
 def percent_ticks(axis: Axis) -> None:
     """Give a log axis of per cent few ticks, with plain numbers."""
     axis.set_ticks([2, 3, 5, 10, 20, 50], labels=["2", "3", "5", "10", "20", "50"])

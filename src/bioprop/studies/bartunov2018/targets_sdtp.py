@@ -140,10 +140,13 @@ def draw_steps(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             options = {"color": colours[name], "marker": markers[name], "label": words}
             drawn = drawing.shaded(axes, table, **options)
             frames.append(pd.DataFrame({"reading": name, "quantity": quantity} | drawn))
-    left.set(xscale="log", xlabel="share of the way to the label", ylabel="held-out error (%)")
+    for axes in (left, right):
+        drawing.log_x(axes)
+        axes.set(xlabel="share of the way to the label")
+    left.set(ylabel="held-out error (%)")
     drawing.log_y(left)
     drawing.percent_ticks(left.yaxis)
-    right.set(xscale="log", xlabel="share of the way to the label", ylim=(-3, 95))
+    right.set(ylim=(-3, 95))
     right.set(ylabel="lowest layer: angle to a tiny step's\nweight change (degrees)")
     left.legend(fontsize=8)
     return figure, pd.concat(frames)
@@ -158,7 +161,8 @@ def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         table.index.name = knob
         drawn = drawing.shaded(axes, table, color=drawing.LOOKS["sdtp"].colour, marker="o")
         frames.append(pd.DataFrame({"knob": knob} | drawn))
-        axes.set(xlabel=words, xscale="log")
+        drawing.log_x(axes)
+        axes.set(xlabel=words)
         tried = [f"{value:g}" for value in table.index]
         axes.set_xticks(table.index, labels=tried, rotation=45, fontsize=8)
         axes.set_xticks([], minor=True)
