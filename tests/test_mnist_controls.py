@@ -16,6 +16,7 @@ from bioprop.book.records import RECORDED
 from bioprop.studies import Study, drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.lillicrap2014 import (
+    feedback_redrawn,
     mnist_decayed,
     mnist_depth_rates,
     mnist_grid,
@@ -92,24 +93,6 @@ def test_figures_and_claims_bear_networks_that_diverged(
                 assert len(drawn)
 
 
-def test_networks_that_have_learnt_nothing_fulfil_no_claim(
-    finished: tuple[Study, dict[str, Any]],
-) -> None:
-    study, runs = finished
-    still = {}
-    for name, run in runs.items():  # at every mark what is measured at the start
-        table, measured = run.table.copy(), quantities(run)
-        start = table[table["examples"] == 0].set_index("member")[measured]
-        table[measured] = start.loc[table["member"]].to_numpy()
-        still[name] = SimpleNamespace(settings=run.settings, table=table)
-    for claim in study.claims:
-        values = measures(study, still)[claim.id]
-        number = 2.4 if claim.reported else None
-        low, high = claim.holds.placed(number)
-        inside = np.isfinite(values).all() and low <= values.mean() <= high
-        assert not inside, claim.id
-
-
 # Steps
 
 
@@ -172,22 +155,26 @@ def ended(**values: Any) -> Any:
     return SimpleNamespace(table=pd.DataFrame({"member": range(2), "examples": 1, **values}))
 
 
-def test_what_has_not_learnt_leads_nobody() -> None:
-    runs = {"fa": ended(error=[2.0, 2.0]), "bp": ended(error=[3.0, 90.0])}
-    assert mnist_decayed.lead(runs).tolist()[0] == -1.0
-    assert np.isnan(mnist_decayed.lead(runs)[1])
-    assert np.isnan(mnist_matched.behind(runs, "fa", "bp")).tolist() == [False, True]
+def test_steps_are_compared_by_the_geometric_mean_over_the_marks() -> None:
+    runs = {
+        name: SimpleNamespace(
+            table=pd.DataFrame({"member": 0, "examples": range(2), "step": [1.0, step]})
+        )
+        for name, step in (("fa", 8.0), ("bp", 0.5))
+    }
+    assert mnist_matched.times_as_large(runs, "fa", "bp") == pytest.approx([4.0])
 
 
-def test_doublings_count_from_backprops_step_to_feedback_alignments() -> None:
-    runs = {"fa": ended(step=8.0, error=2.0), "bp": ended(step=2.0, error=2.0)}
-    assert mnist_matched.doublings(runs, "fa", "bp").tolist() == [2.0, 2.0]
+def test_an_angle_to_weights_that_never_moved_is_no_number() -> None:
+    runs = {"fa-redrawn": ended(angle=[90.0, 90.0], moved=[5.0, 0.1])}
+    angles = feedback_redrawn.mean_angle(runs)
+    assert angles[0] == 90.0 and np.isnan(angles[1])
 
 
 def test_angles_with_and_without_decay_are_compared_seed_by_seed() -> None:
     runs = {
-        "fa": ended(seed=[0, 2], angle=[40.0, 50.0], error=2.0),
-        "mnist/fa": ended(seed=[1, 2], angle=[1.0, 55.0], error=2.0),
+        "fa": ended(seed=[0, 2], angle=[40.0, 50.0]),
+        "mnist/fa": ended(seed=[1, 2], angle=[1.0, 55.0]),
     }
     assert mnist_decayed.turned_by_decay(runs).tolist() == [-5.0]
 
@@ -239,23 +226,37 @@ def test_a_grid_is_its_networks_one_by_one() -> None:
     assert chosen["angle-1"].tolist() == pytest.approx(single.table()["angle-1"].tolist())
 
 
-def test_a_grid_is_judged_at_the_point_that_held_out_images_choose() -> None:
+def on_grid(*errors: float) -> Any:
+    """A run at two rates, two seeds each, with the given test errors at the end."""
     rows = [
         {"member": k, "seed": s, "examples": x, "rate": r, "feedback": 0.2, "validation": v,
-         "error": e, "angle-1": 90.0 + k, "moved": m}
-        for k, (s, r, v, e, m) in enumerate(
-            [(0, 0.1, 3.0, 9.0, 5.0), (1, 0.1, 3.0, 8.0, 0.1), (0, 0.2, 4.0, 1.0, 5.0),
-             (1, 0.2, np.nan, 1.0, 5.0)]
+         "error": errors[k] if x else 90.0, "angle-1": 90.0 + k, "moved": m}
+        for k, (s, r, v, m) in enumerate(
+            [(0, 0.1, 3.0, 5.0), (1, 0.1, 3.0, 0.1), (0, 0.2, 4.0, 5.0), (1, 0.2, np.nan, 5.0)]
         )
         for x in (0, 1)
     ]  # fmt: skip
-    fa: Any = SimpleNamespace(table=pd.DataFrame(rows))
-    assert mnist_grid.best(fa) == (0.1, 0.2)
-    assert mnist_grid.at_best(fa, "error").tolist() == [9.0, 8.0]
-    runs: Any = {"fa": fa, "bp": fa, "shallow": fa}
-    angles = output_frozen.angle_at(runs, 1)
-    assert angles[0] == 90.0 and np.isnan(angles[1]), "the second has not moved"
-    assert output_frozen.over_shallow(runs).tolist() == [0.0, 0.0]
+    return SimpleNamespace(table=pd.DataFrame(rows))
+
+
+def test_a_grid_is_judged_at_the_point_that_held_out_images_choose() -> None:
+    run = on_grid(9.0, 80.0, 1.0, 1.0)
+    assert mnist_grid.best(run) == (0.1, 0.2)
+    assert mnist_grid.at_best(run, "error").tolist() == [9.0, 80.0]
+    assert mnist_grid.best_learn(run).tolist() == [True, False]
+    runs = {"bp": run, "shallow": on_grid(8.0, 8.0, 90.0, 90.0)}
+    assert output_frozen.over_shallow(runs).tolist() == [1.0, 72.0]
+
+
+@pytest.mark.parametrize("quantity, number", [("angle-1", 90.0), ("error", 88.0)])
+def test_what_fails_below_a_frozen_output_has_tried_beside_what_learns(
+    quantity: str, number: float
+) -> None:
+    fa = on_grid(88.0, 88.0, 1.0, 1.0)
+    learnt = output_frozen.controlled({"fa": fa, "bp": on_grid(9.0, 9.0, 1.0, 1.0)}, quantity)
+    assert learnt[0] == number and np.isnan(learnt[1]), "the second has not moved"
+    failed = output_frozen.controlled({"fa": fa, "bp": on_grid(80.0, 80.0, 1.0, 1.0)}, quantity)
+    assert np.isnan(failed).all(), "nothing can be learnt there"
 
 
 @pytest.mark.parametrize("variant, frozen", [("bp", [3]), ("fa", [3]), ("shallow", [0, 1, 2])])

@@ -28,6 +28,8 @@ from bioprop.studies.study import (
     Seed,
     Some,
     curve,
+    gone,
+    rows_at,
     unread,
     whole_mean,
 )
@@ -116,6 +118,13 @@ def course_at_best(run: Run, quantity: str) -> pd.DataFrame:
 def at_best(run: Run, quantity: str) -> np.ndarray:
     """Return a quantity at the end, (seed,), at the rate and range that held-out images choose."""
     return course_at_best(run, quantity).iloc[-1].to_numpy(float)
+
+
+def best_learn(run: Run) -> np.ndarray:
+    """Say of each seed whether it has learnt at the rate and range that held-out images choose."""
+    rows, (rate, feedback) = rows_at(run).assign(learnt=gone("error")(run)), best(run)
+    chosen = rows[(rows["rate"] == rate) & (rows["feedback"] == feedback)]
+    return chosen.sort_values("seed")["learnt"].to_numpy()
 
 
 def layers_at_best(axes: Axes, run: Run) -> pd.DataFrame:

@@ -21,10 +21,11 @@ from bioprop.learning.rules import carry_back, transposes
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.lillicrap2014.mnist import (
+    CALIBRATED,
     MnistSettings,
+    excess,
     follow,
     images,
-    learnt,
     shown,
     turn,
 )
@@ -37,10 +38,11 @@ from bioprop.studies.study import (
     Region,
     Runs,
     Study,
-    at,
     curve,
+    gone,
     own_claim,
 )
+from bioprop.studies.summaries import GEOMETRIC
 
 THIRD = 100 / 3  # per cent of the run at which errors are compared, beside its end
 PAIRS = {"large": ("fa", "bp-large"), "small": ("fa-small", "bp")}  # whose hidden steps are alike
@@ -84,21 +86,13 @@ def relative_size(training: Training, x: Tensor, labels: Tensor) -> Tensor:
     return ours.flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)
 
 
-def behind(runs: Runs, fa: str, bp: str, percent: float = 100.0) -> np.ndarray:
-    """Return by how many points FA's test error is above backprop's, seed by seed.
+def times_as_large(runs: Runs, fa: str, bp: str) -> np.ndarray:
+    """Return how many times as large FA's hidden step is as backprop's, (member,).
 
-    At a percentage of the examples; NaN where one of the two has not learnt by the end.
+    Geometric mean over the marks.
     """
-    difference = at(runs[fa], "error", percent) - at(runs[bp], "error", percent)
-    return learnt(difference, at(runs[fa], "error"), at(runs[bp], "error"))
-
-
-def doublings(runs: Runs, fa: str, bp: str) -> np.ndarray:
-    """Return how many times FA's hidden step doubles backprop's, (member,), mean over the marks."""
-    steps = (np.log2(curve(runs[name], "step").to_numpy()) for name in (fa, bp))
-    fa_steps, bp_steps = steps
-    difference = (fa_steps - bp_steps).mean(0)
-    return learnt(difference, at(runs[fa], "error"), at(runs[bp], "error"))
+    ours, theirs = (np.log(curve(runs[name], "step").to_numpy()) for name in (fa, bp))
+    return np.exp((ours - theirs).mean(0))
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -122,11 +116,12 @@ def third(pair: str, how: str) -> Claim:
         id=f"mnist-matched-{pair}",
         statement=f"With hidden steps matched in norm by {how}, feedback alignment's error at a "
         "third of the run is not below backpropagation's.",
-        measure=lambda runs: behind(runs, *PAIRS[pair], THIRD),
+        measure=lambda runs: excess(runs, *PAIRS[pair], THIRD),
         unit="points of test error at a third of the run, FA minus BP",
         holds=Region(low=0.0),
         reason="not below is a difference of zero or more, interval included",
         figure="mnist-matched",
+        calibrated=CALIBRATED,
     )
 
 
@@ -135,12 +130,13 @@ def end(pair: str, how: str) -> Claim:
     return own_claim(
         id=f"mnist-matched-{pair}-end",
         statement=f"With hidden steps matched by {how}, both end alike.",
-        measure=lambda runs: behind(runs, *PAIRS[pair]),
+        measure=lambda runs: excess(runs, *PAIRS[pair]),
         unit="points of test error at the end, FA minus BP",
         holds=Region(-0.2, 0.2),
         partly=Region(-0.5, 0.5),
         reason="0.2 points are 20 of the 10 000 test images, either way",
         figure="mnist-matched",
+        calibrated=CALIBRATED,
     )
 
 
@@ -149,11 +145,13 @@ def matched(pair: str, how: str) -> Claim:
     return own_claim(
         id=f"mnist-matched-{pair}-steps",
         statement=f"Matched by {how}, the two hidden steps agree within a factor of two.",
-        measure=lambda runs: doublings(runs, *PAIRS[pair]),
-        unit="doublings, FA's step over BP's, mean over the run",
-        holds=Region(-1.0, 1.0),
+        measure=lambda runs: times_as_large(runs, *PAIRS[pair]),
+        summary=GEOMETRIC,
+        unit="FA's step over BP's, geometric mean over the run",
+        holds=Region(0.5, 2.0),
         reason="unmatched they differ by a factor of four",
         figure="mnist-matched",
+        calibrated="the factor of four was chosen to match the steps, from a trial with one seed",
     )
 
 
@@ -176,6 +174,7 @@ STUDY = Study(
         "fa-small": {"rule": "fa", "feedback": 0.25},
     },
     run=run,
+    learnt=gone("error"),
     cost={"paper": 130.0},  # estimated, from some batches on a busy core
     claims=[
         *(third(pair, how) for pair, how in HOW.items()),
@@ -185,11 +184,12 @@ STUDY = Study(
             statement="With B four times as large as matched, feedback alignment's error at a "
             "third of the run is below backpropagation's.",
             place="ours; seen before in the record of the study mnist",
-            measure=lambda runs: behind(runs, "fa", "bp", THIRD),
+            measure=lambda runs: excess(runs, "fa", "bp", THIRD),
             unit="points of test error at a third of the run, FA minus BP",
             holds=Region(high=0.0),
             reason="below is a difference of less than zero, interval included",
             figure="mnist-matched",
+            calibrated=CALIBRATED,
         ),
         *(matched(pair, how) for pair, how in HOW.items()),
     ],

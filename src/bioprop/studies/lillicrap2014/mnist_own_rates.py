@@ -10,8 +10,11 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
 from bioprop.studies.lillicrap2014 import mnist_matched
-from bioprop.studies.lillicrap2014.mnist_matched import THIRD, MatchedSettings, behind, run
-from bioprop.studies.study import Figure, Region, Runs, Study, own_claim
+from bioprop.studies.lillicrap2014.mnist import excess
+from bioprop.studies.lillicrap2014.mnist_matched import THIRD, MatchedSettings, run
+from bioprop.studies.study import Figure, Region, Runs, Study, gone, own_claim
+
+CALIBRATED = "the range of W was chosen in a few trials on the test images"
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -34,6 +37,7 @@ STUDY = Study(
     # Rates and factors are those that the search finds, once it is recorded.
     variants={"bp": {"rule": "bp"}, "fa": {"rule": "fa"}},
     run=run,
+    learnt=gone("error"),
     cost={"paper": 130.0},  # estimated, from some batches on a busy core
     after="mnist-rates",
     claims=[
@@ -41,22 +45,24 @@ STUDY = Study(
             id="mnist-own-rates-end",
             statement="With rates of its own for each layer, neither rule ends lower than the "
             "other.",
-            measure=lambda runs: behind(runs, "fa", "bp"),
+            measure=lambda runs: excess(runs, "fa", "bp"),
             unit="points of test error at the end, FA minus BP",
             holds=Region(-0.2, 0.2),
             partly=Region(-0.5, 0.5),
             reason="0.2 points are 20 of the 10 000 test images, either way",
             figure="mnist-own-rates",
+            calibrated=CALIBRATED,
         ),
         own_claim(
             id="mnist-own-rates-third",
             statement="At a third of the run feedback alignment's error is not below "
             "backpropagation's.",
-            measure=lambda runs: behind(runs, "fa", "bp", THIRD),
+            measure=lambda runs: excess(runs, "fa", "bp", THIRD),
             unit="points of test error at a third of the run, FA minus BP",
             holds=Region(low=0.0),
             reason="not below is a difference of zero or more, interval included",
             figure="mnist-own-rates",
+            calibrated=CALIBRATED,
         ),
     ],
     figures=[
