@@ -266,8 +266,11 @@ def over_epochs(
 
 
 def by_epoch(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of marks after the first with forward epochs in the place of examples."""
-    epochs = pd.Index(table.index / run.settings.each_epoch, name="epochs")
+    """Return a table of marks after the first with forward epochs in the place of examples.
+
+    From the marks alone: a page is built where no images are.
+    """
+    epochs = pd.Index(table.index * run.settings.epochs / table.index.max(), name="epochs")
     return table.set_index(epochs).iloc[1:]
 
 
