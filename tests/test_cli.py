@@ -380,7 +380,8 @@ def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
     assert begun.with_name("small.2-39.json").exists()
     again = bioprop("run --pending toy-network linear-task")
     assert again.out == "nothing is pending of toy-network, linear-task"
-    assert "so far" not in bioprop("list").out + bioprop("scorecard").out
+    assert "so far" not in bioprop("list toy-network").out
+    assert "networks so far" not in bioprop("scorecard").out
     there = bioprop("run toy-network --tier paper --variant small")
     assert there.out.count("already there; --again runs it anew") == 2
 

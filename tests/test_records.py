@@ -364,7 +364,8 @@ def test_a_committed_record_is_whole_and_made_with_the_settings_that_the_study_d
     assert {len(column) for column in record.labels.values()} == {record.members}
     for rows in record.values.values():
         assert [len(row) for row in rows] == [record.members] * len(record.marks)
-    assert record.marks == sorted(set(record.marks)) and record.marks[0] == 0
+    # The first mark is the start, or the next where weights that are zero have no angle yet.
+    assert record.marks == sorted(set(record.marks)) and record.marks[0] in (0, 1)
     assert {"commit", "packages", "machine", "threads", "seconds", "date"} <= set(record.provenance)
 
 

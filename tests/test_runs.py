@@ -80,6 +80,8 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_record_bit_for_bit(
     study = studies.get(name)
     once, parts = Store(tmp_path / "whole"), Store(tmp_path / "parts")
     told = marks_run(study, variant, once)
+    if not told:
+        pytest.skip("is solved at once, without steps that could be interrupted")
     whole = once.load(name, "smoke", variant)
     stop = stop_after(told[2])
     with pytest.raises(Interruption):

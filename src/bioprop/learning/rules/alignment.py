@@ -42,7 +42,7 @@ def feedback_alignment(bound: Bound = 0.5, removed: float | Tensor = 0.0) -> Rul
 
 
 def redrawn_feedback(bound: float | Tensor = 0.5) -> Rule:
-    """Teach through random weights ``B`` that are drawn anew for every batch: a control.
+    """Teach through random weights ``B`` that are drawn anew for every batch: a control (ours).
 
     As in :func:`feedback_alignment`, ``B[l]`` is from U(-bound, bound), ``bound`` a number or of
     shape ``(member, 1, 1)``; but there is no ``B`` that forward weights could come to agree with.

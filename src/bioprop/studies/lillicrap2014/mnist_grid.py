@@ -7,13 +7,12 @@ marks of a run are averaged for the choice, as the error jumps from mark to mark
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.axes import Axes
-from pydantic import Field
 
 from bioprop.learning import Rule
 from bioprop.studies import drawing
@@ -22,6 +21,7 @@ from bioprop.studies.lillicrap2014.mnist import moved
 from bioprop.studies.lillicrap2014.mnist_depth import MnistDepthSettings, prepare, turns
 from bioprop.studies.study import (
     STRICT,
+    Count,
     MemberCount,
     Positive,
     Run,
@@ -45,7 +45,7 @@ class GridSettings(MnistDepthSettings):
 
     rates: Some[Positive] = (0.000625, 0.00125, 0.0025, 0.005, 0.01)  # ours: both rules alike
     feedbacks: Some[Positive] = (0.1, 0.2, 0.4, 0.8)  # ours: ranges of B, where the rule has one
-    held_out: Annotated[int, Field(ge=1)] = 10_000  # ours: training images to choose by
+    held_out: Count = 10_000  # ours: training images to choose by
     members: MemberCount = 3  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the study mnist-depth
 

@@ -8,14 +8,12 @@ alignment: what the search finds for the first holds for the second.
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Annotated
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
-from pydantic import Field
 
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
@@ -44,7 +42,7 @@ class MnistRateSearch(MnistSettings):
 
     rates: Some[Positive] = (1e-3, 2e-3, 4e-3, 8e-3)  # ours: of the output; printed: 1e-3
     factors: Some[Positive] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # ours: hidden layer's
-    held_out: Annotated[int, Field(ge=1)] = 10_000  # ours: training images to choose by
+    held_out: Count = 10_000  # ours: training images to choose by
     examples: Count = 300_000  # ours: a sixth of the result's
     marks: Count = 6  # ours: the end matters
     members: MemberCount = 3  # ours: networks for each point of the grid
