@@ -105,6 +105,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     rows = -(-len(runs) // columns)
     figure, panels = plt.subplots(rows, columns, figsize=(10, 2.8 * rows), sharey=True, sharex=True)
     frames = []
+    tried = {rate for result in runs.values() for rate in scores(result)["rate"]}
     for axes, (name, result) in zip(panels.flat, runs.items(), strict=False):
         points = scores(result)
         other = "inverse_rate" if "inverse_rate" in points else "eps"
@@ -114,9 +115,11 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             axes.plot(rows_of["rate"], rows_of["validation"], "o-", color=colour, ms=3, label=label)
         lowest = points.loc[[points["validation"].fillna(np.inf).idxmin()]]
         axes.plot(lowest["rate"], lowest["validation"], "o", ms=10, mfc="none", color="0.15")
-        drawing.log_x(axes, points["rate"])
+        drawing.log_x(axes, tried, labels=True)
+        axes.tick_params("x", rotation=45)
         axes.set(title=drawing.LOOKS[name].name)
         drawing.log_y(axes)
+        drawing.percent_ticks(axes.yaxis)
         axes.legend(fontsize=6)
         frames.append(points.assign(method=name))
     for axes in panels.flat[len(runs) :]:
