@@ -264,10 +264,9 @@ class Changed(Result):
     """Show the verdicts that were published and are others now."""
 
     def show(self) -> list[nodes.Node]:
-        """Return a table, the oldest first."""
-        lines = ["| claim | before | now | since | why |", "|:--|:--|:--|:--|:--|"]
-        lines += [
-            f"| `{c.claim}` | {_badge(c.old)} | {_badge(c.new)} | {c.day} | {_escape(c.why)} |"
+        """Return a list, the oldest first."""
+        lines = [
+            f"- `{c.claim}`: {_badge(c.old)} until {c.day}, now {_badge(c.new)}: {_escape(c.why)}"
             for c in changes.every()
         ]
         return self.parse("\n".join(lines))
