@@ -12,7 +12,14 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies.lillicrap2014.freezing import SCHEDULES
-from bioprop.studies.lillicrap2014.mnist_grid import along_rates, at_best, best_learn, rate_axes
+from bioprop.studies.lillicrap2014.mnist_grid import (
+    QUICK,
+    SMOKE,
+    along_rates,
+    at_best,
+    best_learn,
+    rate_axes,
+)
 from bioprop.studies.lillicrap2014.output_frozen import TurnGridSettings, run
 from bioprop.studies.study import (
     STRICT,
@@ -84,24 +91,8 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=FreezingRateSettings,
     tiers={
-        "smoke": {
-            "images": "digits",
-            "hidden": (20, 20, 20),
-            "held_out": 200,
-            "rates": (0.005, 0.02),
-            "members": 3,
-            "examples": 800,
-            "marks": 4,
-        },
-        "quick": {
-            "images": "digits",
-            "hidden": (100, 100, 100),
-            "held_out": 300,
-            "rates": (0.0025, 0.01),
-            "members": 3,
-            "examples": 9600,
-            "marks": 8,
-        },
+        "smoke": SMOKE | {"examples": 800},
+        "quick": QUICK | {"rates": (0.0025, 0.01), "members": 3, "examples": 9600, "marks": 8},
         "paper": {},
     },
     variants={

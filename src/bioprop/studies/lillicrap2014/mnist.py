@@ -192,6 +192,10 @@ def excess(runs: Runs, variant: str, reference: str, percent: float = 100.0) -> 
     return at(runs[variant], "error", percent) - at(runs[reference], "error", percent)
 
 
+# Who has learnt, in the controls: whoever gets fewer than half of the images wrong.
+well_learnt = gone("error", 0.45)
+
+
 def moved(W: Tensor, start: Tensor) -> Tensor:
     """Return how far weights are from where they started, in per cent of their norm, (member,)."""
     return 100 * (W - start).flatten(1).norm(dim=1) / start.flatten(1).norm(dim=1)

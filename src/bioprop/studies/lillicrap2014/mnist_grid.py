@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from bioprop.learning import Rule
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.lillicrap2014.mnist import moved
+from bioprop.studies.lillicrap2014.mnist import moved, well_learnt
 from bioprop.studies.lillicrap2014.mnist_depth import MnistDepthSettings, prepare, turns
 from bioprop.studies.study import (
     STRICT,
@@ -28,7 +28,6 @@ from bioprop.studies.study import (
     Seed,
     Some,
     curve,
-    gone,
     rows_at,
     unread,
     whole_mean,
@@ -37,6 +36,19 @@ from bioprop.tasks.classify import error_rate
 from bioprop.tasks.images import load
 
 LAST = 4  # marks at the end whose held-out error is averaged for the choice
+
+
+# On scikit-learn's digits: for tests, and for live runs.
+SMOKE = {
+    "images": "digits",
+    "hidden": (20, 20, 20),
+    "held_out": 200,
+    "rates": (0.005, 0.02),
+    "members": 3,
+    "examples": 400,
+    "marks": 4,
+}
+QUICK = {"images": "digits", "hidden": (100, 100, 100), "held_out": 300}
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -122,7 +134,7 @@ def at_best(run: Run, quantity: str) -> np.ndarray:
 
 def best_learn(run: Run) -> np.ndarray:
     """Say of each seed whether it has learnt at the rate and range that held-out images choose."""
-    rows, (rate, feedback) = rows_at(run).assign(learnt=gone("error")(run)), best(run)
+    rows, (rate, feedback) = rows_at(run).assign(learnt=well_learnt(run)), best(run)
     chosen = rows[(rows["rate"] == rate) & (rows["feedback"] == feedback)]
     return chosen.sort_values("seed")["learnt"].to_numpy()
 

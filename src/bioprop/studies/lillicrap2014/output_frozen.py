@@ -16,6 +16,8 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.lillicrap2014.freezing import FreezingSettings, Turn, taking_turns
 from bioprop.studies.lillicrap2014.mnist import where_moved
 from bioprop.studies.lillicrap2014.mnist_grid import (
+    QUICK,
+    SMOKE,
     GridSettings,
     along_rates,
     at_best,
@@ -111,24 +113,8 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=TurnGridSettings,
     tiers={
-        "smoke": {
-            "images": "digits",
-            "hidden": (20, 20, 20),
-            "held_out": 200,
-            "rates": (0.005, 0.02),
-            "members": 3,
-            "examples": 400,
-            "marks": 4,
-        },
-        "quick": {
-            "images": "digits",
-            "hidden": (100, 100, 100),
-            "held_out": 300,
-            "rates": (0.01, 0.04),
-            "members": 5,
-            "examples": 10_000,
-            "marks": 5,
-        },
+        "smoke": SMOKE,
+        "quick": QUICK | {"rates": (0.01, 0.04), "members": 5, "examples": 10_000, "marks": 5},
         "paper": {},
     },
     variants={
