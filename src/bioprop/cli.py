@@ -300,6 +300,9 @@ def verify(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; the record's own if left out.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:1; the record's own if left out.")
+    ] = None,
     twin: Annotated[
         bool, typer.Option(help="Measure also how far a twin comes, where that is not known.")
     ] = False,
@@ -335,11 +338,15 @@ def verify(
         if seeds in (None, parts.split(path.stem)[1])
     ]
     records = {path: read(path) for path in files}
+    for needed in {device or record.settings.device for record in records.values()}:
+        runs.present(needed)  # before anything runs
     _say_beforehand(sum(record.provenance["seconds"] for record in records.values()))
     for path, record in records.items():
         name = f"{record.study}/{record.tier}/{path.stem}"
         with working(out, name):
-            found = runs.verify(record, studies.get(record.study), threads=threads, twin=twin)
+            found = runs.verify(
+                record, studies.get(record.study), threads=threads, device=device, twin=twin
+            )
         checked, bad = checked + 1, bad + bool(found.faults)
         out.print(f"{name}: {found}", soft_wrap=True)
     if not checked:

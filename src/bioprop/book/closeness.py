@@ -91,8 +91,12 @@ def compare(record: Record, again: Record, study: Study) -> Verification:
 
 
 def _misfit(record: Record, again: Record) -> list[str]:
-    names = ("configuration", "labels", "marks")
-    found = [f"{name} differ" for name in names if getattr(record, name) != getattr(again, name)]
+    names = {"choices": "configuration", "labels": "labels", "marks": "marks"}
+    found = [
+        f"{word} differ"
+        for name, word in names.items()
+        if getattr(record, name) != getattr(again, name)
+    ]
     if record.values.keys() != again.values.keys():
         found.append("other quantities were measured")
     return found
@@ -145,7 +149,7 @@ def _between_twins(record: Record, twin: Twin, quantity: str, gap: np.ndarray) -
     near = TWINS * np.array([bound[0], *(window.max() for window in windows[1:])])[:, None]
     ever = twin.of_members(quantity)
     known = ever[np.isfinite(ever)]
-    if twin.configuration != record.configuration:
+    if not twin.same_networks(record):
         most = TWINS * known.max(initial=0.0)
         return np.where(np.isinf(gap), near, np.minimum(near, most))
     return np.minimum(near, EVER * np.maximum(ever, np.median(known) if len(known) else 0.0))

@@ -116,9 +116,9 @@ def _same_data(records: Sequence["Record"]) -> None:
 
 
 def _shared(record: "Record") -> dict[str, Any]:
-    """Return all settings but those of the seeds."""
+    """Return all settings but those of the seeds, and the device that a part was made on."""
     fields = dataclasses.asdict(record.settings)
-    return {name: v for name, v in fields.items() if name not in ("first_seed", "members")}
+    return {name: v for name, v in fields.items() if name not in ("first_seed", "members", "device")}
 
 
 def _places(

@@ -71,6 +71,11 @@ class Record(pydantic.BaseModel):
         return study.configure(self.tier, self.variant, **self.configuration)
 
     @property
+    def choices(self) -> dict[str, Any]:
+        """The configuration without the device, which is a matter of where and not of what."""
+        return {name: value for name, value in self.configuration.items() if name != "device"}
+
+    @property
     def members(self) -> int:
         """Number of members in the population."""
         return len(next(iter(self.labels.values())))

@@ -36,7 +36,11 @@ class Busy(RecordError):
 
 
 def store_for(tier: str, changes: dict[str, Any]) -> Store:
-    """Return where a run is kept: with the published records, or among the reader's own."""
+    """Return where a run is kept: with the published records, or among the reader's own.
+
+    On which device it was made changes nothing of what it is.
+    """
+    changes = {name: value for name, value in changes.items() if name != "device"}
     if tier in PUBLISHED and not changes:
         return RECORDED
     own = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
@@ -68,7 +72,7 @@ def run(
     paths.require_book()
     changes = changes or {}
     settings = configure(study, tier, variant, changes, seeds)
-    _present(settings.device)
+    present(settings.device)
     store = store or store_for(tier, changes)
     if store is RECORDED:
         committed()
@@ -131,17 +135,24 @@ def unfinished(study: Study, tier: str, variant: str, store: Store) -> dict[Seed
 
 
 def verify(
-    record: Record, study: Study, *, threads: int | None = None, twin: bool = False
+    record: Record,
+    study: Study,
+    *,
+    threads: int | None = None,
+    device: str | None = None,
+    twin: bool = False,
 ) -> Verification:
     """Run a record again and say how the new run differs.
 
-    ``threads`` is the record's own if left out. Every bit must agree where ``exact`` says so, and
+    ``threads`` and ``device`` are the record's own if left out. Every bit must agree where ``exact`` says so, and
     elsewhere each value as closely as ``closeness`` has it. On other images than the record's
     nothing is run. With ``twin`` the twin of the run is measured and judged, if it was not before,
     and kept.
     """
-    settings = record.settings
-    _present(settings.device)
+    settings = study.configure(
+        record.tier, record.variant, **record.configuration | ({"device": device} if device else {})
+    )
+    present(settings.device)
     then = record.provenance.get("data", {})
     if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
         words = "the data set {} is not the one the record was made from"
@@ -152,25 +163,26 @@ def verify(
         again = make(study, record.tier, record.variant, settings, journal)
         if twin:
             twins.of(record, again, study, judged=True)
-        if exact(record, threads):
+        if exact(record, threads, settings.device):
             return Verification("bit for bit", differences(record, again))
         return compare(record, again, study)
 
 
-def exact(record: Record, threads: int | None = None) -> bool:
+def exact(record: Record, threads: int | None = None, device: str | None = None) -> bool:
     """Say whether a new run must agree with a record in every bit.
 
     It must with the record's own thread count, on the same processor with the same settings of its
     libraries, and with the same torch and NumPy: otherwise sums are taken in another order. Of a
     record that does not name all of these, as the oldest do not, closeness is asked.
     """
-    then, now = record.provenance, provenance.describe(0.0, record.settings.device)
+    then, now = record.provenance, provenance.describe(0.0, device or record.settings.device)
     same = all(then.get(key) == now[key] for key in ("machine", "arithmetic", "device"))
     same &= all(then["packages"][name] == now["packages"][name] for name in ("numpy", "torch"))
     return same and threads in (None, then["threads"])
 
 
-def _present(device: str) -> None:
+def present(device: str) -> None:
+    """Raise ``ValueError`` where a device is not here."""
     index = int(device.partition(":")[2] or 0)
     if device != "cpu" and index >= torch.cuda.device_count():
         raise ValueError(

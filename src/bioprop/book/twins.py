@@ -21,6 +21,7 @@ from bioprop.studies.journal import Twin as TwinJournal
 VISIBLE = 1e-4  # of the largest value: what shows in the third digit, about
 NOTHING = 1e-12  # what is smaller is nothing but rounding, such as a drift that a theorem forbids
 POPULATION = ("members", "first_seed")  # settings that say which networks, and not how
+WHERE = ("device",)
 
 
 class Twin(pydantic.BaseModel):
@@ -55,11 +56,18 @@ class Twin(pydantic.BaseModel):
     def fits(self, record: Record) -> bool:
         """Say whether it is the twin of a run with the settings of a record, but for its seeds."""
         mine, other = (
-            {name: value for name, value in each.configuration.items() if name not in POPULATION}
+            {k: v for k, v in each.configuration.items() if k not in (*POPULATION, *WHERE)}
             for each in (self, record)
         )
         measured = self.marks == record.marks and self.largest.keys() == record.values.keys()
         return measured and mine == other
+
+    def same_networks(self, record: Record) -> bool:
+        """Say whether it is the twin of a run of the very networks of a record that it fits."""
+        mine, other = (
+            {name: each.configuration.get(name) for name in POPULATION} for each in (self, record)
+        )
+        return mine == other
 
     def at_marks(self, quantity: str) -> np.ndarray:
         """Return the largest difference at each mark, infinite where anything may be."""

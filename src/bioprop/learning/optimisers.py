@@ -194,7 +194,7 @@ def pytorch_step(rows: list[list[Tensor]], values: list[Settings], batch: int) -
 
     It divides the gradients, sums over the batch, as it reads them.
     """
-    scale = torch.tensor(float(batch), device=rows[0][0].device)
+    scale = torch.full((), float(batch), dtype=torch.float32, device=rows[0][0].device)
     for member, settings in enumerate(values):
         each = rows if len(values) == 1 else [[tensor[member] for tensor in row] for row in rows]
         p, gradient, m, v, count = map(list, zip(*each, strict=True))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioprop.learning.layers.products import add_outer_
+from bioprop.learning.layers.products import add_outer_, product
 from bioprop.learning.layers.windows import Windowed
 from bioprop.learning.members import spread
 
@@ -60,6 +60,8 @@ class LocallyConnected(Windowed):
 
     def forward(self, h: Tensor, W: Tensor) -> Tensor:
         """Return ``patch W`` at every place."""
+        if self._at_once(h):
+            return self._flat(product(self._cut(h), W.flatten(0, 1), self.compute), h)
         W = self._weights(self.rounded(W))
         units = h.new_empty(*h.shape[:2], self.outputs, dtype=W.dtype)
         sums = self._signals(units)
@@ -69,6 +71,8 @@ class LocallyConnected(Windowed):
 
     def back(self, delta: Tensor, B: Tensor) -> Tensor:
         """Return ``delta B`` at every place, summed where patches overlap."""
+        if self._at_once(delta):
+            return self._pasted(product(self._stacked(delta), B.flatten(0, 1), self.compute), delta)
         B, signals = (
             self._feedback(self.rounded(B)),
             self._signals(delta.to(self.compute or delta.dtype)),
@@ -124,9 +128,55 @@ class LocallyConnected(Windowed):
 
     def _accumulate(self, W: Tensor, h: Tensor, delta: Tensor, keep: float) -> None:
         """Set ``W`` to ``keep W + patch^T delta``; where ``keep`` is 0 ``W`` is not read."""
+        if self._at_once(h):
+            add_outer_(W.flatten(0, 1), self._cut(h), self._stacked(delta), keep, self.compute)
+            return
         W, signals = self._weights(W), self._signals(delta.to(W.dtype))
         for place, part, patches in self._patches(self._framed(h, W.dtype)):
             add_outer_(W[place][:, part], patches, signals[place], keep, self.compute)
+
+    # A graphics card starts a product slowly and has memory for all patches: one product for all
+    # places of all members.
+
+    def _at_once(self, units: Tensor) -> bool:
+        """Whether a product is made for all places at once, from patches that are cut."""
+        return units.is_cuda and self.groups == 1
+
+    def _cut(self, h: Tensor) -> Tensor:
+        """Return patches ``(member and position, batch, patch)``."""
+        images, (kh, kw), (down, right) = self._framed(h, h.dtype), self.window, self.strides
+        members, batch, high, wide, channels = images.shape
+        (low, far), row = self.dilated, wide * channels
+        windows = images.as_strided(
+            (members, *self.places, batch, kh, kw, channels),
+            (
+                batch * high * row, down * row, right * channels, high * row,
+                low * row, far * channels, 1,
+            ),
+        )  # fmt: skip
+        return windows.reshape(-1, batch, self.fan_in)
+
+    def _stacked(self, units: Tensor) -> Tensor:
+        """Return units above as ``(member and position, batch, channel_out)``."""
+        return units.unflatten(2, (self.positions, -1)).transpose(1, 2).flatten(0, 1)
+
+    def _flat(self, stacked: Tensor, like: Tensor) -> Tensor:
+        """Return units above, ``(member, batch, unit)``, from what ``_stacked`` returns."""
+        each = stacked.unflatten(0, (len(like), -1)).transpose(1, 2)
+        return each.flatten(2).to(like.dtype)
+
+    def _pasted(self, patches: Tensor, like: Tensor) -> Tensor:
+        """Return units below, ``(member, batch, unit)``: patches summed where they overlap."""
+        images = like.new_zeros(self._frame(like))
+        (kh, kw), (low, far) = self.window, self.dilated
+        (down, right), (high, wide) = self.strides, self.places
+        each = patches.view(len(like), high, wide, -1, kh, kw, self.features).movedim(3, 1)
+        for i, j in itertools.product(range(kh), range(kw)):
+            top, left = i * low, j * far
+            rows = slice(top, top + down * (high - 1) + 1, down)
+            columns = slice(left, left + right * (wide - 1) + 1, right)
+            images[:, :, rows, columns] += each[..., i, j, :]
+        return self._inner(images).flatten(2)
 
     # Of the axes member, row of places, place in the row and group three are visited one by one and
     # one, the longest as a rule, is the batch of a product.
