@@ -5,6 +5,7 @@ backpropagation on digits; all methods but one do better than in the fully conne
 sharing weights takes off a little more.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -115,6 +116,9 @@ FIGURES = [
     ),
 ]
 
+# What the study targets-mnist-local-rates found.
+FOUND: Mapping[str, Mapping[str, float]] = {}
+
 STUDY = Study(
     name="targets-mnist-local",
     title="Nine methods on MNIST, locally connected",
@@ -125,7 +129,7 @@ STUDY = Study(
         "quick": SMALL | {"batch": 50, "epochs": 6, "members": 3, "rate": 3e-3, "auxiliary": 16},
         "reduced": {"epochs": 40, "members": 3},  # a twelfth of the paper's epochs
     },
-    variants={name: {**LAYERS, **method} for name, method in VARIANTS.items()},
+    variants={name: {**LAYERS, **method, **FOUND.get(name, {})} for name, method in VARIANTS.items()},
     run=run,
     after="targets-mnist-local-rates",
     cost={"reduced": 1300.0},  # estimated, from the time of an epoch
