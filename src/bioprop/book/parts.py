@@ -118,7 +118,8 @@ def _same_data(records: Sequence["Record"]) -> None:
 def _shared(record: "Record") -> dict[str, Any]:
     """Return all settings but those of the seeds, and the device that a part was made on."""
     fields = dataclasses.asdict(record.settings)
-    return {name: v for name, v in fields.items() if name not in ("first_seed", "members", "device")}
+    apart = ("first_seed", "members", "device")
+    return {name: v for name, v in fields.items() if name not in apart}
 
 
 def _places(

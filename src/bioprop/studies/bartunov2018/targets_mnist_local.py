@@ -129,7 +129,9 @@ STUDY = Study(
         "quick": SMALL | {"batch": 50, "epochs": 6, "members": 3, "rate": 3e-3, "auxiliary": 16},
         "reduced": {"epochs": 40, "members": 3},  # a twelfth of the paper's epochs
     },
-    variants={name: {**LAYERS, **method, **FOUND.get(name, {})} for name, method in VARIANTS.items()},
+    variants={
+        name: {**LAYERS, **method, **FOUND.get(name, {})} for name, method in VARIANTS.items()
+    },
     run=run,
     after="targets-mnist-local-rates",
     cost={"reduced": 1300.0},  # estimated, from the time of an epoch
