@@ -7,7 +7,10 @@ with the same bits, and why a member does not depend on its neighbours in the po
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,16 +109,33 @@ class Streams:
 
         For noise that every step needs much of. Members of one seed share one draw, not copied.
         """
-        drawn = []
-        for seed in dict.fromkeys(self.seeds):
+        draw = self._swift if torch.device(self.device).type == "cpu" else self._ahead
+        drawn = draw(stream, tuple(shape), block)
+        drawn = drawn.to(device=self.device, dtype=self.dtype, non_blocking=True)
+        unique = list(dict.fromkeys(self.seeds))
+        if len(unique) == 1:
+            return drawn.expand(len(self.seeds), *shape)
+        return drawn if len(unique) == len(self.seeds) else drawn[[*map(unique.index, self.seeds)]]
+
+    def _swift(self, stream: str, shape: tuple[int, ...], block: int) -> Tensor:
+        """Draw from N(0, 1) in float32 for each seed once, where the processor has its memory."""
+        unique = dict.fromkeys(self.seeds)
+        there = torch.cuda.is_available()  # memory that a graphics card reads by itself
+        drawn = torch.empty(len(unique), *shape, dtype=torch.float32, pin_memory=there)
+        for numbers, seed in zip(drawn, unique, strict=True):
             start = seed_sequence(seed, stream, block).generate_state(1)
-            source = torch.Generator().manual_seed(int(start[0]))
-            numbers = torch.empty(tuple(shape), dtype=torch.float32).normal_(generator=source)
-            drawn.append(numbers.to(device=self.device, dtype=self.dtype))
-        if len(drawn) == 1:
-            return drawn[0].expand(len(self.seeds), *shape)
-        unique = dict(zip(dict.fromkeys(self.seeds), drawn, strict=True))
-        return torch.stack([unique[seed] for seed in self.seeds])
+            numbers.normal_(generator=torch.Generator().manual_seed(int(start[0])))
+        return drawn
+
+    def _ahead(self, stream: str, shape: tuple[int, ...], block: int) -> Tensor:
+        """Draw as ``_swift`` does; a thread draws the next block while the card is at work."""
+        begun = _begun.pop((self, stream, shape, block), None)
+        drawn = begun.result() if begun else self._swift(stream, shape, block)
+        _begun.clear()
+        _begun[self, stream, shape, block + 1] = _thread().submit(
+            self._swift, stream, shape, block + 1
+        )
+        return drawn
 
     def kept(
         self, stream: str, shape: Sequence[int], removed: float | Tensor, block: int = 0
@@ -141,6 +161,14 @@ class Streams:
         unique = {seed: draw(generator(seed, stream, block)) for seed in dict.fromkeys(self.seeds)}
         stacked = np.stack([unique[seed] for seed in self.seeds])
         return torch.from_numpy(stacked).to(device=self.device, dtype=self.dtype)
+
+
+_begun: dict[Any, Future[Tensor]] = {}  # the one block that is drawn ahead
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1)
 
 
 def check_share(removed: float | Tensor) -> None:

@@ -117,7 +117,18 @@ FIGURES = [
 ]
 
 # What the study targets-mnist-local-rates found.
-FOUND: Mapping[str, Mapping[str, float]] = {}
+FOUND: Mapping[str, Mapping[str, float]] = {
+    "bp": {"rate": 0.0016, "eps": 0.0001},
+    "fa": {"rate": 0.0016, "eps": 0.0001},
+    "dfa": {"rate": 0.0016, "eps": 0.0001},
+    "dtp-alternating": {"rate": 0.0032, "eps": 0.0001, "inverse_rate": 0.01},
+    "sdtp-alternating": {"rate": 0.0016, "eps": 0.0001, "inverse_rate": 0.01},
+    "ao-sdtp-alternating": {"rate": 0.0032, "eps": 0.0001, "inverse_rate": 0.001},
+    "dtp-parallel": {"rate": 0.0064, "eps": 0.0001, "inverse_rate": 0.0003},
+    "sdtp-parallel": {"rate": 0.0032, "eps": 0.0001, "inverse_rate": 0.0003},
+    "ao-sdtp-parallel": {"rate": 0.0032, "eps": 0.0001, "inverse_rate": 0.001},
+    "bp-convnet": {"rate": 0.0016, "eps": 0.0001},
+}
 
 STUDY = Study(
     name="targets-mnist-local",
