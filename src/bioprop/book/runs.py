@@ -146,8 +146,8 @@ def verify(
 
     ``threads`` and ``device`` are the record's own if left out. Every bit must agree where
     ``exact`` says so, and elsewhere each value as closely as ``closeness`` has it. On other images
-    than the record's nothing is run. With ``twin`` the twin of the run is measured and judged, if it was not before,
-    and kept.
+    than the record's nothing is run. With ``twin`` the twin of the run is measured and judged, if
+    it was not before, and kept.
     """
     settings = study.configure(
         record.tier, record.variant, **record.configuration | ({"device": device} if device else {})

@@ -120,8 +120,8 @@ class Streams:
     def _swift(self, stream: str, shape: tuple[int, ...], block: int) -> Tensor:
         """Draw from N(0, 1) in float32 for each seed once, where the processor has its memory."""
         unique = dict.fromkeys(self.seeds)
-        there = torch.cuda.is_available()  # memory that a graphics card reads by itself
-        drawn = torch.empty(len(unique), *shape, dtype=torch.float32, pin_memory=there)
+        card = torch.device(self.device).type == "cuda"  # which reads pinned memory by itself
+        drawn = torch.empty(len(unique), *shape, dtype=torch.float32, pin_memory=card)
         for numbers, seed in zip(drawn, unique, strict=True):
             start = seed_sequence(seed, stream, block).generate_state(1)
             numbers.normal_(generator=torch.Generator().manual_seed(int(start[0])))

@@ -211,15 +211,16 @@ STUDY = Study(
         "quick": {"images": "digits", "members": 3, "examples": 10_000, "marks": 10},
         "paper": {},
     },
-    variants={
-        "bp-1": {"rule": "bp", "hidden": (200,)},
-        "bp-2": {"rule": "bp", "hidden": (200, 200)},
-        "bp-3": {"rule": "bp"},
-        "fa-1": {"rule": "fa", "hidden": (200,), "feedback": 0.4},
-        "fa-2": {"rule": "fa", "hidden": (200, 200), "rate": 0.0025, "feedback": 0.4},
-        "fa-3": {"rule": "fa", "rate": 0.0025},
+    variants={  # what the study mnist-depth-rates found
+        "bp-1": {"rule": "bp", "hidden": (200,), "rate": 0.005},
+        "bp-2": {"rule": "bp", "hidden": (200, 200), "rate": 0.0025},
+        "bp-3": {"rule": "bp", "rate": 0.005},
+        "fa-1": {"rule": "fa", "hidden": (200,), "rate": 0.005, "feedback": 0.2},
+        "fa-2": {"rule": "fa", "hidden": (200, 200), "rate": 0.005, "feedback": 0.2},
+        "fa-3": {"rule": "fa", "rate": 0.0025, "feedback": 0.2},
     },
     run=run,
+    after="mnist-depth-rates",
     learnt=gone("error"),
     claims=[
         *(as_good(depth) for depth in DEPTHS),
