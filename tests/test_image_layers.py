@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "all": {"kernel": 2, "stride": 2, "padding": (1, 2, 0, 1), "dilation": 2, "groups": 2},
     "same, dilation": {"kernel": 3, "padding": "same", "stride": 2, "dilation": 2, "groups": 2},
 }
+
+
+@dataclass(frozen=True)
+class AtOnce(LocallyConnected):
+    """Makes its products as on a graphics card: one for all places."""
+
+    def _at_once(self, units: Tensor) -> bool:
+        return self.groups == 1
+
+
 LAYERS: dict[str, Layer] = {
+    **{f"at once, {name}": AtOnce(IMAGE, 4, **s) for name, s in SETTINGS.items()},
     **{f"local, {name}": LocallyConnected(IMAGE, 4, **s) for name, s in SETTINGS.items()},
     **{f"wide, {name}": LocallyConnected(WIDE, 4, **s) for name, s in SETTINGS.items()},
     "local, a group for each channel": LocallyConnected((8, 6, 5), 8, 3, groups=8),
@@ -50,6 +61,7 @@ LAYERS: dict[str, Layer] = {
 }
 SOME: list[Layer] = [
     LocallyConnected(IMAGE, 4, 3, 2, "same"),
+    AtOnce(IMAGE, 4, 3, 2, "same"),
     Convolution(IMAGE, 4, 3, 2, "same", groups=2),
 ]
 

@@ -141,7 +141,6 @@ def without_w0(path: Path) -> None:
 MISFITS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an overlap": (differently(), "cannot be joined: both have seed 1"),
     "other settings": (differently(rate=0.5, start=3.0), "they have another start and rate"),
-    "another device": (differently(device="cuda"), "they have another device"),
     "other marks": (lambda p: edit(p, marks=[0, 20]), "they have other marks"),
     "other quantities": (without_w0, "they have other quantities"),
     "another order": (
@@ -166,6 +165,14 @@ def test_what_does_not_belong_together_is_refused_by_name(misfit: str, store: St
     with pytest.raises(RecordError) as refused:
         store.load(*TOY)
     assert words in str(refused.value) and "small." in str(refused.value)
+
+
+def test_parts_made_on_different_devices_belong_together(store: Store) -> None:
+    store.save(part(range(2)), part=True)
+    differently(device="cuda")(store.save(part(range(2, 5)), part=True))
+    joined = store.load(*TOY)
+    assert joined.seeds == (0, 1, 2, 3, 4)
+    assert [each.settings.device for each in joined.parts] == ["cpu", "cuda"]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,16 @@ def test_draws_are_those_of_float64_rounded(dtype: torch.dtype, device: str) -> 
     )
 
 
+@pytest.mark.parametrize("seeds", [(3,), (3, 1, 2), (3, 3), (3, 1, 3)], ids=str)
+def test_noise_that_is_drawn_ahead_is_the_same_noise(seeds: tuple[int, ...]) -> None:
+    made = Streams(seeds, torch.float32)
+    for step in (0, 1, 2, 7, 8, 3):
+        ahead = made._ahead("noise", (40, 3), step)
+        unique = list(dict.fromkeys(seeds))
+        drawn = made.swift_normal("noise", (40, 3), step)
+        assert torch.equal(ahead[[unique.index(seed) for seed in seeds]], drawn)
+
+
 # Sequences
 
 

@@ -302,7 +302,7 @@ def test_only_unchanged_runs_of_a_published_tier_are_kept_with_the_published_rec
     tier: str, changes: dict[str, Any], cache: Path
 ) -> None:
     store = runs.store_for(tier, changes)
-    if tier in ("reduced", "paper") and not changes:
+    if tier in ("reduced", "paper") and (not changes or "device" in changes):
         assert store is RECORDED
     else:
         assert store.folder.is_relative_to(cache)
@@ -450,6 +450,17 @@ def test_a_record_sealed_anew_with_other_values_is_noticed(
         assert [words.split(" by ")[0] for words in found.faults] == ["angle differs"]
     else:
         assert not found.faults and "angle differs by 9e-07 (member" in str(found)
+
+
+def test_a_record_made_on_a_graphics_card_is_verified_where_there_is_none(record: Record) -> None:
+    made = {"configuration": {**record.configuration, "device": "cuda:7"}}
+    known = {"provenance": {**record.provenance, "device": "a card"}}
+    elsewhere = record.model_copy(update=made | known).sealed()
+    with pytest.raises(ValueError, match=r"'cuda:7' is not here.*--device cpu"):
+        runs.verify(elsewhere, LINEAR)
+    found = runs.verify(elsewhere, LINEAR, device="cpu")
+    assert not found.faults and found.how != "bit for bit"
+    assert runs.verify(moved(elsewhere, 1e-3), LINEAR, device="cpu").faults
 
 
 @pytest.mark.parametrize("precision", ROUNDING)

@@ -52,8 +52,12 @@ def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> 
 
 
 def _recorded(study: Study, tier: str, variant: str, store: Store, how: str) -> Estimate:
+    """Estimate a run from the parts that a processor made; ``RecordError`` where none was."""
     record = store.load(study.name, tier, variant)
-    seconds = record.provenance["seconds"] / len(record.seeds)
+    here = [part for part in record.parts if part.settings.device == "cpu"]
+    if not here:
+        raise RecordError("it was made on a graphics card alone")
+    seconds = sum(part.provenance["seconds"] for part in here) / sum(len(p.seeds) for p in here)
     return Estimate(seconds, seconds / max(1, len(record.marks) - 1), how)
 
 

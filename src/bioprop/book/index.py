@@ -188,9 +188,11 @@ def _figure(
     lost = sum(entry["diverged"].values())
     parts = [part for run in runs.values() for part in run.parts]
     threads = _counted((part.provenance["threads"] for part in parts), "thread")
+    cards = {part.provenance.get("device", "cpu") for part in parts} - {"cpu"}
+    where = " and ".join([threads, *sorted(cards)])
     made = (
         f"{_seeds(runs)}, {entry['members']} {study.population} in all, tier {tier}, "
-        f"{duration(entry['seconds'])} on {threads}, commit {entry['commits']}"
+        f"{duration(entry['seconds'])} on {where}, commit {entry['commits']}"
         + (f"; {lost} {study.population} diverged and are kept as such" if lost else "")
     )
     return FigureEntry(
