@@ -358,7 +358,8 @@ def test_a_committed_record_is_whole_and_made_with_the_settings_that_the_study_d
     record = read(RECORDED.folder / name)
     study = studies.get(record.study)
     _, seeds = parts.split(Path(name).stem)
-    assert record.settings == runs.configure(study, record.tier, record.variant, {}, seeds)
+    where = {"device": record.settings.device}
+    assert record.settings == runs.configure(study, record.tier, record.variant, where, seeds)
     assert set(record.labels["seed"]) == set(record.settings.seeds)
     assert record.members % record.settings.members == 0
     assert {len(column) for column in record.labels.values()} == {record.members}
