@@ -166,9 +166,7 @@ def test_an_estimate_comes_from_the_record_or_the_study_or_other_variants_or_a_t
     assert how(TINY, "anywhere") == (each, "as other variants")
     configuration = {**record.configuration, "device": "cuda"}
     store.save(record.model_copy(update={"configuration": configuration}), part=True)
-    assert how(priced, "small") == (7.0, "as its study says"), (
-        "a card tells nothing of this machine"
-    )
+    assert how(priced, "small") == (7.0, "as its study says"), "a card tells nothing of a processor"
 
 
 @pytest.mark.parametrize("trial", [9.0, 1e9], ids=["some seconds", "to the end"])
