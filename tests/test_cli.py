@@ -139,6 +139,7 @@ def plain(text: str) -> str:
         (f"run linear-task --seeds {10**30}", "setting members = 1000 ... equal to 1000000"),
         ("run linear-task --set first_seed=1e10", "setting first_seed = ... equal to 1000000000"),
         ("run linear-task --set 'sizes=[30, 20]'", "setting sizes.2 = [30, 20]: Field required"),
+        ("run linear-task --set sizes=3,2,1", "setting sizes = '3,2,1': ... as [30, 20, 10]"),
         ("run linear-task --set 'sizes=[3, 0, 1]'", "setting sizes.1 = 0: ... or equal to 1"),
         ("run linear-task --seeds 0", "setting members = 0: ... or equal to 1"),
         ("run --tier smoke --set rtae=1", "no setting 'rtae' in study 'toy-network'"),
@@ -268,7 +269,9 @@ def test_list_names_every_study_and_what_is_recorded(bioprop: Bioprop) -> None:
     [row] = [line for line in said.out.splitlines() if "linear-task" in line]
     assert re.search(r"smoke, quick, paper \(4/4 recorded in [\d.]+ (s|min|h)\)", row)
     assert all(study in said.out for study in studies.STUDIES)
-    assert "shallow" not in row and "bp, fa, np, shallow" in bioprop("list linear-task").out
+    named = bioprop("list linear-task").out
+    assert "shallow" not in row and "bp, fa, np, shallow" in named
+    assert "settings of linear-task, for --set: members, first_seed, precision" in named
 
 
 def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(

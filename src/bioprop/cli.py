@@ -1,5 +1,6 @@
 """The command line: list, run, chapter, verify, scorecard, book, serve, costs, data."""
 
+import dataclasses
 import dis
 import functools
 import http.server
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="Fetch and check data sets.")
 app.add_typer(data, name="data")
+SET = "A setting, as name=value; bioprop list STUDY names them."
 DATA = "mnist, cifar10 or tiny-imagenet."
 LONG = 60.0  # seconds; what takes longer says so beforehand
 out = Console(markup=False, emoji=False)  # paths and names are printed as they are
@@ -56,7 +58,7 @@ def chosen(study: str | None) -> list[Study]:
 def list_(study: StudiesArgument = []) -> None:  # noqa: B006
     """List the studies, their tiers, what is recorded, and how long that took to run.
 
-    Of studies that are named the variants are listed, too.
+    Of studies that are named the variants and the settings are listed, too.
 
     Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
@@ -67,6 +69,9 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
         names = [", ".join(each.variants)] if study else []
         table.add_row(each.name, each.title, *names, ", ".join(_recorded(each)))
     out.print(table)
+    for each in map(studies.get, study):
+        settings = ", ".join(field.name for field in dataclasses.fields(each.settings))
+        out.print(f"settings of {each.name}, for --set: {settings}", soft_wrap=True)
 
 
 def _recorded(study: Study) -> list[str]:
@@ -98,7 +103,7 @@ def run(
         str | None,
         typer.Option(help="float64, float32 or bfloat16."),
     ] = None,
-    set_: Annotated[list[str], typer.Option("--set", help="A setting, as name=value.")] = [],  # noqa: B006
+    set_: Annotated[list[str], typer.Option("--set", help=SET)] = [],  # noqa: B006
     again: Annotated[bool, typer.Option(help="Run even what is published already.")] = False,
     part: PartOption = None,
     pending: Annotated[
