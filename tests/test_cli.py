@@ -21,7 +21,7 @@ import typer
 from helpers import contents, copy_root, edit, python
 
 from bioprop import cli, studies, values
-from bioprop.book import parts
+from bioprop.book import parts, runs
 from bioprop.book.records import Store, read
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -574,6 +574,20 @@ def test_a_fault_of_the_disk_is_said_in_words(
         cli.main(["verify", "toy-network"])
     assert stopped.value.code == FAILED
     assert f"could not read or write {words}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_who_interrupts_a_run_is_told_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "run", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["run", "toy-network", "--tier", "smoke", "--variant", "small"])
+    assert stopped.value.code == 130
+    said = capsys.readouterr().out
+    assert "toy-network/smoke/small: interrupted; the same command goes on" in said
 
 
 # The installed command

@@ -123,7 +123,8 @@ def run(
     """Run studies and keep their records; what is published already is skipped.
 
     Unchanged runs of the tiers reduced and paper go to data/runs; all others to data/cache/runs,
-    so they never replace a published record. An interrupted run goes on where it stopped.
+    so they never replace a published record. An interrupted run goes on from its last checkpoint,
+    saved every ten seconds or so; variants that were done by then run again, unless published.
     Networks may be made in parts, a block of seeds at a time, on different days and machines; the
     files that parts leave are read as one record.
 
@@ -231,7 +232,15 @@ def _run(
 
     path = runs.store_for(tier, changes).path(study.name, tier, variant, seeds)
     told = progress(f"{study.name}: {path.stem}")
-    record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
+    try:
+        record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
+    except KeyboardInterrupt:
+        out.print(
+            f"{study.name}/{tier}/{path.stem}: interrupted; the same command goes on from the last "
+            "checkpoint, saved every ten seconds or so",
+            soft_wrap=True,
+        )
+        raise
     lost = f", {len(record.diverged)} diverged" if record.diverged else ""
     seconds = record.provenance["seconds"]
     line = f"{path}: {record.members} {study.population}, {seconds:.1f} s{lost}"
