@@ -93,7 +93,7 @@ def test_errors_are_counted_from_labels_of_any_kind_and_raw_images_are_refused()
     x = inputs(X, STREAMS)
     for labels in (LABELS.numpy(), LABELS.tolist()):
         assert (error_rate(network, x, labels) == error_rate(network, x, LABELS)).all()
-    with pytest.raises(ValueError, match=r"images as a ndarray; turn them with inputs\("):
+    with pytest.raises(ValueError, match=r"images of type ndarray; turn them with inputs\("):
         error_rate(network, X.numpy(), LABELS)
 
 

@@ -236,8 +236,8 @@ def _run(
         record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
     except KeyboardInterrupt:
         out.print(
-            f"{study.name}/{tier}/{path.stem}: interrupted; the same command goes on from the last "
-            "checkpoint, saved every ten seconds or so",
+            f"{study.name}/{tier}/{path.stem}: interrupted; the same command goes on from its last "
+            "checkpoint, if it has one: they are saved every ten seconds or so",
             soft_wrap=True,
         )
         raise

@@ -77,7 +77,8 @@ def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000) -> T
     :func:`~bioprop.tasks.own.inputs` first, and raise ``ValueError`` where they are no tensor.
     """
     if not isinstance(x, Tensor):
-        raise ValueError(f"images as a {type(x).__name__}; turn them with inputs(images, streams)")
+        kind = type(x).__name__
+        raise ValueError(f"images of type {kind}; turn them with inputs(images, streams)")
     labels = torch.as_tensor(labels, device=network.weights[0].device)
     wrong = torch.zeros(network.members, dtype=torch.float64)
     for images, answers in zip(x.split(chunk), labels.split(chunk), strict=True):
