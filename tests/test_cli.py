@@ -21,7 +21,7 @@ import typer
 from helpers import contents, copy_root, edit, python
 
 from bioprop import cli, studies, values
-from bioprop.book import parts
+from bioprop.book import parts, runs
 from bioprop.book.records import Store, read
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -139,6 +139,7 @@ def plain(text: str) -> str:
         (f"run linear-task --seeds {10**30}", "setting members = 1000 ... equal to 1000000"),
         ("run linear-task --set first_seed=1e10", "setting first_seed = ... equal to 1000000000"),
         ("run linear-task --set 'sizes=[30, 20]'", "setting sizes.2 = [30, 20]: Field required"),
+        ("run linear-task --set sizes=3,2,1", "setting sizes = '3,2,1': ... as [30, 20, 10]"),
         ("run linear-task --set 'sizes=[3, 0, 1]'", "setting sizes.1 = 0: ... or equal to 1"),
         ("run linear-task --seeds 0", "setting members = 0: ... or equal to 1"),
         ("run --tier smoke --set rtae=1", "no setting 'rtae' in study 'toy-network'"),
@@ -268,7 +269,9 @@ def test_list_names_every_study_and_what_is_recorded(bioprop: Bioprop) -> None:
     [row] = [line for line in said.out.splitlines() if "linear-task" in line]
     assert re.search(r"smoke, quick, paper \(4/4 recorded in [\d.]+ (s|min|h)\)", row)
     assert all(study in said.out for study in studies.STUDIES)
-    assert "shallow" not in row and "bp, fa, np, shallow" in bioprop("list linear-task").out
+    named = bioprop("list linear-task").out
+    assert "shallow" not in row and "bp, fa, np, shallow" in named
+    assert "settings of linear-task, for --set: members, first_seed, precision" in named
 
 
 def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(
@@ -571,6 +574,20 @@ def test_a_fault_of_the_disk_is_said_in_words(
         cli.main(["verify", "toy-network"])
     assert stopped.value.code == FAILED
     assert f"could not read or write {words}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_who_interrupts_a_run_is_told_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "run", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["run", "toy-network", "--tier", "smoke", "--variant", "small"])
+    assert stopped.value.code == 130
+    said = capsys.readouterr().out
+    assert "toy-network/smoke/small: interrupted; the same command goes on" in said
 
 
 # The installed command

@@ -189,10 +189,14 @@ def test_what_cannot_be_honoured_is_refused_and_nothing_is_changed(name: str) ->
 def test_names_that_are_not_there_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no learning rule 'fa-sign'.*Did you mean 'fa-signed'"):
         convert(mixed(), "fa-sign")
+    with pytest.raises(ValueError, match=r"'dtp' is for populations alone .* by bp, sham, fa"):
+        convert(mixed(), "dtp")
     with pytest.raises(ValueError, match=r"no value of last 'exact'.*rule, bp"):
         convert(mixed(), "fa", last="exact")
     with pytest.raises(ValueError, match=r"no layer 'layer5'.*Did you mean 'layer[1-4]'"):
         convert(resnet18(10, 4), "fa", layers={"layer5": "bp"})
+    with pytest.raises(ValueError, match="no layer 'fc'; allowed: '', 0"):
+        convert(nn.Sequential(nn.Linear(2, 2)), "fa", layers={"fc": "bp"})
     with pytest.raises(ValueError, match=r"layer '0'.* 'dfa'; allowed: bp, sham"):
         convert(mixed(), "fa", layers={"0": "dfa"})
     with pytest.raises(ValueError, match=r"Sequential has no .* to convert"):

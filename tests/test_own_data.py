@@ -88,6 +88,15 @@ def loader(x: Tensor = X, y: Tensor = LABELS, **settings: Any) -> DataLoader:
     return DataLoader(TensorDataset(x, y), **{"batch_size": 3, **settings})
 
 
+def test_errors_are_counted_from_labels_of_any_kind_and_raw_images_are_refused() -> None:
+    network = layered_network(STREAMS, [Dense(3, 3)])
+    x = inputs(X, STREAMS)
+    for labels in (LABELS.numpy(), LABELS.tolist()):
+        assert (error_rate(network, x, labels) == error_rate(network, x, LABELS)).all()
+    with pytest.raises(ValueError, match=r"images of type ndarray; turn them with inputs\("):
+        error_rate(network, X.numpy(), LABELS)
+
+
 def test_a_data_loader_is_shown_to_all_members_again_and_again() -> None:
     task = Loaded(loader(), STREAMS, 3)
     seen = [task(step) for step in range(6)]

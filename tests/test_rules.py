@@ -123,6 +123,13 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
         rule(name, strength=1.0)
 
 
+def test_the_options_of_a_rule_are_named_where_another_is_given() -> None:
+    with pytest.raises(ValueError, match=r"'step'; its options: alpha, sigma, loss, linear, opt"):
+        rule("dtp", step=1.0)
+    with pytest.raises(ValueError, match="its options: none"):
+        rule("bp", bound=1.0)
+
+
 @pytest.mark.parametrize("turned", ["rotated", "rotated-fixed"])
 def test_a_missing_option_is_asked_for_by_name(turned: str) -> None:
     with pytest.raises(ValueError, match=f"'{turned}'.*'degrees'"):

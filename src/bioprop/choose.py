@@ -12,4 +12,5 @@ def choose(kind: str, given: str, allowed: Iterable[str], where: str | None = No
     near = difflib.get_close_matches(str(given), allowed, 1)
     place = f" in {where}" if where else ""
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"no {kind} {given!r}{place}; allowed: {', '.join(allowed)}.{hint}")
+    names = ", ".join(each or "''" for each in allowed)
+    raise ValueError(f"no {kind} {given!r}{place}; allowed: {names}.{hint}")

@@ -1,5 +1,6 @@
 """The command line: list, run, chapter, verify, scorecard, book, serve, costs, data."""
 
+import dataclasses
 import dis
 import functools
 import http.server
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="Fetch and check data sets.")
 app.add_typer(data, name="data")
+SET = "A setting, as name=value; bioprop list STUDY names them."
 DATA = "mnist, cifar10 or tiny-imagenet."
 LONG = 60.0  # seconds; what takes longer says so beforehand
 out = Console(markup=False, emoji=False)  # paths and names are printed as they are
@@ -56,7 +58,7 @@ def chosen(study: str | None) -> list[Study]:
 def list_(study: StudiesArgument = []) -> None:  # noqa: B006
     """List the studies, their tiers, what is recorded, and how long that took to run.
 
-    Of studies that are named the variants are listed, too.
+    Of studies that are named the variants and the settings are listed, too.
 
     Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
@@ -67,6 +69,9 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
         names = [", ".join(each.variants)] if study else []
         table.add_row(each.name, each.title, *names, ", ".join(_recorded(each)))
     out.print(table)
+    for each in map(studies.get, study):
+        settings = ", ".join(field.name for field in dataclasses.fields(each.settings))
+        out.print(f"settings of {each.name}, for --set: {settings}", soft_wrap=True)
 
 
 def _recorded(study: Study) -> list[str]:
@@ -98,7 +103,7 @@ def run(
         str | None,
         typer.Option(help="float64, float32 or bfloat16."),
     ] = None,
-    set_: Annotated[list[str], typer.Option("--set", help="A setting, as name=value.")] = [],  # noqa: B006
+    set_: Annotated[list[str], typer.Option("--set", help=SET)] = [],  # noqa: B006
     again: Annotated[bool, typer.Option(help="Run even what is published already.")] = False,
     part: PartOption = None,
     pending: Annotated[
@@ -118,7 +123,8 @@ def run(
     """Run studies and keep their records; what is published already is skipped.
 
     Unchanged runs of the tiers reduced and paper go to data/runs; all others to data/cache/runs,
-    so they never replace a published record. An interrupted run goes on where it stopped.
+    so they never replace a published record. An interrupted run goes on from its last checkpoint,
+    saved every ten seconds or so; variants that were done by then run again, unless published.
     Networks may be made in parts, a block of seeds at a time, on different days and machines; the
     files that parts leave are read as one record.
 
@@ -226,7 +232,15 @@ def _run(
 
     path = runs.store_for(tier, changes).path(study.name, tier, variant, seeds)
     told = progress(f"{study.name}: {path.stem}")
-    record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
+    try:
+        record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
+    except KeyboardInterrupt:
+        out.print(
+            f"{study.name}/{tier}/{path.stem}: interrupted; the same command goes on from its last "
+            "checkpoint, if it has one: they are saved every ten seconds or so",
+            soft_wrap=True,
+        )
+        raise
     lost = f", {len(record.diverged)} diverged" if record.diverged else ""
     seconds = record.provenance["seconds"]
     line = f"{path}: {record.members} {study.population}, {seconds:.1f} s{lost}"

@@ -14,6 +14,7 @@ from bioprop.choose import choose
 from bioprop.deep.direct import Direct, teach_directly
 from bioprop.deep.layers import Conv2d, Layer, Linear, refuse_other_rules
 from bioprop.deep.rules import RULES
+from bioprop.learning.rules import RULES as POPULATION_RULES
 
 Choice = Mapping[str, str] | Callable[[str, nn.Module], str | None]
 
@@ -72,6 +73,11 @@ def convert(
     Raises ``ValueError``, before anything is changed, where a name is unknown or the model has
     a layer that cannot follow its rule.
     """
+    if rule in POPULATION_RULES and rule not in RULES:
+        raise ValueError(
+            f"rule {rule!r} is for populations alone (bioprop.learning); a model of PyTorch learns "
+            f"by {', '.join(RULES)}"
+        )
     choose("learning rule", rule, RULES)
     choose("value of last", last, ("rule", "bp"))
     if any(isinstance(module, Direct) for module in model.modules()):

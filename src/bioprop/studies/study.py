@@ -381,6 +381,7 @@ def explain(error: pydantic.ValidationError, *place: str) -> str:
     return "; ".join(
         (f"setting {'.'.join(map(str, where))} = {item['input']!r}: " if where else "")
         + item["msg"].removeprefix("Value error, ")
+        + ("; several are written as [30, 20, 10]" if item["type"] == "tuple_type" else "")
         for item in error.errors()
         for where in [(*place, *item["loc"])]
     )

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,12 +69,17 @@ def some(share: float | Tensor) -> bool:
 
 
 @torch.no_grad()
-def error_rate(network: Network, x: Tensor, labels: Tensor, chunk: int = 1000) -> Tensor:
+def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000) -> Tensor:
     """Return the share of images ``(image, pixel)`` that each member gets wrong, in per cent.
 
     Shape ``(member,)``. The class is the unit with the largest output. NaN for a member that has
-    diverged.
+    diverged. Labels are a tensor or an array; images go through
+    :func:`~bioprop.tasks.own.inputs` first, and raise ``ValueError`` where they are no tensor.
     """
+    if not isinstance(x, Tensor):
+        kind = type(x).__name__
+        raise ValueError(f"images of type {kind}; turn them with inputs(images, streams)")
+    labels = torch.as_tensor(labels, device=network.weights[0].device)
     wrong = torch.zeros(network.members, dtype=torch.float64)
     for images, answers in zip(x.split(chunk), labels.split(chunk), strict=True):
         y = network.forward(images.expand(network.members, *images.shape))[-1]

@@ -111,7 +111,8 @@ class Local(nn.Module):
             named = ", ".join(map(str, image))
             raise ValueError(
                 f"images of shape {tuple(x.shape)} given where (batch, {named}) is needed: (batch, "
-                f"channel, height, width), or ({named}) for one image alone"
+                f"channel, height, width), or ({named}) for one image alone; the layer was made "
+                f"with image_size={tuple(self.image_size)}"
             )
 
     def _apply_product(self, name: str, x: Tensor, image_out: tuple[int, int, int]) -> Tensor:

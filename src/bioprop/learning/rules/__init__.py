@@ -10,6 +10,7 @@ To add a rule: write a function that returns a ``Rule``, in the file of its kin 
 own, give it a line in ``RULES``, and test it in ``tests/test_rules.py``.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -86,4 +87,5 @@ def rule(name: str, **options: Any) -> Rule:
     try:
         return RULES[name](**options)
     except TypeError as error:
-        raise ValueError(f"rule {name!r}: {error}") from error
+        known = ", ".join(inspect.signature(RULES[name]).parameters) or "none"
+        raise ValueError(f"rule {name!r}: {error}; its options: {known}") from error
