@@ -30,6 +30,9 @@ SHAPES = [  # channels below, height and width, channels above, kernel, stride, 
 ]
 LARGE = (64, 32, 64, 3, 1, 1)  # for memory: many places
 MEMBERS = 3
+# Of a module on other data: channels below, height and width, channels above, kernel, batch.
+OTHER = (16, 28, 32, 3, 64)
+OTHERWISE = {"plain": {}, "groups 4": {"groups": 4}, "dilation 2": {"dilation": 2}}
 
 
 def made(layer: LocallyConnected, members: int = 1) -> tuple[Tensor, Tensor, Tensor]:
@@ -173,6 +176,40 @@ def memory() -> list[Row]:
     return rows
 
 
+def modules(count: int) -> list[Row]:
+    """Return rows of the module with groups and with dilation, beside both rivals."""
+    below, size, above, kernel, batch = OTHER
+    draw = torch.Generator().manual_seed(0)
+    rows: list[Row] = []
+    for name, settings in OTHERWISE.items():
+        ours = LocallyConnected2d(below, above, size, kernel, **settings)
+        layer, weight = ours.layer, ours.weight.detach().clone()
+        by_group = weight.unflatten(1, (-1, layer.features)).transpose(1, 2).flatten(1, 2)
+        by_group = by_group.unflatten(2, (layer.groups, -1)).movedim(2, 1).contiguous()
+        by_group.requires_grad_()
+        x = torch.randn(batch, *layer.image, generator=draw, requires_grad=True)
+        signal = torch.randn(batch, *layer.image_out, generator=draw)
+
+        def unfold(x: Tensor, layer: LocallyConnected = layer, W: Tensor = by_group) -> Tensor:
+            columns = F.unfold(x, layer.window, layer.dilated, stride=layer.strides)
+            cut = columns.permute(2, 0, 1).unflatten(2, (layer.groups, -1)).transpose(1, 2)
+            return (cut @ W).permute(2, 1, 3, 0).reshape(len(x), *layer.image_out)
+
+        plain = ours(x) - ours.bias  # what unfold computes
+        torch.testing.assert_close(unfold(x), plain, rtol=1e-3, atol=1e-4)
+        rivals = {"unfold": unfold, "Conv2d": torch.nn.Conv2d(below, above, kernel, **settings)}
+        acts = {"the module": ours, **rivals}
+        contenders = {what: autograd(act, x, signal) for what, act in acts.items()}
+        seconds = turns(contenders, count, time.process_time)
+        for other in rivals:
+            medians = (statistics.median(seconds[each]) * 1e3 for each in ("the module", other))
+            what = f"{below} x {size} x {size} to {above}, {name}, ms of the module / of {other}"
+            times = dict(zip(("ours", "other"), medians, strict=True))
+            gain = ratio(seconds["the module"], seconds[other])
+            rows.append({"what": what, **times, "ratio": gain})
+    return rows
+
+
 def measure(count: int) -> list[Row]:
     """Return a row for each shape and rival: milliseconds of a step, and their ratio."""
     rows: list[Row] = []
@@ -198,7 +235,7 @@ def measure(count: int) -> list[Row]:
             what = f"{named}, ms of {ours} / of {other}"
             times = dict(zip(("ours", "other"), medians, strict=True))
             rows.append({"what": what, **times, "ratio": ratio(seconds[ours], seconds[other])})
-    return rows + memory()
+    return rows + modules(count) + memory()
 
 
 if __name__ == "__main__":

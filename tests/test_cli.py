@@ -17,14 +17,17 @@ from typing import Any, NamedTuple
 
 import nbformat
 import pytest
+import torch
 import typer
 from helpers import contents, copy_root, edit, python
 
 from bioprop import cli, studies, values
 from bioprop.book import parts, runs
+from bioprop.book.closeness import Verification
 from bioprop.book.records import Store, read
 
 DONE, FAILED, WRONG = 0, 1, 2
+SMALL = ["--variant", "small"]  # the variant of a study that was recorded on a processor
 COMMANDS = ["list", "run", "chapter", "verify", "scorecard", "book", "serve", "costs"]
 COMMANDS += ["data fetch", "data check"]
 STORED = "data/cache/runs/unchanged"
@@ -187,6 +190,9 @@ def plain(text: str) -> str:
         ("run --pending --jobs 0", "'--jobs': Input should be greater than or equal to 1"),
         ("verify toy-network --part a", "first and last seed, such as 3-4, not 'a'"),
         ("verify toy-network --variant smal", "no variant 'smal'; ... mean 'small'?"),
+        ("verify toy-network --device gpu", "device 'gpu': allowed are cpu, cuda, and cuda:1"),
+        ("verify toy-network --device cuda:x", "device 'cuda:x': allowed are cpu, cuda, and"),
+        ("verify toy-network --device ''", "device '': allowed are cpu, cuda, and"),
         ("verify --threads 0", "'--threads': Input should be greater than or equal to 1"),
         ("serve --port 70000", "'--port': Input should be less than or equal to 65535"),
     ],
@@ -335,6 +341,26 @@ def test_verify_makes_the_records_again(bioprop: Bioprop) -> None:
 def test_verify_makes_one_record_again_where_one_is_named(bioprop: Bioprop) -> None:
     said = bioprop("verify toy-network --variant small")
     assert said.code == DONE and said.out.count(": agrees") == 1
+
+
+@pytest.mark.parametrize("words", ["", "--device cpu", "mnist-depth"])
+def test_what_was_made_on_a_device_that_is_not_here_is_left_out_or_run_on_another(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(runs, "verify", lambda *_, **__: Verification("in a test"))
+    here, card = "toy-network/paper/small", "mnist-depth/paper/bp-2"
+    named = ["--variant", "bp-2", *(SMALL if words != "mnist-depth" else [])]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["verify", *words.split(), *named])
+    said = capsys.readouterr()
+    if words == "mnist-depth":
+        assert stop.value.code == WRONG and "device 'cuda' is not here" in said.err
+        return
+    assert stop.value.code in (None, DONE) and f"{here}: agrees" in said.out
+    assert (f"{card}: agrees" in said.out) == bool(words)
+    assert ("left out" in said.out and card in said.out.split("\n")[0]) == (not words)
+    assert ("some of it was on another device" in plain(said.out)) == bool(words)
 
 
 @pytest.fixture

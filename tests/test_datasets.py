@@ -367,6 +367,12 @@ def test_what_is_missing_from_the_readers_folder_is_fetched_into_it(
     assert os.listdir(tmp_path / "own") == ["small"]
 
 
+def test_a_home_folder_that_nobody_has_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIOPROP_DATA", "~nobody-at-all/data")
+    with pytest.raises(DataError, match=r"'~nobody-at-all/data'.*name the folder whole"):
+        datasets.check("mnist")
+
+
 def test_the_home_folder_and_other_names_of_a_folder_are_known(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

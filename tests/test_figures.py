@@ -271,6 +271,13 @@ def test_how_a_figure_was_made_counts_what_the_members_of_its_study_are(
     assert entry.made.startswith(words) and "on one thread, commit " in entry.made
 
 
+def test_how_a_figure_was_made_names_the_graphics_card() -> None:
+    study = studies.get("mnist-depth")
+    _, runs, _ = claims.recorded(study)
+    entry = index._figure(study, study.figures[0], runs, "paper", None)
+    assert " on one thread and NVIDIA H200, commit " in entry.made
+
+
 # Declaring
 
 

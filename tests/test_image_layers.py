@@ -250,12 +250,38 @@ def test_a_locally_connected_layer_with_shared_weights_is_the_convolution(
     same([summed.movedim(4, 2)], [shared.gradient(h, delta)], **close)
 
 
+# As on a graphics card
+
+
+def test_members_that_lie_apart_in_memory_learn_at_once_too() -> None:
+    layer = AtOnce(IMAGE, 4, 3, 2, "same")
+    h = STREAMS.normal("data", (5, layer.inputs))
+    delta = STREAMS.normal("noise", (5, layer.outputs))
+    W = torch.ones(len(h), layer.positions + 1, *layer.weight_shape[1:], dtype=h.dtype)[:, 1:]
+    expected = W * 0.5 + layer.gradient(h, delta)
+    layer.add_gradient_(W, h, delta, 0.5)
+    same([W], [expected], **close)
+
+
+@pytest.mark.parametrize("kind", [LocallyConnected, AtOnce])
+def test_what_is_carried_back_is_summed_in_float32_and_rounded_once(
+    kind: type[LocallyConnected],
+) -> None:
+    layer = kind((1, 9, 9), 1, 9, 1, 8)
+    delta = torch.full((1, 2, layer.outputs), 1.0, dtype=torch.bfloat16)
+    B = torch.full((1, *layer.feedback_shape), 1 / 64, dtype=torch.bfloat16)
+    B[..., 0] = 256.0  # beside which each of the others is lost
+    exact = layer.back(delta.double(), B.double())
+    assert torch.equal(layer.back(delta, B), exact.bfloat16())
+
+
 # Arguments and batches
 
 EMPTY: dict[str, Layer] = {
     "dense": Dense(60, 3),
     "local": LocallyConnected(WIDE, 4, 3, 2, "same"),
     "narrow": LocallyConnected(IMAGE, 4, 3, 2, "same"),
+    "at once": AtOnce(IMAGE, 4, 3, 2, "same"),
     "convolution": Convolution(IMAGE, 4, 3, 2, "same", groups=2),
 }
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_equivalences import close, same
@@ -291,6 +292,12 @@ def test_a_module_is_copied_whole(kind: str) -> None:
     assert torch.equal(other(x), made(x)) and other.weight is not made.weight
 
 
+@pytest.mark.parametrize("kind", MODULES)
+def test_a_module_says_the_shape_of_what_it_gives_without_numbers(kind: str) -> None:
+    made, x = MODULES[kind](), torch.rand(3, *IMAGE)
+    assert made.to("meta")(x.to("meta")).shape == MODULES[kind]()(x).shape
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "images of another size": (
         lambda: MODULES["up"]()(torch.ones(1, 2, 5, 6)),
@@ -303,6 +310,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "bytes": (
         lambda: MODULES["up"]()(torch.ones(1, *IMAGE, dtype=torch.uint8)),
         ["torch.uint8", "torch.float32", ".to(torch.float32)"],
+    ),
+    "an array": (lambda: MODULES["up"]()(np.ones((1, *IMAGE))), ["a tensor", "ndarray"]),
+    "nothing": (lambda: MODULES["down"]()(None), ["a tensor", "NoneType"]),
+    "the transpose of a convolution": (
+        lambda: LocallyConnectedTranspose2d.of(torch.nn.Conv2d(2, 4, 3)),  # type: ignore[arg-type]
+        ["an encoder is a LocallyConnected2d", "Conv2d"],
+    ),
+    "the transpose of a transpose": (
+        lambda: LocallyConnectedTranspose2d.of(MODULES["down"]()),
+        ["not a LocallyConnectedTranspose2d"],
     ),
     "another precision": (
         lambda: MODULES["down"]()(torch.ones(1, *IMAGE).double()),

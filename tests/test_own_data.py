@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -123,8 +124,29 @@ def examples(x: Any = X, y: Any = LABELS, batch: Any = 2, **more: Any) -> Exampl
     return Examples(x, y, STREAMS, batch, **more)
 
 
+def test_labels_of_every_integer_type_and_arrays_of_every_layout_go_in() -> None:
+    x, y = X.double().numpy(), LABELS.numpy()
+    locked = x.copy()
+    locked.setflags(write=False)
+    expected = examples()(1)
+    same = [examples(x, y.astype(kind)) for kind in ("uint16", "uint32", "uint64", "int16")]
+    same += [examples(each, y) for each in (locked, x.astype(">f4"), x[::-1].copy()[::-1])]
+    same += [examples(list(x), list(y)), examples(pd.DataFrame(x), pd.Series(y))]
+    for task in same:
+        assert all(map(torch.equal, task(1), expected))
+
+
+def test_data_that_know_a_gradient_are_shown_without_it() -> None:
+    known = X.clone().requires_grad_()
+    tasks = examples(known, known), Loaded([(known, known)], STREAMS)
+    assert not any(shown.requires_grad for task in tasks for shown in task(0))
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "whole inputs": (lambda: examples(X.long()), ["x of torch.int64", "torch.uint8 for pixels"]),
+    "nothing": (lambda: examples(None), ["x is a NoneType", "tensor, or an array of numbers"]),
+    "words": (lambda: examples(y=np.array(["a"] * 8)), ["y is a ndarray of <U1"]),
+    "rows of other lengths": (lambda: examples([[1.0], [1.0, 2.0]]), ["x is a list where"]),
     "truths": (lambda: examples(X > 1), ["x of torch.bool"]),
     "five axes": (lambda: examples(X.view(8, 3, 1, 1, 1)), ["(8, 3, 1, 1, 1)", "channel"]),
     "one axis": (lambda: examples(X[:, 0]), ["x of shape (8,)", "(example, unit)"]),

@@ -169,6 +169,18 @@ def test_an_estimate_comes_from_the_record_or_the_study_or_other_variants_or_a_t
     assert how(priced, "small") == (7.0, "as its study says"), "a card tells nothing of a processor"
 
 
+def test_an_estimate_leaves_out_what_was_made_on_a_graphics_card(store: Store) -> None:
+    priced = Study(**{**vars(TINY), "cost": {"paper": 7.0}})
+    for seeds, device in ((range(2), "cuda"), (range(2, 5), "cpu")):
+        made = runs.run(TINY, "paper", "small", seeds=seeds, store=store)
+        made.provenance["seconds"] = 6.0
+        moved = {"configuration": {**made.configuration, "device": device}}
+        store.save(made.model_copy(update=moved), part=True)
+        found = estimates.estimate(priced, "paper", "small", store)
+        known = (7.0, "as its study says") if device == "cuda" else (2.0, "as recorded")
+        assert (found.seconds, found.how) == known
+
+
 @pytest.mark.parametrize("trial", [9.0, 1e9], ids=["some seconds", "to the end"])
 def test_a_trial_counts_the_batches_and_the_marks_of_one_seed(
     trial: float, monkeypatch: pytest.MonkeyPatch

@@ -459,8 +459,20 @@ def test_a_record_made_on_a_graphics_card_is_verified_where_there_is_none(record
     with pytest.raises(ValueError, match=r"'cuda:7' is not here.*--device cpu"):
         runs.verify(elsewhere, LINEAR)
     assert not runs.exact(elsewhere, device="cpu")
-    assert not runs.verify(elsewhere, LINEAR, device="cpu").faults
+    near = runs.verify(moved(elsewhere, 1e-8), LINEAR, device="cpu")
+    assert not near.faults and near.how == "as closely as rounding lets it"
     assert runs.verify(moved(elsewhere, 1e-3), LINEAR, device="cpu").faults
+
+
+def test_a_record_made_on_one_card_agrees_in_every_bit_on_another_of_its_kind(
+    record: Record,
+) -> None:
+    elsewhere = record.model_copy(
+        update={"configuration": {**record.configuration, "device": "cuda:1"}}
+    )
+    assert differences(record, elsewhere) == []
+    other = {"configuration": {**record.configuration, "rate": 0.5}}
+    assert differences(record, record.model_copy(update=other)) == ["configuration differ"]
 
 
 @pytest.mark.parametrize("precision", ROUNDING)

@@ -328,10 +328,11 @@ def verify(
     twin that starts one unit in the last place away; and no claim may move whose verdict is the
     same with the twin.
 
-    Of a record that came in parts each is run by itself, or one that is named by its seeds.
+    Of a record that came in parts each is run by itself, or one that is named by its seeds. Where
+    all are run, those made on a device that is not here are left out; --device cpu takes them, too.
 
     Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`,
-    `bioprop verify mnist --variant fa --part 3-4`
+    `bioprop verify mnist --variant fa --part 3-4`, `bioprop verify mnist-decayed --device cpu`
     """
     from bioprop.book import parts, runs
     from bioprop.book.progress import working
@@ -352,11 +353,26 @@ def verify(
         if seeds in (None, parts.split(path.stem)[1])
     ]
     records = {path: read(path) for path in files}
-    for needed in {device or record.settings.device for record in records.values()}:
-        runs.present(needed)  # before anything runs
-    _say_beforehand(sum(record.provenance["seconds"] for record in records.values()))
+    here, refusals = {}, {}
     for path, record in records.items():
-        name = f"{record.study}/{record.tier}/{path.stem}"
+        try:
+            runs.present(record.settings.device if device is None else device)
+            here[path] = record
+        except ValueError as error:
+            refusals[path] = error
+    if refusals and (study or not here):
+        raise next(iter(refusals.values()))  # before anything runs
+    if refusals:
+        out.print(
+            f"left out, made on a device that is not here; --device cpu runs them, too, which may "
+            f"take many times as long: {', '.join(map(_named, refusals))}",
+            soft_wrap=True,
+        )
+    moved = device is not None and any(r.settings.device != device for r in here.values())
+    how = "as when it was recorded" + ("; but some of it was on another device" if moved else "")
+    _say_beforehand(sum(record.provenance["seconds"] for record in here.values()), how)
+    for path, record in here.items():
+        name = _named(path)
         with working(out, name):
             found = runs.verify(
                 record, studies.get(record.study), threads=threads, device=device, twin=twin
@@ -367,6 +383,11 @@ def verify(
         raise RecordError("nothing is recorded to verify; see bioprop list")
     if bad:
         raise typer.Exit(1)
+
+
+def _named(path: Path) -> str:
+    """Name a record: study, tier and variant, with the seeds of a part."""
+    return "/".join([*path.parts[-3:-1], path.stem])
 
 
 @app.command()

@@ -325,7 +325,9 @@ def read(path: Path) -> Record:
 def differences(old: Record, new: Record) -> list[str]:
     """Say in which respects two runs of the same settings differ; empty when every bit agrees."""
     found = []
-    for name in ("configuration", "labels", "marks", "diverged"):
+    if old.choices != new.choices:
+        found.append("configuration differ")
+    for name in ("labels", "marks", "diverged"):
         if getattr(old, name) != getattr(new, name):
             found.append(f"{name} differ")
     if found or old.values.keys() != new.values.keys():

@@ -19,6 +19,7 @@ from bioprop.book.parts import Seeds
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
+from bioprop.studies.study import known_device
 from bioprop.tasks.images import load
 
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
@@ -149,9 +150,8 @@ def verify(
     than the record's nothing is run. With ``twin`` the twin of the run is measured and judged, if
     it was not before, and kept.
     """
-    settings = study.configure(
-        record.tier, record.variant, **record.configuration | ({"device": device} if device else {})
-    )
+    where = {} if device is None else {"device": device}
+    settings = study.configure(record.tier, record.variant, **record.configuration | where)
     present(settings.device)
     then = record.provenance.get("data", {})
     if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
@@ -182,7 +182,11 @@ def exact(record: Record, threads: int | None = None, device: str | None = None)
 
 
 def present(device: str) -> None:
-    """Raise ``ValueError`` where a device is not here."""
+    """Raise ``ValueError`` for a device that is none, or is not here."""
+    try:
+        known_device(device)
+    except ValueError as error:
+        raise ValueError(f"device {device!r}: {error}") from None
     index = int(device.partition(":")[2] or 0)
     if device != "cpu" and index >= torch.cuda.device_count():
         raise ValueError(

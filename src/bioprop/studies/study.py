@@ -39,14 +39,14 @@ RuleName = Annotated[
 Precision = Literal["float64", "float32", "bfloat16"]
 
 
-def _device(name: str) -> str:
-    """Refuse a device that the code was never run on."""
-    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+def known_device(name: str) -> str:
+    """Return a name; ``ValueError`` for that of a device that the code was never run on."""
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
         raise ValueError("allowed are cpu, cuda, and cuda:1 for the second of several")
     return name
 
 
-Device = Annotated[str, pydantic.AfterValidator(_device)]
+Device = Annotated[str, pydantic.AfterValidator(known_device)]
 
 STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 TIERS = ("smoke", "quick", "reduced", "paper")  # from least to most evidence

@@ -120,11 +120,17 @@ DATASETS = {
 def places() -> list[Path]:
     """Return the folders to look in: $BIOPROP_DATA, where it is set, and data/cache of the book.
 
-    Raises ``DataError`` where there is neither.
+    Raises ``DataError`` where there is neither, or no home that a ``~`` could stand for.
     """
     named = os.environ.get("BIOPROP_DATA")
     if not (named or paths.is_book()):
         raise DataError("set BIOPROP_DATA to a folder for data sets: there is no copy of the book")
+    try:
+        Path(named or "").expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"BIOPROP_DATA is {named!r}, and nobody knows that home folder; name the folder whole"
+        ) from None
     return [*([Path(named).expanduser()] if named else []), *([paths.CACHE] * paths.is_book())]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,9 +57,9 @@ class Examples:
         return self._x[chosen], self._y[chosen]
 
     def _targets(self, y: Any) -> Tensor:
-        y = torch.as_tensor(y)
+        y = _tensor("y", y)
         if self.classes is None and y.ndim == 1 and y.numel() and not y.is_floating_point():
-            self.classes = int(y.max()) + 1
+            self.classes = int(y.long().max()) + 1
         return targets(y, self.streams, self.classes)
 
 
@@ -115,7 +116,7 @@ def inputs(x: Any, streams: Streams) -> Tensor:
 
     Test data take this way too.
     """
-    x = torch.as_tensor(x)
+    x = _tensor("x", x)
     if x.ndim not in (2, 3, 4) or not x[:1].numel():
         raise ValueError(
             f"x of shape {tuple(x.shape)} given where (example, unit), (example, channel, height, "
@@ -130,7 +131,7 @@ def inputs(x: Any, streams: Streams) -> Tensor:
 
 def targets(y: Any, streams: Streams, classes: int | None = None) -> Tensor:
     """Return labels as 1-hot rows, or targets as they are, ``(example, unit)``."""
-    y = torch.as_tensor(y)
+    y = _tensor("y", y)
     if y.is_floating_point() and y.ndim == 2 and y.numel():
         return _numbers("y", y.to(streams.device, streams.dtype))
     if y.ndim != 1 or y.is_floating_point() or y.is_complex() or not y.numel():
@@ -140,13 +141,33 @@ def targets(y: Any, streams: Streams, classes: int | None = None) -> Tensor:
         )
     if classes is None:
         raise ValueError("labels come in batches: say how many classes there are")
+    y = y.long()  # PyTorch looks for the largest of few other types
     if not (0 <= int(y.min()) and int(y.max()) < whole("the number of classes", classes)):
         raise ValueError(
             f"labels from {int(y.min())} to {int(y.max())} given for {classes} classes: they are "
             f"counted from 0 to {classes - 1}"
         )
     hot = torch.eye(classes, dtype=streams.dtype, device=streams.device)
-    return hot[y.to(streams.device).long()]
+    return hot[y.to(streams.device)]
+
+
+def _tensor(what: str, given: Any) -> Tensor:
+    """Return data as a tensor that knows no gradient, whatever holds them.
+
+    Raises ``ValueError`` for what is no array of numbers.
+    """
+    if isinstance(given, Tensor):
+        return given.detach()
+    try:
+        array = np.asarray(given)
+        # PyTorch knows neither another order of bytes, nor reversed views, nor what is locked.
+        return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
+    except (TypeError, ValueError):
+        kind = f" of {given.dtype}" if isinstance(given, np.ndarray) else ""
+        raise ValueError(
+            f"{what} is a {type(given).__name__}{kind} where a tensor, or an array of numbers, is "
+            "needed"
+        ) from None
 
 
 def _numbers(what: str, given: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ a place are a run of memory, and those of all examples, and of a row of places, 
 A product for each row of places and each row of the kernel, summed in place, is the layer; the same
 views give the weight gradient and take what is carried back. With dilation along columns, or with
 groups, a run ends with each element of the kernel. (Where sums would be rounded, or runs are short,
-the patches of one row of places are cut.)
+the patches of one row of places are cut. A graphics card cuts all, unless there are groups.)
 """
 
 import itertools
@@ -36,7 +36,8 @@ class LocallyConnected(Windowed):
     three products takes as many multiplications for each example. Beside what it returns, a product
     needs a copy of the images for its time where there is padding; with ``compute``, and where the
     runs of memory under a kernel are shorter than ``NARROW``, also the patches of one row of
-    places.
+    places. On a graphics card, without groups, it needs the patches of all places: ``positions *
+    kernel height * kernel width * channel_in`` numbers for each example.
     See :class:`~bioprop.learning.layers.windows.Windowed` for the settings.
     """
 
@@ -129,7 +130,10 @@ class LocallyConnected(Windowed):
     def _accumulate(self, W: Tensor, h: Tensor, delta: Tensor, keep: float) -> None:
         """Set ``W`` to ``keep W + patch^T delta``; where ``keep`` is 0 ``W`` is not read."""
         if self._at_once(h):
-            add_outer_(W.flatten(0, 1), self._cut(h), self._stacked(delta), keep, self.compute)
+            stacked = W.flatten(0, 1)  # a view, unless members lie apart in memory
+            add_outer_(stacked, self._cut(h), self._stacked(delta), keep, self.compute)
+            if len(W) > 1 and W.stride(0) != W.shape[1] * W.stride(1):
+                W.copy_(stacked.view(W.shape))
             return
         W, signals = self._weights(W), self._signals(delta.to(W.dtype))
         for place, part, patches in self._patches(self._framed(h, W.dtype)):
@@ -154,7 +158,7 @@ class LocallyConnected(Windowed):
                 low * row, far * channels, 1,
             ),
         )  # fmt: skip
-        return windows.reshape(-1, batch, self.fan_in)
+        return windows.reshape(members * self.positions, batch, self.fan_in)
 
     def _stacked(self, units: Tensor) -> Tensor:
         """Return units above as ``(member and position, batch, channel_out)``."""
@@ -167,7 +171,8 @@ class LocallyConnected(Windowed):
 
     def _pasted(self, patches: Tensor, like: Tensor) -> Tensor:
         """Return units below, ``(member, batch, unit)``: patches summed where they overlap."""
-        images = like.new_zeros(self._frame(like))
+        exact = torch.promote_types(like.dtype, torch.float32)
+        images = like.new_zeros(self._frame(like), dtype=exact)
         (kh, kw), (low, far) = self.window, self.dilated
         (down, right), (high, wide) = self.strides, self.places
         each = patches.view(len(like), high, wide, -1, kh, kw, self.features).movedim(3, 1)
@@ -176,7 +181,7 @@ class LocallyConnected(Windowed):
             rows = slice(top, top + down * (high - 1) + 1, down)
             columns = slice(left, left + right * (wide - 1) + 1, right)
             images[:, :, rows, columns] += each[..., i, j, :]
-        return self._inner(images).flatten(2)
+        return self._inner(images).flatten(2).to(like.dtype)
 
     # Of the axes member, row of places, place in the row and group three are visited one by one and
     # one, the longest as a rule, is the batch of a product.

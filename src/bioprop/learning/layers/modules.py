@@ -200,7 +200,7 @@ class LocallyConnected2d(Local):
         Under autocast the result is of autocast's type, as that of ``Conv2d``.
         Raises ``ValueError`` for images of another shape or type than the layer was made for.
         """
-        if x.ndim == 3:
+        if _single(x):
             return self.forward(x.unsqueeze(0)).squeeze(0)
         self._check(x)
         if self._sides:
@@ -274,8 +274,10 @@ class LocallyConnectedTranspose2d(Local):
     ) -> "LocallyConnectedTranspose2d":
         """Return a decoder from the images above ``encoder`` to those below, with new weights.
 
-        Raises ``ValueError`` where the encoder pads with anything but zeros.
+        Raises ``ValueError`` for another layer, and where it pads with anything but zeros.
         """
+        if not isinstance(encoder, LocallyConnected2d):
+            raise ValueError(f"an encoder is a LocallyConnected2d, not a {type(encoder).__name__}")
         if encoder.padding_mode != "zeros":
             raise ValueError(
                 f"an encoder with padding_mode {encoder.padding_mode!r} has no transpose here; "
@@ -303,7 +305,7 @@ class LocallyConnectedTranspose2d(Local):
         Under autocast the result is of autocast's type, as that of ``ConvTranspose2d``.
         Raises ``ValueError`` for images of another shape or type than the layer was made for.
         """
-        if x.ndim == 3:
+        if _single(x):
             return self.forward(x.unsqueeze(0)).squeeze(0)
         self._check(x)
         return self._apply_product("down", x, self.layer.image)
@@ -316,6 +318,13 @@ class LocallyConnectedTranspose2d(Local):
         high, wide = (n - usual for n, usual in zip(layer.image[1:], least, strict=True))
         self.output_padding = (high, wide)
         self._take(layer, layer.image if bias else None, made)
+
+
+def _single(x: Tensor) -> bool:
+    """Say whether one image came bare; raise ``ValueError`` for what is no tensor."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"images are a tensor, not a {type(x).__name__}; see torch.as_tensor")
+    return x.ndim == 3
 
 
 def _zero(padding: Padding) -> Padding:
@@ -367,7 +376,7 @@ def _connections(layer: LocallyConnected) -> int:
 def _cast(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
     """Cast as autocast would cast for ``Conv2d``."""
     kind = x.device.type
-    if not torch.is_autocast_enabled(kind):
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
         return x, weight, bias
     dtype = torch.get_autocast_dtype(kind)
 
