@@ -141,6 +141,18 @@ def shaded(axes: Axes, values: pd.DataFrame, **options: Any) -> dict[str, Any]:
     return {str(values.index.name): values.index, "mean": mean, "low": low, "high": high}
 
 
+def ranged(axes: Axes, values: pd.DataFrame, **options: Any) -> dict[str, Any]:
+    """Draw the mean over columns, and from the lowest to the highest of them; return it.
+
+    On a log axis, where an interval of few columns may reach below zero.
+    """
+    numbers = values.to_numpy()
+    mean, low, high = numbers.mean(1), numbers.min(1), numbers.max(1)
+    axes.plot(values.index, mean, **options)
+    axes.fill_between(values.index, low, high, color=options["color"], alpha=0.2, linewidth=0)
+    return {str(values.index.name): values.index, "mean": mean, "lowest": low, "highest": high}
+
+
 def dot(
     axes: Axes,
     values: np.ndarray,

@@ -243,25 +243,32 @@ def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     frames = []
     panels = {"error": "test", "training": "training"}
     for axes, (quantity, words) in zip(both, panels.items(), strict=True):
-        frames += [over_epochs(axes, result, quantity, name) for name, result in runs.items()]
+        for name, result in runs.items():
+            frames.append(over_epochs(axes, result, quantity, name, band=drawing.ranged))
         axes.set(xlabel="epochs", ylabel=f"{words} error (%)")
         drawing.log_y(axes)
         drawing.percent_ticks(axes.yaxis)
-    both[1].legend(fontsize=8)
+    named = both[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=5, fontsize=8)
     return figure, pd.concat(frames)
 
 
 def over_epochs(
-    axes: Axes, result: Run, quantity: str, name: str, logarithm: bool = False
+    axes: Axes,
+    result: Run,
+    quantity: str,
+    name: str,
+    logarithm: bool = False,
+    band: Callable[..., dict[str, Any]] = drawing.shaded,
 ) -> pd.DataFrame:
     """Draw mean and interval of a quantity against forward epochs; return what was drawn.
 
-    With ``logarithm`` those of its logarithm to base 10.
+    With ``logarithm`` those of its logarithm to base 10; with another ``band`` another interval.
     """
     look, values = drawing.LOOKS[name], by_epoch(result, curve(result, quantity))
     values = np.log10(values) if logarithm else values
     options = {"color": look.colour, "linestyle": look.line, "label": look.name}
-    drawn = drawing.shaded(axes, values, **options)
+    drawn = band(axes, values, **options)
     return pd.DataFrame({"rule": name, "quantity": quantity} | drawn)
 
 
@@ -284,7 +291,7 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames += [over_epochs(axes, result, layer, name) for name, result in taught.items()]
         axes.axhline(90, color="0.6", lw=1)
         axes.set(xlabel="epochs", title=layer.replace("angle-", "layer "), ylim=(0, 100))
-    np.atleast_1d(each)[0].set(ylabel="angle to backprop's weight change (degrees)")
+    np.atleast_1d(each)[0].set(ylabel="angle to backprop's change (degrees)")
     named = axes.get_legend_handles_labels()
     figure.legend(*named, loc="outside lower center", ncols=4, fontsize=8)
     return figure, pd.concat(frames)
@@ -314,8 +321,9 @@ FIGURES = [
         title="Nine methods on MNIST over epochs",
         alt="Two panels with log axes, test error and training error in per cent against epochs, "
         "each with a line and a band for each of nine methods.",
-        caption="Test and training error against forward epochs, mean and 95 % interval over "
-        "networks. An alternating method also has as many epochs in which only its inverses learn.",
+        caption="Test and training error against forward epochs, mean over networks, and from the "
+        "lowest to the highest of them. An alternating method also has as many epochs in which "
+        "only its inverses learn.",
         place="Fig 8",
         draw=draw_curves,
     ),

@@ -98,8 +98,9 @@ FIGURES = [
         title="Nine methods in locally connected networks over epochs",
         alt="Two panels with log axes, test error and training error in per cent against epochs, "
         "each with a line and a band for each of nine methods and for the ConvNet.",
-        caption="Test and training error against forward epochs, mean and 95 % interval over "
-        "networks. An alternating method also has as many epochs in which only its inverses learn.",
+        caption="Test and training error against forward epochs, mean over networks, and from the "
+        "lowest to the highest of them. An alternating method also has as many epochs in which "
+        "only its inverses learn.",
         place="Fig 8",
         draw=draw_curves,
     ),

@@ -135,8 +135,8 @@ STUDY = Study(
             title="Nine methods at the printed settings over epochs",
             alt="Two panels with log axes, test error and training error in per cent against "
             "epochs, each with a line and a band for each of nine methods.",
-            caption="Test and training error against forward epochs, mean and 95 % interval over "
-            "networks, at the settings of the paper's Table 5.",
+            caption="Test and training error against forward epochs, mean over networks, and from "
+            "the lowest to the highest of them, at the settings of the paper's Table 5.",
             place="Table 5, Fig 8",
             draw=draw_curves,
         ),

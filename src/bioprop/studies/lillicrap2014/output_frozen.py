@@ -86,7 +86,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     frames = [along_rates(left, result, name).assign(rule=name) for name, result in runs.items()]
     rate_axes(left, runs["bp"].settings.rates)
     left.set(ylim=(1.5, 110))
-    left.legend(fontsize=9)
+    left.legend(fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.8))
     return figure, pd.concat([*frames, layers_at_best(right, runs["fa"])])
 
 
