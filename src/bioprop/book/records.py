@@ -123,6 +123,12 @@ class Record(pydantic.BaseModel):
         return self.model_copy(update={"digest": _digest(self.model_dump(exclude={"digest"}))})
 
 
+def as_kept(settings: Settings) -> dict[str, Any]:
+    """Return settings as a record keeps them."""
+    kept = pydantic.TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return dict(kept)
+
+
 def make(study: Study, tier: str, variant: str, settings: Settings, journal: Journal) -> Record:
     """Turn a finished journal into a sealed record, still without provenance."""
     values: dict[str, list[list[float | None]]] = {}
@@ -134,12 +140,11 @@ def make(study: Study, tier: str, variant: str, settings: Settings, journal: Jou
     for rows in values.values():
         for mark, kept in zip(marks, rows, strict=True):
             kept[:] = [None if mark >= diverged.get(k, mark + 1) else v for k, v in enumerate(kept)]
-    configuration = pydantic.TypeAdapter(type(settings)).dump_python(settings, mode="json")
     return Record(
         study=study.name,
         tier=tier,
         variant=variant,
-        configuration=configuration,
+        configuration=as_kept(settings),
         labels={name: [_plain(v) for v in column] for name, column in journal.labels.items()},
         marks=marks,
         values=values,
@@ -319,6 +324,7 @@ def read(path: Path) -> Record:
         raise fault(f"has settings that bioprop no longer knows ({error})", "Make") from None
     if seeds and seeds != parts.span(settings):
         raise fault(f"holds the seeds {parts.words(parts.span(settings))}")
+    record.configuration = as_kept(settings)  # with settings that there were none of then
     return record
 
 
