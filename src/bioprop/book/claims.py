@@ -121,9 +121,20 @@ def of_study(name: str, runs: Mapping[str, Record]) -> dict[str, Record]:
     return {f"{name}/{variant}": run for variant, run in runs.items()}
 
 
+def there(study: Study) -> Mapping[str, Record]:
+    """Return the records of a study: its evidence, or those of some variants where others lack."""
+    tier, runs = evidence(study)
+    for lesser in reversed(TIERS):
+        if tier is None and lesser in study.tiers:
+            some = [name for name in study.variants if RECORDED.has(study.name, lesser, name)]
+            if some:
+                return {name: RECORDED.load(study.name, lesser, name) for name in some}
+    return runs
+
+
 def shown(figure: Figure, runs: Mapping[str, Record]) -> Mapping[str, Record]:
     """Return the runs that a figure shows: those of its study, and what is recorded of others."""
-    others = (of_study(name, evidence(STUDIES[name])[1]) for name in figure.beside)
+    others = (of_study(name, there(STUDIES[name])) for name in figure.beside)
     return {**runs, **{name: run for other in others for name, run in other.items()}}
 
 

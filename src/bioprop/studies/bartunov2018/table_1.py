@@ -88,6 +88,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     figure, axes = plt.subplots(figsize=(14, 4.6))
     axes.set(xlim=(0, 10.4), ylim=(len(METHODS) - 0.4, -2.4))
     axes.set_axis_off()
+    axes.text(0, -1.1, "training / test error (%)", va="center", fontsize=7, color="0.3")
     for place, name in enumerate(METHODS):
         axes.text(0, place, drawing.LOOKS[name].name, va="center", fontsize=8)
     for number, (column, (title, _)) in enumerate(COLUMNS.items()):

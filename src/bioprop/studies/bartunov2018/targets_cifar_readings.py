@@ -115,7 +115,7 @@ CLAIMS = [
 ]
 
 LOCAL: Mapping[str, Any] = {**CIFAR, "hidden": (1024,), "epochs": 6}
-SMALL = {"images": "digits", "held_out": 200, "shown": 600, "rates": (1e-3,), "hidden": (16,)}
+SMALL = {"images": "digits", "held_out": 200, "shown": 600, "rates": (3e-3,), "hidden": (32,)}
 
 STUDY = Study(
     name="targets-cifar-readings",
@@ -124,7 +124,7 @@ STUDY = Study(
     settings=ReadingSettings,
     tiers={
         "smoke": SMALL | {"epochs": 1},
-        "quick": SMALL | {"epochs": 3},
+        "quick": SMALL | {"batch": 50, "epochs": 5},
         "reduced": {},  # the result has three times as many epochs, locally connected twice as many
     },
     variants={
