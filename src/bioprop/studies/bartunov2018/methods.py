@@ -113,7 +113,7 @@ class MethodSettings(Settings):
     @property
     def turns(self) -> int:
         """Passes over the images for one forward epoch: one more where inverses learn alone."""
-        return 2 if self.learns_inverses and self.schedule == "alternating" else 1
+        return 2 if self.schedule == "alternating" and self.learns_inverses else 1
 
     @property
     def learns_inverses(self) -> bool:

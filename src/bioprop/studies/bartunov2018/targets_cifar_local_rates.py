@@ -1,8 +1,8 @@
 """Which learning rates serve each method best in the locally connected networks on CIFAR-10?
 
 As in the study targets-cifar-rates, on the same grids, for half as many epochs as the result has.
-All twelve networks of a method learn side by side: their weights, those of their inverses and
-Adam's means of both take about fifteen gigabytes.
+All twelve networks of a method learn side by side, which takes about twenty gigabytes where there
+are inverses.
 """
 
 import pydantic
@@ -36,7 +36,7 @@ STUDY = Study(
     },
     run=run,
     after="targets-cifar-readings",
-    cost={"reduced": 54_000.0},  # estimated, from the time of a few batches
+    cost={"reduced": 42_000.0},  # processor time, from a few batches on a busy machine
     population="points of the grid",
     figures=[
         Figure(

@@ -61,8 +61,9 @@ class RateSettings(MethodSettings):
 def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
     """Return the points of the grid as columns ``seed``, ``rate``, ``eps``, ``inverse_rate``."""
     axes = {"rate": settings.rates, "eps": settings.epsilons}
+    inverse_rates = settings.inverse_rates or (settings.inverse_rate,)
     if settings.learns_inverses:
-        axes["inverse_rate"] = settings.inverse_rates or (settings.inverse_rate,)
+        axes["inverse_rate"] = inverse_rates
     points = product(*axes.values(), settings.seeds)
     return dict(zip((*axes, "seed"), zip(*points, strict=True), strict=True))
 
