@@ -15,7 +15,7 @@ import torch
 
 from bioprop import studies
 from bioprop.book import claims
-from bioprop.book.records import RECORDED, Store
+from bioprop.book.records import RECORDED, Store, differences
 from bioprop.studies import Claim, Study, reported
 from bioprop.studies.bartunov2018 import table_1, targets_cifar_readings
 from bioprop.studies.bartunov2018.methods import (
@@ -164,8 +164,11 @@ def test_a_record_from_before_a_setting_has_the_value_that_it_was_run_with(
     path = store.save(record.model_copy(update={"configuration": old}))
     assert "pad" not in json.loads(path.read_text())["configuration"]
     read = store.load(*name)
-    assert read.configuration == {**old, "pad": 0, "flips": "none"}
-    assert read.choices == record.choices
+    assert read.configuration == old
+    assert (read.choices["pad"], read.choices["flips"]) == (0, "none")
+    assert read.choices == record.choices and not differences(read, record)
+    changed = record.model_copy(update={"configuration": {**record.configuration, "pad": 4}})
+    assert differences(read, changed) == ["configuration differ"]
 
 
 # Claims, on made-up runs

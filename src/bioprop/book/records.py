@@ -71,9 +71,14 @@ class Record(pydantic.BaseModel):
         return study.configure(self.tier, self.variant, **self.configuration)
 
     @property
+    def whole(self) -> dict[str, Any]:
+        """The configuration, and settings that came later at the values that they have of old."""
+        return as_kept(self.settings)
+
+    @property
     def choices(self) -> dict[str, Any]:
-        """The configuration without the device, which is a matter of where and not of what."""
-        return {name: value for name, value in self.configuration.items() if name != "device"}
+        """All settings but the device, which is a matter of where and not of what."""
+        return {name: value for name, value in self.whole.items() if name != "device"}
 
     @property
     def members(self) -> int:
@@ -324,16 +329,16 @@ def read(path: Path) -> Record:
         raise fault(f"has settings that bioprop no longer knows ({error})", "Make") from None
     if seeds and seeds != parts.span(settings):
         raise fault(f"holds the seeds {parts.words(parts.span(settings))}")
-    record.configuration = as_kept(settings)  # with settings that there were none of then
     return record
 
 
 def differences(old: Record, new: Record) -> list[str]:
     """Say in which respects two runs of the same settings differ; empty when every bit agrees."""
     found = []
-    for name in ("configuration", "labels", "marks", "diverged"):
+    words = {"whole": "configuration", "labels": "labels", "marks": "marks", "diverged": "diverged"}
+    for name, word in words.items():
         if getattr(old, name) != getattr(new, name):
-            found.append(f"{name} differ")
+            found.append(f"{word} differ")
     if found or old.values.keys() != new.values.keys():
         return found or ["other quantities were measured"]
     for quantity in old.values:
