@@ -82,7 +82,7 @@ class MethodSettings(Settings):
     held_out: Count = 5000  # ours: training images to choose by; the paper names none
     shown: Natural = 0  # ours: training images learnt from; 0: all others
     pad: Natural = 0  # sec. 3: random crops of CIFAR-10; ours: border in pixels, 0 for no crops
-    flips: Flips = "none"  # sec. 3: vertical ones of CIFAR-10
+    flips: Flips = "none"  # sec. 3: vertical on CIFAR-10; ours: none of digits
     batch: Count = 100  # ours: not stated
     epochs: Count = 150  # sec. 3: 500; ours: what two cores allow
     rate: Positive = 5e-4  # ours: each method has its own, once the search is recorded
