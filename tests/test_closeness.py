@@ -296,7 +296,9 @@ def test_a_member_that_diverged_in_a_twin_allows_other_seeds_to_diverge_and_no_m
 def test_runs_that_cannot_be_compared_are_not(other: str) -> None:
     one = made([1.0, 2.0, 3.0])
     changed = {
-        "configuration": one.model_copy(update={"configuration": {}}),
+        "configuration": one.model_copy(
+            update={"configuration": one.configuration | {"rate": 0.5}}
+        ),
         "labels": made([1.0, 2.0, 3.0], seeds=(0, 1, 3)),
         "marks": made([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
         "other quantities": one.model_copy(update={"values": {"w": one.values["w"]}}),

@@ -54,9 +54,16 @@ def test_the_printed_settings_are_those_of_table_5(name: str) -> None:
     assert dict(TABLE_5[name]) == printed
 
 
-@pytest.mark.parametrize("study", ["targets-mnist", "targets-mnist-local"])
-def test_every_cell_of_table_1_has_a_claim(study: str) -> None:
-    column = "mnist-lc" if "local" in study else "mnist-fc"
+@pytest.mark.parametrize(
+    "study, column",
+    [
+        ("targets-mnist", "mnist-fc"),
+        ("targets-mnist-local", "mnist-lc"),
+        ("targets-cifar", "cifar10-fc"),
+        ("targets-cifar-local", "cifar10-lc"),
+    ],
+)
+def test_every_cell_of_table_1_has_a_claim(study: str, column: str) -> None:
     cells = {key for key in reported.table("bartunov2018").index if key.startswith(column)}
     claimed = {claim.reported for claim in studies.get(study).claims}
     assert {cell for cell in cells if cell.endswith("-test")} <= claimed
@@ -206,6 +213,8 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
     [
         ("targets-mnist", "targets-mnist-rates"),
         ("targets-mnist-local", "targets-mnist-local-rates"),
+        ("targets-cifar", "targets-cifar-rates"),
+        ("targets-cifar-local", "targets-cifar-local-rates"),
     ],
 )
 def test_every_method_has_the_settings_that_the_search_found(study: str, search: str) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bioprop.book.records import RECORDED, Record, Store
-from bioprop.studies import STUDIES, TIERS, Claim, Region, Study, reported
+from bioprop.studies import STUDIES, TIERS, Claim, Figure, Region, Study, reported
 from bioprop.studies.study import NoQuantity
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
@@ -116,6 +116,28 @@ def evidence(study: Study) -> tuple[str | None, Mapping[str, Record]]:
     return tier, RECORDED.runs(study, tier) if tier else {}
 
 
+def of_study(name: str, runs: Mapping[str, Record]) -> dict[str, Record]:
+    """Return the runs of another study under the names that a claim or a figure reads them by."""
+    return {f"{name}/{variant}": run for variant, run in runs.items()}
+
+
+def there(study: Study) -> Mapping[str, Record]:
+    """Return the records of a study: its evidence, or those of some variants where others lack."""
+    tier, runs = evidence(study)
+    for lesser in reversed(TIERS):
+        if tier is None and lesser in study.tiers:
+            some = [name for name in study.variants if RECORDED.has(study.name, lesser, name)]
+            if some:
+                return {name: RECORDED.load(study.name, lesser, name) for name in some}
+    return runs
+
+
+def shown(figure: Figure, runs: Mapping[str, Record]) -> Mapping[str, Record]:
+    """Return the runs that a figure shows: those of its study, and what is recorded of others."""
+    others = (of_study(name, there(STUDIES[name])) for name in figure.beside)
+    return {**runs, **{name: run for other in others for name, run in other.items()}}
+
+
 def lacking(study: Study) -> str | None:
     """Say which records a study lacks at the tier of its best, or at one that would be better.
 
@@ -199,7 +221,7 @@ def _judge(
         if not others:
             why = f"study {claim.beside} is not recorded"
             return Judgement(claim, "not attempted", why, number)
-        runs = {**runs, **{f"{claim.beside}/{name}": run for name, run in others.items()}}
+        runs = {**runs, **of_study(claim.beside, others)}
     reading = Reading(runs)
     values = np.asarray(claim.measure(reading), dtype=float)
     members = values.shape[-1]

@@ -127,9 +127,10 @@ def compile(tier: str, folder: Path) -> Index:
             continue
         for figure in study.figures:
             mine = [j for j in judgements if j.claim.figure == figure.id]
-            figures.publish(study, figure, runs, mine, folder / "figures")
+            behind = claims.shown(figure, runs)
+            figures.publish(study, figure, behind, mine, folder / "figures")
             bibliography.append(figures.bibtex(figure))
-            index.figures.append(_figure(study, figure, runs, best, homes.get(figure.id)))
+            index.figures.append(_figure(study, figure, behind, best, homes.get(figure.id)))
     if bibliography:
         (folder / "figures" / "all.bib").write_text("\n".join(bibliography), encoding="utf-8")
     return index

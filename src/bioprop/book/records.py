@@ -71,9 +71,14 @@ class Record(pydantic.BaseModel):
         return study.configure(self.tier, self.variant, **self.configuration)
 
     @property
+    def whole(self) -> dict[str, Any]:
+        """The configuration, and settings that came later at the values that they have of old."""
+        return as_kept(self.settings)
+
+    @property
     def choices(self) -> dict[str, Any]:
-        """The configuration without the device, which is a matter of where and not of what."""
-        return {name: value for name, value in self.configuration.items() if name != "device"}
+        """All settings but the device, which is a matter of where and not of what."""
+        return {name: value for name, value in self.whole.items() if name != "device"}
 
     @property
     def members(self) -> int:
@@ -123,6 +128,12 @@ class Record(pydantic.BaseModel):
         return self.model_copy(update={"digest": _digest(self.model_dump(exclude={"digest"}))})
 
 
+def as_kept(settings: Settings) -> dict[str, Any]:
+    """Return settings as a record keeps them."""
+    kept = pydantic.TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return dict(kept)
+
+
 def make(study: Study, tier: str, variant: str, settings: Settings, journal: Journal) -> Record:
     """Turn a finished journal into a sealed record, still without provenance."""
     values: dict[str, list[list[float | None]]] = {}
@@ -134,12 +145,11 @@ def make(study: Study, tier: str, variant: str, settings: Settings, journal: Jou
     for rows in values.values():
         for mark, kept in zip(marks, rows, strict=True):
             kept[:] = [None if mark >= diverged.get(k, mark + 1) else v for k, v in enumerate(kept)]
-    configuration = pydantic.TypeAdapter(type(settings)).dump_python(settings, mode="json")
     return Record(
         study=study.name,
         tier=tier,
         variant=variant,
-        configuration=configuration,
+        configuration=as_kept(settings),
         labels={name: [_plain(v) for v in column] for name, column in journal.labels.items()},
         marks=marks,
         values=values,
@@ -325,11 +335,10 @@ def read(path: Path) -> Record:
 def differences(old: Record, new: Record) -> list[str]:
     """Say in which respects two runs of the same settings differ; empty when every bit agrees."""
     found = []
-    if old.choices != new.choices:
-        found.append("configuration differ")
-    for name in ("labels", "marks", "diverged"):
+    words = {"choices": "configuration"} | {name: name for name in ("labels", "marks", "diverged")}
+    for name, word in words.items():
         if getattr(old, name) != getattr(new, name):
-            found.append(f"{name} differ")
+            found.append(f"{word} differ")
     if found or old.values.keys() != new.values.keys():
         return found or ["other quantities were measured"]
     for quantity in old.values:

@@ -14,7 +14,7 @@ import pydantic
 
 from bioprop import paths, studies
 from bioprop.book import moved, parts, provenance
-from bioprop.book.records import Record, RecordError, Store, make
+from bioprop.book.records import Record, RecordError, Store, as_kept, make
 from bioprop.studies import Study
 from bioprop.studies.journal import Twin as TwinJournal
 
@@ -55,9 +55,14 @@ class Twin(pydantic.BaseModel):
 
     def fits(self, record: Record) -> bool:
         """Say whether it is the twin of a run with the settings of a record, but for its seeds."""
+        study = studies.get(record.study)
+        try:
+            own = study.configure(record.tier, record.variant, **self.configuration)
+        except ValueError:  # it has settings that bioprop no longer knows
+            return False
         mine, other = (
-            {k: v for k, v in each.configuration.items() if k not in (*POPULATION, *WHERE)}
-            for each in (self, record)
+            {k: v for k, v in whole.items() if k not in (*POPULATION, *WHERE)}
+            for whole in (as_kept(own), record.whole)
         )
         measured = self.marks == record.marks and self.largest.keys() == record.values.keys()
         return measured and mine == other

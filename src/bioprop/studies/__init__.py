@@ -1,6 +1,11 @@
 """One file for each result of a paper; ``STUDIES`` is the table of them all."""
 
 from bioprop.choose import choose
+from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
+from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
+from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
+from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_cifar_rates
+from bioprop.studies.bartunov2018.targets_cifar_readings import STUDY as _cifar_readings
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
@@ -87,6 +92,11 @@ STUDIES = {
         _targets_mnist_table5,
         _targets_local_rates,
         _targets_mnist_local,
+        _cifar_readings,
+        _targets_cifar_rates,
+        _targets_cifar,
+        _cifar_local_rates,
+        _targets_cifar_local,
         _signs_digits,
         _signs_rates,
         _signs_tiny,

@@ -271,7 +271,8 @@ def sized(claim: Claim, tolerance: float, statement: str) -> Claim:
 class Figure:
     """A figure that can be cited: ``draw`` returns it with the data that were drawn.
 
-    ``numbers`` are those that the text of a chapter takes from what is drawn, by name.
+    ``numbers`` are those that the text of a chapter takes from what is drawn, by name. Of the
+    studies in ``beside``, ``draw`` finds what is recorded, as ``<study>/<variant>``.
     """
 
     id: str
@@ -281,6 +282,7 @@ class Figure:
     place: str
     draw: Callable[[Runs], tuple[matplotlib.figure.Figure, pd.DataFrame]]
     numbers: Mapping[str, Callable[[Runs], float]] = dataclasses.field(default_factory=dict)
+    beside: Sequence[str] = ()  # other studies whose runs it shows
 
     def __post_init__(self) -> None:
         if len(self.alt.split()) < 8:

@@ -28,6 +28,15 @@ class Augmentation:
         if self.pad < 0:
             raise ValueError(f"a border of {self.pad} pixels cannot be added: give 0 or more")
 
+    def fits(self, shape: tuple[int, int, int]) -> None:
+        """Raise ``ValueError`` where a crop could hold nothing of an image of ``shape``."""
+        _, height, width = shape
+        if self.pad >= min(height, width):
+            raise ValueError(
+                f"a border of {self.pad} pixels leaves crops of {height} x {width} images that "
+                f"show nothing of them: give 0 to {min(height, width) - 1}"
+            )
+
     def __call__(self, images: Tensor, streams: Streams, step: int) -> Tensor:
         """Return images of the same shape ``(member, batch, channel, row, column)`` and dtype.
 

@@ -161,6 +161,8 @@ class Classification:
 
     def __post_init__(self) -> None:
         choose("kind of input", self.inputs, ("unit", "standardised"))
+        if self.augmentation:
+            self.augmentation.fits(self.images.shape)
         self._epoch: tuple[int, Tensor] | None = None
         self._shift, self._scale = 0.0, 1 / 255
         if self.inputs == "standardised":

@@ -47,6 +47,7 @@ from bioprop.studies.study import (
     Some,
     rule_with,
 )
+from bioprop.tasks.augmentation import Augmentation
 from bioprop.tasks.classify import error_rate, layered_network
 from bioprop.tasks.images import Classification, Images, load
 
@@ -64,6 +65,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 
 Measure = Callable[[Training, Trial], dict[str, Tensor]]
 Kernel = tuple[Count, Count, Count]  # width of the kernel, channels, stride
+Flips = Literal["none", "horizontal", "vertical", "both"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -79,6 +81,8 @@ class MethodSettings(Settings):
     hidden: Some[Count] = (256, 256, 256, 256, 256)  # Table 3: fully connected layers, tanh
     held_out: Count = 5000  # ours: training images to choose by; the paper names none
     shown: Natural = 0  # ours: training images learnt from; 0: all others
+    pad: Natural = 0  # sec. 3: random crops of CIFAR-10; ours: border in pixels, 0 for no crops
+    flips: Flips = "none"  # sec. 3: vertical on CIFAR-10; ours: none of digits
     batch: Count = 100  # ours: not stated
     epochs: Count = 150  # sec. 3: 500; ours: what two cores allow
     rate: Positive = 5e-4  # ours: each method has its own, once the search is recorded
@@ -109,7 +113,7 @@ class MethodSettings(Settings):
     @property
     def turns(self) -> int:
         """Passes over the images for one forward epoch: one more where inverses learn alone."""
-        return 2 if self.learns_inverses and self.schedule == "alternating" else 1
+        return 2 if self.schedule == "alternating" and self.learns_inverses else 1
 
     @property
     def learns_inverses(self) -> bool:
@@ -124,6 +128,12 @@ def learnt_from(settings: MethodSettings) -> Images:
         return images
     shown = slice(settings.shown)
     return replace(images, train=images.train[shown], train_labels=images.train_labels[shown])
+
+
+def augmentation(settings: MethodSettings) -> Augmentation | None:
+    """Return what happens to each training image before it is shown, None for nothing."""
+    changed = Augmentation(settings.pad, settings.flips)
+    return None if changed == Augmentation(0, "none") else changed
 
 
 def layers(settings: MethodSettings, images: Images) -> list[Layer]:
@@ -148,7 +158,8 @@ def prepare(
     ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``.
     """
     images = learnt_from(settings)
-    task = Classification(images, streams, settings.batch)
+    shown = augmentation(settings)
+    task = Classification(images, streams, settings.batch, augmentation=shown)
     network = layered_network(streams, layers(settings, images))
 
     def value(name: str) -> Any:

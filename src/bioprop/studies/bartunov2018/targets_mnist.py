@@ -7,6 +7,7 @@ are in the study targets-mnist-table5.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,14 +20,61 @@ from matplotlib.figure import Figure as Picture
 from bioprop.studies import drawing, reported
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.study import Claim, Figure, Region, Run, Runs, Study, curve, gone, within
-from bioprop.studies.summaries import MEAN, SMALLEST, Summary
+from bioprop.studies.summaries import SMALLEST
 
 PARALLEL = ("dtp", "sdtp", "ao-sdtp")  # methods whose inverses learn in two ways
+ABOVE = Region(low=0.0)
 
 
-def lowest(run: Run) -> np.ndarray:
-    """Return the lowest test error over all epochs, ``(member,)``: what the paper reports."""
-    return curve(run, "error").to_numpy().min(0)
+@dataclass(frozen=True)
+class Column:
+    """A column of Table 1: how it is called, and how near to the paper a cell has to come.
+
+    Its claims begin with ``prefix``; ``key`` begins the reported values of its cells, and names the
+    images that its claims are about.
+    """
+
+    prefix: str
+    key: str
+    words: str
+    place: str
+    holds: float  # points of test error from the paper's
+    partly: float
+    holds_why: str
+    size: float  # points of a difference between two methods from the paper's
+
+    @property
+    def figure(self) -> str:
+        """The figure that shows it."""
+        return f"{self.prefix}-table"
+
+    def reported(self, name: str, part: str = "test") -> str:
+        """Return the key of the paper's error of a method."""
+        return f"{self.key}-{name}-{part}"
+
+    def about(self, settings: Any) -> bool:
+        """Say whether a run is on the images of the column."""
+        return self.key.startswith(f"{settings.images}-")
+
+
+COLUMN = Column(
+    prefix="targets-mnist",
+    key="mnist-fc",
+    words="fully connected",
+    place="Table 1a",
+    holds=0.5,
+    partly=1.0,
+    holds_why="half a point is a quarter to a half of the errors in the table",
+    size=0.3,
+)
+
+
+def lowest(run: Run, quantity: str = "error") -> np.ndarray:
+    """Return the lowest test error over all epochs, ``(member,)``: what the paper reports.
+
+    Or the lowest of another kind of error.
+    """
+    return curve(run, quantity).to_numpy().min(0)
 
 
 def chosen(run: Run) -> np.ndarray:
@@ -60,155 +108,166 @@ def above_backprop(runs: Runs, others: Sequence[str]) -> np.ndarray:
     return sound if len(sound) else above
 
 
-def cell(name: str, column: str, words: str, figure: str, prefix: str) -> Claim:
-    """Return the claim that a cell of Table 1 comes out: the paper's protocol on both sides."""
-    return Claim(
-        id=f"{prefix}-{name}",
-        statement=f"{drawing.LOOKS[name].name}, {words}: the paper's test error.",
-        place="Table 1a",
-        measure=lambda runs: lowest(runs[name]),
-        unit="% test error, lowest over epochs",
-        holds=within(0.5),
-        partly=within(1.0),
-        reason="half a point is a quarter to a half of the errors in the table; the lowest test "
-        "error over epochs is what the paper reports, and ours has fewer epochs to choose from",
-        reported=f"{column}-{name}-test",
-        figure=figure,
-        applies=on_mnist,
-    )
-
-
 def on_mnist(settings: Any) -> bool:
     """Say whether a run is on the paper's images."""
     return settings.images == "mnist"
 
 
-def ordering(
-    id: str,
-    statement: str,
-    measure: Callable[[Runs], np.ndarray],
-    reported: str,
-    figure: str,
-    holds: Region,
-    reason: str,
-    partly: Region | None = None,
-    summary: Summary = MEAN,
-) -> Claim:
-    """Return a claim about methods of Table 1, in points of test error, seed by seed."""
+def cell(column: Column, name: str) -> Claim:
+    """Return the claim that a cell of Table 1 comes out: the paper's protocol on both sides."""
     return Claim(
-        id=id,
-        statement=statement,
-        place="Table 1a",
-        measure=measure,
-        summary=summary,
-        unit="points of test error at the epoch that held-out images choose",
-        holds=holds,
-        partly=partly,
-        reason=reason,
-        reported=reported,
-        figure=figure,
-        applies=on_mnist,
+        id=f"{column.prefix}-{name}",
+        statement=f"{drawing.LOOKS[name].name}, {column.words}: the paper's test error.",
+        place=column.place,
+        measure=lambda runs: lowest(runs[name]),
+        unit="% test error, lowest over epochs",
+        holds=within(column.holds),
+        partly=within(column.partly),
+        reason=f"{column.holds_why}; the lowest test "
+        "error over epochs is what the paper reports, and ours has fewer epochs to choose from",
+        reported=column.reported(name),
+        figure=column.figure,
+        applies=column.about,
     )
 
 
-def table_claims(
-    prefix: str, column: str, words: str, methods: Sequence[str], second: str
-) -> list[Claim]:
-    """Return the claims that both columns of Table 1 on MNIST have in common.
+def ordering(
+    column: Column,
+    id: str,
+    statement: str,
+    measure: Callable[[Runs], np.ndarray],
+    reported: Sequence[str],
+    reason: str,
+    holds: Region = ABOVE,
+    part: str = "test",
+    **changes: Any,
+) -> Claim:
+    """Return a claim about methods of Table 1, in points of test error, seed by seed.
+
+    ``reported`` are the methods whose cells make the paper's difference, the first less the second;
+    ``part`` says of which error.
+    """
+    words = {
+        "id": f"{column.prefix}-{id}",
+        "statement": statement,
+        "place": column.place,
+        "measure": measure,
+        "unit": "points of test error at the epoch that held-out images choose",
+        "holds": holds,
+        "reason": reason,
+        "reported": " - ".join(column.reported(name, part) for name in reported),
+        "figure": column.figure,
+        "applies": column.about,
+    }
+    return Claim(**{**words, **changes})
+
+
+LEVEL = "a method is above another where the interval of the difference lies above zero"
+
+
+def differing(
+    column: Column, id: str, statement: str, worse: str, better: str, **changes: Any
+) -> Claim:
+    """Return the claim that one method ends above another."""
+    measure = partial(excess, worse=worse, better=better)
+    words = {"reason": LEVEL, **changes}
+    return ordering(column, id, statement, measure, (worse, better), **words)
+
+
+def table_claims(column: Column, methods: Sequence[str], second: str) -> list[Claim]:
+    """Return the claims that all columns of Table 1 have in common.
 
     ``second`` is the method that comes next to backpropagation in the paper.
     """
-    figure = f"{prefix}-table"
     others = [name for name in methods if name not in ("bp", "bp-convnet")]
-    key = partial("{}-{}-test".format, column)
-    above = Region(low=0.0)
-    level = "a method is above another where the interval of the difference lies above zero"
     return [
-        *(cell(name, column, words, figure, prefix) for name in methods),
+        *(cell(column, name) for name in methods),
         ordering(
-            f"{prefix}-bp-best",
-            f"Backpropagation is the best of the nine ({words}).",
+            column,
+            "bp-best",
+            f"Backpropagation is the best of the nine ({column.words}).",
             lambda runs: above_backprop(runs, others),
-            f"{key(second)} - {key('bp')}",
-            figure,
-            above,
-            level + "; the best of the others is the one with the lowest mean",
+            (second, "bp"),
+            LEVEL + "; the best of the others is the one with the lowest mean",
             summary=SMALLEST,
         ),
-        ordering(
-            f"{prefix}-sdtp-dtp",
-            f"Alternating SDTP is worse than alternating DTP ({words}).",
-            lambda runs: excess(runs, "sdtp-alternating", "dtp-alternating"),
-            f"{key('sdtp-alternating')} - {key('dtp-alternating')}",
-            figure,
-            above,
-            level,
+        differing(
+            column,
+            "sdtp-dtp",
+            f"Alternating SDTP is worse than alternating DTP ({column.words}).",
+            "sdtp-alternating",
+            "dtp-alternating",
         ),
-        ordering(
-            f"{prefix}-dfa-fa",
-            f"Direct feedback alignment is worse than feedback alignment ({words}).",
-            lambda runs: excess(runs, "dfa", "fa"),
-            f"{key('dfa')} - {key('fa')}",
-            figure,
-            above,
-            level,
-        ),
-        *(
-            ordering(
-                f"{prefix}-{name}-near-bp",
-                f"{drawing.LOOKS[name].name} is within a point of backpropagation ({words}).",
-                partial(excess, worse=name, better="bp"),
-                f"{key(name)} - {key('bp')}",
-                figure,
-                Region(-1.0, 1.0),
-                "a point stands for close to backpropagation on digits",
-            )
-            for name in ("fa", "dtp-alternating")
-        ),
-        *(
-            ordering(
-                f"{prefix}-{name}-size",
-                f"The paper's difference, {what} ({words}), has the paper's size.",
-                partial(excess, worse=one, better=two, error=lowest),
-                f"{key(one)} - {key(two)}",
-                figure,
-                within(0.3),
-                "two-sided around the paper's difference, by the paper's protocol on both sides; "
-                "partly where the direction is right",
-                Region(low=0.0),
-            )
-            for name, one, two, what in (
-                ("sdtp-dtp", "sdtp-alternating", "dtp-alternating", "SDTP above DTP"),
-                ("dfa-fa", "dfa", "fa", "DFA above FA"),
-            )
+        differing(
+            column,
+            "dfa-fa",
+            f"Direct feedback alignment is worse than feedback alignment ({column.words}).",
+            "dfa",
+            "fa",
         ),
     ]
 
 
-FULLY = "fully connected"
-CLAIMS = [
-    *table_claims("targets-mnist", "mnist-fc", FULLY, list(METHODS), "dtp-alternating"),
-    *(
+def near_backprop(column: Column) -> list[Claim]:
+    """Return the claims that two methods come close to backpropagation on digits."""
+    return [
+        differing(
+            column,
+            f"{name}-near-bp",
+            f"{drawing.LOOKS[name].name} is within a point of backpropagation ({column.words}).",
+            name,
+            "bp",
+            holds=Region(-1.0, 1.0),
+            reason="a point stands for close to backpropagation on digits",
+        )
+        for name in ("fa", "dtp-alternating")
+    ]
+
+
+def sizes(column: Column) -> list[Claim]:
+    """Return the claims that the paper's differences come out in size, too."""
+    return [
         ordering(
-            f"targets-mnist-{name}-schedule",
+            column,
+            f"{name}-size",
+            f"The paper's difference, {what} ({column.words}), has the paper's size.",
+            partial(excess, worse=one, better=two, error=lowest),
+            (one, two),
+            "two-sided around the paper's difference, by the paper's protocol on both sides; "
+            "partly where the direction is right",
+            holds=within(column.size),
+            partly=ABOVE,
+        )
+        for name, one, two, what in (
+            ("sdtp-dtp", "sdtp-alternating", "dtp-alternating", "SDTP above DTP"),
+            ("dfa-fa", "dfa", "fa", "DFA above FA"),
+        )
+    ]
+
+
+CLAIMS = [
+    *table_claims(COLUMN, list(METHODS), "dtp-alternating"),
+    *near_backprop(COLUMN),
+    *sizes(COLUMN),
+    *(
+        differing(
+            COLUMN,
+            f"{name}-schedule",
             f"{name.upper()}: inverses that learn in epochs of their own do at least as well as "
-            f"inverses that learn in parallel ({FULLY}).",
-            partial(excess, worse=f"{name}-parallel", better=f"{name}-alternating"),
-            f"mnist-fc-{name}-parallel-test - mnist-fc-{name}-alternating-test",
-            "targets-mnist-table",
-            Region(low=0.0),
-            "parallel minus alternating, above zero",
+            f"inverses that learn in parallel ({COLUMN.words}).",
+            f"{name}-parallel",
+            f"{name}-alternating",
+            reason="parallel minus alternating, above zero",
         )
         for name in PARALLEL
     ),
-    ordering(
-        "targets-mnist-ao-sdtp",
-        f"Auxiliary outputs help: AO-SDTP is better than SDTP, both alternating ({FULLY}).",
-        lambda runs: excess(runs, "sdtp-alternating", "ao-sdtp-alternating"),
-        "mnist-fc-sdtp-alternating-test - mnist-fc-ao-sdtp-alternating-test",
-        "targets-mnist-table",
-        Region(low=0.0),
-        "SDTP minus AO-SDTP, above zero",
+    differing(
+        COLUMN,
+        "ao-sdtp",
+        f"Auxiliary outputs help: AO-SDTP is better than SDTP, both alternating ({COLUMN.words}).",
+        "sdtp-alternating",
+        "ao-sdtp-alternating",
+        reason="SDTP minus AO-SDTP, above zero",
     ),
 ]
 
@@ -224,7 +283,7 @@ def draw_table(column: str, runs: Runs) -> tuple[Picture, pd.DataFrame]:
         ):
             drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
             rows.append({**drawn, "quantity": how})
-        if on_mnist(result.settings):
+        if column.startswith(f"{result.settings.images}-"):
             paper = reported.value("bartunov2018", f"{column}-{name}-test")
             axes.plot(paper, place, "x", color="0.15", ms=8, mew=2)
             rows.append({"rule": name, "quantity": "paper, lowest over 500 epochs", "mean": paper})
@@ -237,8 +296,8 @@ def draw_table(column: str, runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.DataFrame(rows)
 
 
-def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw test and training error of every method against epochs."""
+def draw_curves(runs: Runs, logarithmic: bool = True) -> tuple[Picture, pd.DataFrame]:
+    """Draw test and training error of every method against epochs, on log axes or plain ones."""
     figure, both = plt.subplots(1, 2, figsize=(11, 4.6))
     frames = []
     panels = {"error": "test", "training": "training"}
@@ -246,8 +305,9 @@ def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         for name, result in runs.items():
             frames.append(over_epochs(axes, result, quantity, name, band=drawing.ranged))
         axes.set(xlabel="epochs", ylabel=f"{words} error (%)")
-        drawing.log_y(axes)
-        drawing.percent_ticks(axes.yaxis)
+        if logarithmic:
+            drawing.log_y(axes)
+            drawing.percent_ticks(axes.yaxis)
     named = both[0].get_legend_handles_labels()
     figure.legend(*named, loc="outside lower center", ncols=5, fontsize=8)
     return figure, pd.concat(frames)

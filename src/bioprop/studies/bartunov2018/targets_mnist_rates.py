@@ -61,8 +61,9 @@ class RateSettings(MethodSettings):
 def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
     """Return the points of the grid as columns ``seed``, ``rate``, ``eps``, ``inverse_rate``."""
     axes = {"rate": settings.rates, "eps": settings.epsilons}
+    inverse_rates = settings.inverse_rates or (settings.inverse_rate,)
     if settings.learns_inverses:
-        axes["inverse_rate"] = settings.inverse_rates or (settings.inverse_rate,)
+        axes["inverse_rate"] = inverse_rates
     points = product(*axes.values(), settings.seeds)
     return dict(zip((*axes, "seed"), zip(*points, strict=True), strict=True))
 
@@ -133,9 +134,13 @@ ALONE = {"rates": (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3), "epsilons": (1e-8, 1
 WITH_INVERSES = {"inverse_rates": (3e-4, 1e-3, 3e-3, 1e-2)}  # Table 5 has up to 9.6e-3
 
 
-def over_grid(method: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a method with its grid: twelve points, sixteen where there are inverses too."""
-    return {**method, **(ALONE if method["rule"] in ("bp", "fa", "dfa") else WITH_INVERSES)}
+def over_grid(
+    method: Mapping[str, Any],
+    alone: Mapping[str, Any] = ALONE,
+    with_inverses: Mapping[str, Any] = WITH_INVERSES,
+) -> Mapping[str, Any]:
+    """Return a method with its grid: that of methods with inverses, or that of all others."""
+    return {**method, **(alone if method["rule"] in ("bp", "fa", "dfa") else with_inverses)}
 
 
 STUDY = Study(

@@ -48,16 +48,18 @@ class FullSettings(ChangeSettings):
     first_seed: Seed = 3000  # ours: apart from the seeds of all other studies
 
 
-def at_best_rate(run: Run, measure: Callable[[Run], np.ndarray]) -> np.ndarray:
+def at_best_rate(
+    run: Run, measure: Callable[[Run], np.ndarray], label: str = "value"
+) -> np.ndarray:
     """Return ``measure`` for the networks of the rate whose held-out error gets lowest on average.
 
-    One number for each seed.
+    One number for each seed. ``label`` is what the rates are called in the run.
     """
     held_out = curve(run, "validation").min(skipna=False)
     members = run.table.drop_duplicates("member").set_index("member")
-    frame = members[["value", "seed"]].assign(held_out=held_out, measured=measure(run))
-    means = frame.groupby("value")["held_out"].agg(whole_mean)
-    best = frame[frame["value"] == means.fillna(np.inf).idxmin()]
+    frame = members[[label, "seed"]].assign(held_out=held_out, measured=measure(run))
+    means = frame.groupby(label)["held_out"].agg(whole_mean)
+    best = frame[frame[label] == means.fillna(np.inf).idxmin()]
     return best.sort_values("seed")["measured"].to_numpy(float)
 
 
