@@ -463,6 +463,13 @@ def test_a_record_made_on_a_graphics_card_is_verified_where_there_is_none(record
     assert runs.verify(moved(elsewhere, 1e-3), LINEAR, device="cpu").faults
 
 
+def test_a_record_older_than_a_setting_is_verified_with_its_default(record: Record) -> None:
+    older = {k: v for k, v in record.configuration.items() if k != "rate"}
+    assert not runs.verify(record.model_copy(update={"configuration": older}), LINEAR).faults
+    other = {"configuration": {**record.configuration, "rate": 0.5}}
+    assert runs.verify(record.model_copy(update=other), LINEAR).faults
+
+
 @pytest.mark.parametrize("precision", ROUNDING)
 def test_a_record_of_any_precision_can_be_verified(precision: str, store: Store) -> None:
     record = runs.run(LINEAR, "smoke", "fa", {"precision": precision}, store=store)

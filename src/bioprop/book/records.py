@@ -134,12 +134,11 @@ def make(study: Study, tier: str, variant: str, settings: Settings, journal: Jou
     for rows in values.values():
         for mark, kept in zip(marks, rows, strict=True):
             kept[:] = [None if mark >= diverged.get(k, mark + 1) else v for k, v in enumerate(kept)]
-    configuration = pydantic.TypeAdapter(type(settings)).dump_python(settings, mode="json")
     return Record(
         study=study.name,
         tier=tier,
         variant=variant,
-        configuration=configuration,
+        configuration=dumped(settings),
         labels={name: [_plain(v) for v in column] for name, column in journal.labels.items()},
         marks=marks,
         values=values,
@@ -147,6 +146,11 @@ def make(study: Study, tier: str, variant: str, settings: Settings, journal: Jou
         fingerprint=journal.fingerprint,
         provenance={},
     )
+
+
+def dumped(settings: Settings) -> dict[str, Any]:
+    """Return all settings as a record holds them."""
+    return pydantic.TypeAdapter(type(settings)).dump_python(settings, mode="json")
 
 
 class Store:

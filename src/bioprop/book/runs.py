@@ -16,7 +16,16 @@ from bioprop import paths
 from bioprop.book import parts, provenance, twins
 from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
-from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
+from bioprop.book.records import (
+    RECORDED,
+    Record,
+    RecordError,
+    Store,
+    differences,
+    dumped,
+    make,
+    read,
+)
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.tasks.images import load
@@ -153,6 +162,8 @@ def verify(
         record.tier, record.variant, **record.configuration | ({"device": device} if device else {})
     )
     present(settings.device)
+    whole = dumped(settings) | record.configuration  # it may be older than some settings
+    record = record.model_copy(update={"configuration": whole})
     then = record.provenance.get("data", {})
     if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
         words = "the data set {} is not the one the record was made from"
