@@ -475,6 +475,13 @@ def test_a_record_made_on_one_card_agrees_in_every_bit_on_another_of_its_kind(
     assert differences(record, record.model_copy(update=other)) == ["configuration differ"]
 
 
+def test_a_record_older_than_a_setting_is_verified_with_its_default(record: Record) -> None:
+    older = {k: v for k, v in record.configuration.items() if k != "rate"}
+    assert not runs.verify(record.model_copy(update={"configuration": older}), LINEAR).faults
+    other = {"configuration": {**record.configuration, "rate": 0.5}}
+    assert runs.verify(record.model_copy(update=other), LINEAR).faults
+
+
 @pytest.mark.parametrize("precision", ROUNDING)
 def test_a_record_of_any_precision_can_be_verified(precision: str, store: Store) -> None:
     record = runs.run(LINEAR, "smoke", "fa", {"precision": precision}, store=store)

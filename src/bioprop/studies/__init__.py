@@ -1,6 +1,11 @@
 """One file for each result of a paper; ``STUDIES`` is the table of them all."""
 
 from bioprop.choose import choose
+from bioprop.studies.bartunov2018.activations import STUDY as _activations
+from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations_rates
+from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
+from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
+from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
@@ -97,6 +102,11 @@ STUDIES = {
         _targets_cifar,
         _cifar_local_rates,
         _targets_cifar_local,
+        _autoencoder_rates,
+        _autoencoder,
+        _autoencoder_pictures,
+        _activations_rates,
+        _activations,
         _signs_digits,
         _signs_rates,
         _signs_tiny,

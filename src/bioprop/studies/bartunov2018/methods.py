@@ -64,6 +64,8 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 }
 
 Measure = Callable[[Training, Trial], dict[str, Tensor]]
+Errors = Callable[[Network, Tensor, Tensor], Tensor]
+Prepare = Callable[..., tuple[Training, Classification]]
 Kernel = tuple[Count, Count, Count]  # width of the kernel, channels, stride
 Flips = Literal["none", "horizontal", "vertical", "both"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -78,7 +80,8 @@ class MethodSettings(Settings):
     images: str = "mnist"  # Table 1a; "digits" are scikit-learn's, for quick runs
     local: tuple[Kernel, ...] = ()  # Table 3: locally connected layers, (kernel, channels, stride)
     shared: bool = False  # Table 1, "BP ConvNet": the same layers with shared weights
-    hidden: Some[Count] = (256, 256, 256, 256, 256)  # Table 3: fully connected layers, tanh
+    hidden: Some[Count] = (256, 256, 256, 256, 256)  # Table 3: fully connected layers
+    activation: Literal["tanh", "relu"] = "tanh"  # Methods: tanh, better with DTP than ReLU
     held_out: Count = 5000  # ours: training images to choose by; the paper names none
     shown: Natural = 0  # ours: training images learnt from; 0: all others
     pad: Natural = 0  # sec. 3: random crops of CIFAR-10; ours: border in pixels, 0 for no crops
@@ -136,16 +139,18 @@ def augmentation(settings: MethodSettings) -> Augmentation | None:
     return None if changed == Augmentation(0, "none") else changed
 
 
-def layers(settings: MethodSettings, images: Images) -> list[Layer]:
-    """Return the layers of Table 3: locally connected ones (or convolutions), then dense ones."""
+def layers(settings: MethodSettings, shape: tuple[int, int, int], outputs: int) -> list[Layer]:
+    """Return the layers of Table 3: locally connected ones (or convolutions), then dense ones.
+
+    They read an image of ``shape`` (channels, rows, columns).
+    """
     kind = Convolution if settings.shared else LocallyConnected
     built: list[Layer] = []
-    shape = images.shape
     for kernel, channels, stride in settings.local:
         layer = kind(shape, channels, kernel, stride, "same", compute=settings.compute)
         built.append(layer)
         shape = layer.image_out
-    sizes = [math.prod(shape), *settings.hidden, images.classes]
+    sizes = [math.prod(shape), *settings.hidden, outputs]
     dense = (Dense(a, b, settings.compute) for a, b in itertools.pairwise(sizes))
     return [*built, *dense]
 
@@ -160,7 +165,22 @@ def prepare(
     images = learnt_from(settings)
     shown = augmentation(settings)
     task = Classification(images, streams, settings.batch, augmentation=shown)
-    network = layered_network(streams, layers(settings, images))
+    built = layers(settings, images.shape, images.classes)
+    network = layered_network(streams, built, hidden=settings.activation)
+    return taught(settings, network, task, streams, **each), task
+
+
+def taught(
+    settings: MethodSettings,
+    network: Network,
+    task: Classification,
+    streams: Streams,
+    **each: Number,
+) -> Training:
+    """Return the training of a population by the method of the settings.
+
+    ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``.
+    """
 
     def value(name: str) -> Any:
         return each.get(name, getattr(settings, name))
@@ -177,7 +197,7 @@ def prepare(
         **{name: value(name) for name in ("alpha", "sigma", "step", "gain")},
         **{name: getattr(settings, name) for name in ("reads", "linear", "auxiliary")},
     )
-    return Training(network, teaching, optimiser(), task, streams), task
+    return Training(network, teaching, optimiser(), task, streams)
 
 
 def feedback_bounds(network: Network) -> list[float]:
@@ -202,25 +222,31 @@ def follow(
     training: Training,
     task: Classification,
     measure: Measure | None = None,
+    error: Errors = error_rate,
 ) -> None:
     """Train for the epochs of the settings; at the end of each, write what was measured.
 
-    Examples are those that the forward weights learnt from. Beside the errors stands what
-    ``measure(training, trial)`` finds on held-out images, :func:`beside` unless it is given.
+    Examples are those that the forward weights learnt from. Beside each ``error(network, images,
+    answers)`` stands what ``measure(training, trial)`` finds on held-out images, :func:`beside`
+    unless it is given.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
     sets = measured_on(settings, task)
-    x, labels = (part[: settings.probe] for part in sets["validation"])
-    epoch = settings.each_epoch * settings.turns
-    marks = range(0, settings.epochs * epoch + 1, epoch)
-    for seen in journal.follow(training, marks, settings.batch):
-        errors = {name: error_rate(training.network, *images) for name, images in sets.items()}
-        found = (measure or beside)(training, present(training.network, x, labels))
+    x, answers = (part[: settings.probe] for part in sets["validation"])
+    for seen in journal.follow(training, marks(settings), settings.batch):
+        errors = {name: error(training.network, *images) for name, images in sets.items()}
+        found = (measure or beside)(training, present(training.network, x, answers))
         journal.write(seen // settings.turns, **errors, **found)
 
 
+def marks(settings: MethodSettings) -> range:
+    """Return the start and the end of each forward epoch, in examples of all passes."""
+    epoch = settings.each_epoch * settings.turns
+    return range(0, settings.epochs * epoch + 1, epoch)
+
+
 def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the images, and their classes, on which each kind of error is measured.
+    """Return the images, and the task's answers to them, on which each kind of error is measured.
 
     ``error`` is that on test images, ``validation`` on those held out, ``training`` on the first
     ones that are learnt from.
@@ -239,9 +265,13 @@ def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tup
 
 
 @torch.no_grad()
-def present(network: Network, x: Tensor, labels: Tensor) -> Trial:
-    """Show all members the same images ``(image, pixel)`` with their classes ``(image,)``."""
-    target = torch.nn.functional.one_hot(labels, network.layers[-1].outputs).to(x)
+def present(network: Network, x: Tensor, answers: Tensor) -> Trial:
+    """Show all members the same images ``(image, pixel)`` with the answers to them.
+
+    Answers are classes ``(image,)``, or the outputs that are right ``(image, unit)``.
+    """
+    hot = torch.nn.functional.one_hot
+    target = hot(answers, network.layers[-1].outputs).to(x) if answers.ndim == 1 else answers
     shape = network.members, len(x), -1
     return network.present(x.expand(shape), target.expand(shape))
 
@@ -274,10 +304,13 @@ def beside(training: Training, trial: Trial, limits: bool = False) -> dict[str, 
 def angles(
     name: str, network: Network, trial: Trial, deltas: Deltas, others: Deltas
 ) -> dict[str, Tensor]:
-    """Return the angle between the weight changes of two sets of signals at each hidden layer."""
+    """Return the angle between the weight changes of two sets of signals at each hidden layer.
+
+    A layer that is not taught has none.
+    """
     changes = (weight_gradients(network, trial, signals)[:-1] for signals in (deltas, others))
     found = {}
     for layer, (one, two) in enumerate(zip(*changes, strict=True), start=1):
-        assert one is not None and two is not None  # every hidden layer is taught
-        found[f"{name}-{layer}"] = angle(one, two)
+        if one is not None and two is not None:
+            found[f"{name}-{layer}"] = angle(one, two)
     return found

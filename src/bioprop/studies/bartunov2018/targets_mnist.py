@@ -343,7 +343,8 @@ def by_epoch(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of each layer's weight change to backpropagation's against epochs."""
-    taught = {name: result for name, result in runs.items() if name not in ("bp", "bp-convnet")}
+    others = {name: result for name, result in runs.items() if name not in ("bp", "bp-convnet")}
+    taught = {name: result for name, result in others.items() if angles_of(result)}
     layers = angles_of(next(iter(taught.values())))
     figure, each = plt.subplots(1, len(layers), figsize=(3 * len(layers), 3.8), sharey=True)
     frames = []

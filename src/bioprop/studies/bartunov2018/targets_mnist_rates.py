@@ -17,7 +17,14 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, prepare
+from bioprop.studies.bartunov2018.methods import (
+    METHODS,
+    Errors,
+    MethodSettings,
+    Prepare,
+    follow,
+    prepare,
+)
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -34,6 +41,7 @@ from bioprop.studies.study import (
     unread,
     whole_mean,
 )
+from bioprop.tasks.classify import error_rate
 
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
 
@@ -68,14 +76,19 @@ def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
     return dict(zip((*axes, "seed"), zip(*points, strict=True), strict=True))
 
 
-def run(settings: RateSettings, journal: Journal) -> None:
-    """Train every point of the grid side by side."""
+def run(
+    settings: RateSettings,
+    journal: Journal,
+    prepare: Prepare = prepare,
+    error: Errors = error_rate,
+) -> None:
+    """Train every point of the grid side by side, of networks that ``prepare`` returns."""
     points = grid(settings)
     journal.label(**points)
     seeds = points.pop("seed")
     streams = settings.streams([int(seed) for seed in seeds])
     each = {name: streams.each(values) for name, values in points.items()}
-    follow(settings, journal, *prepare(settings, streams, **each))
+    follow(settings, journal, *prepare(settings, streams, **each), error=error)
 
 
 def scores(run: Run) -> pd.DataFrame:
@@ -100,11 +113,13 @@ def best(runs: Runs) -> Mapping[str, Mapping[str, float]]:
     return found
 
 
-def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw the held-out error against the rate, a panel for each method."""
-    columns = 3
+def draw(
+    runs: Runs, columns: int = 3, unit: str = "%", percent: bool = True
+) -> tuple[Picture, pd.DataFrame]:
+    """Draw the held-out error, in its unit, against the rate, a panel for each method."""
     rows = -(-len(runs) // columns)
-    figure, panels = plt.subplots(rows, columns, figsize=(10, 2.8 * rows), sharey=True, sharex=True)
+    size = (10 / 3 * columns, 2.8 * rows)
+    figure, panels = plt.subplots(rows, columns, figsize=size, sharey=True, sharex=True)
     frames = []
     tried = {rate for result in runs.values() for rate in scores(result)["rate"]}
     for axes, (name, result) in zip(panels.flat, runs.items(), strict=False):
@@ -120,13 +135,14 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.tick_params("x", rotation=45)
         axes.set(title=drawing.LOOKS[name].name)
         drawing.log_y(axes)
-        drawing.percent_ticks(axes.yaxis)
+        if percent:
+            drawing.percent_ticks(axes.yaxis)
         axes.legend(fontsize=6)
         frames.append(points.assign(method=name))
     for axes in panels.flat[len(runs) :]:
         axes.set_axis_off()
     figure.supxlabel("learning rate")
-    figure.supylabel("error on held-out images (%)")
+    figure.supylabel(f"error on held-out images ({unit})")
     return figure, pd.concat(frames)
 
 

@@ -1,0 +1,186 @@
+"""Bartunov et al. 2018, Methods: tanh, as it serves DTP better than ReLU does.
+
+The paper says so and shows no numbers. Here backpropagation, feedback alignment, DTP and SDTP
+teach the fully connected networks of Table 3 with either, at rates that were searched alike.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Picture
+
+from bioprop.studies import drawing
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
+from bioprop.studies.bartunov2018.targets_mnist import (
+    QUICK,
+    SMOKE,
+    chosen,
+    excess,
+    on_mnist,
+    over_epochs,
+)
+from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone, own_claim
+
+TAUGHT = ("bp", "fa", "dtp-alternating", "sdtp-alternating")
+UNIT = "points of test error at the epoch that held-out images choose, ReLU minus tanh"
+
+
+def cost_of_relu(runs: Runs, name: str) -> np.ndarray:
+    """Return by how many points a method ends higher with ReLU than with tanh, seed by seed."""
+    return excess(runs, f"{name}-relu", name)
+
+
+def costs_more(runs: Runs, name: str, than: str) -> np.ndarray:
+    """Return by how many points ReLU costs one method more than another, seed by seed."""
+    return cost_of_relu(runs, name) - cost_of_relu(runs, than)
+
+
+def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
+    """Draw the test error that held-out images choose, a row a method, a mark an activation."""
+    figure, axes = plt.subplots(figsize=(8, 0.6 * len(TAUGHT) + 1.2))
+    rows = []
+    for place, name in enumerate(TAUGHT):
+        for variant, shift, face in ((name, -0.12, None), (f"{name}-relu", 0.12, "white")):
+            values = chosen(runs[variant])
+            drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
+            rows.append({**drawn, "rule": variant})
+    axes.plot([], [], "s", color="0.5", label="tanh")
+    axes.plot([], [], "s", color="0.5", mfc="white", label="ReLU")
+    axes.set(xlabel="test error (%)", yticks=range(len(TAUGHT)), ylim=(len(TAUGHT) - 0.5, -0.5))
+    axes.set_yticklabels([drawing.LOOKS[name].name for name in TAUGHT])
+    axes.legend(fontsize=8)
+    return figure, pd.DataFrame(rows)
+
+
+def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
+    """Draw the test error against epochs, a panel a method, a line an activation."""
+    figure, each = plt.subplots(1, len(TAUGHT), figsize=(12, 3.8), sharey=True)
+    frames = []
+    for axes, name in zip(each, TAUGHT, strict=True):
+        both = (name, f"{name}-relu")
+        frames += [over_epochs(axes, runs[variant], "error", variant) for variant in both]
+        axes.set(xlabel="epochs", title=drawing.LOOKS[name].name)
+        drawing.log_y(axes)
+        drawing.percent_ticks(axes.yaxis)
+        lines, _ = axes.get_legend_handles_labels()
+        axes.legend(lines, ["tanh", "ReLU"], fontsize=8)
+    each[0].set(ylabel="test error (%)")
+    return figure, pd.concat(frames)
+
+
+def own(id: str, statement: str, holds: Region, reason: str, **measured: Any) -> Claim:
+    """Return a claim of ours about what ReLU costs."""
+    return own_claim(
+        id=f"activations-{id}",
+        statement=statement,
+        holds=holds,
+        reason=reason,
+        unit=UNIT,
+        figure="activations-errors",
+        applies=on_mnist,
+        **measured,
+    )
+
+
+WORSE = "worse where the interval of the difference lies above zero"
+CLAIMS = [
+    Claim(
+        id="activations-dtp",
+        statement="Alternating DTP is better with tanh than with ReLU.",
+        place="Methods",
+        measure=partial(cost_of_relu, name="dtp-alternating"),
+        unit=UNIT,
+        holds=Region(low=0.0),
+        reason=WORSE,
+        figure="activations-errors",
+        applies=on_mnist,
+    ),
+    own(
+        "sdtp",
+        "Alternating SDTP is better with tanh than with ReLU.",
+        Region(low=0.0),
+        WORSE,
+        measure=partial(cost_of_relu, name="sdtp-alternating"),
+    ),
+    *(
+        own(
+            name,
+            f"For {drawing.LOOKS[name].name} tanh and ReLU are within half a point.",
+            Region(-0.5, 0.5),
+            "half a point is a quarter of the error of the paper's networks",
+            measure=partial(cost_of_relu, name=name),
+        )
+        for name in ("bp", "fa")
+    ),
+    own(
+        "dtp-more-than-bp",
+        "ReLU costs alternating DTP more than it costs backpropagation.",
+        Region(low=0.0),
+        "more where the interval of the difference of the two lies above zero",
+        measure=partial(costs_more, name="dtp-alternating", than="bp"),
+    ),
+]
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    f"{name}{ending}": {**METHODS[name], "activation": activation}
+    for name in TAUGHT
+    for ending, activation in (("", "tanh"), ("-relu", "relu"))
+}
+# What the study activations-rates finds; until that is recorded, what was found for tanh alone.
+FOUND: Mapping[str, Mapping[str, float]] = {
+    "bp": {"rate": 4e-4, "eps": 1e-4},
+    "bp-relu": {"rate": 4e-4, "eps": 1e-4},
+    "fa": {"rate": 4e-4, "eps": 1e-4},
+    "fa-relu": {"rate": 4e-4, "eps": 1e-4},
+    "dtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
+    "dtp-alternating-relu": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
+    "sdtp-alternating": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
+    "sdtp-alternating-relu": {"rate": 8e-4, "eps": 1e-4, "inverse_rate": 1e-3},
+}
+
+STUDY = Study(
+    name="activations",
+    title="tanh against ReLU on MNIST",
+    paper="bartunov2018",
+    settings=MethodSettings,
+    tiers={
+        "smoke": SMOKE,
+        "quick": QUICK | {"epochs": 10, "rate": 3e-3, "inverse_rate": 3e-3},
+        "reduced": {"epochs": 40, "members": 3},  # a twelfth of the paper's epochs
+    },
+    variants={name: {**variant, **FOUND[name]} for name, variant in VARIANTS.items()},
+    run=run,
+    after="activations-rates",
+    cost={"reduced": 150.0},  # estimated, from the time of an epoch
+    claims=CLAIMS,
+    learnt=gone("error"),
+    figures=[
+        Figure(
+            id="activations-errors",
+            title="tanh against ReLU under four methods",
+            alt="A row for each of backpropagation, feedback alignment, DTP and SDTP; along it "
+            "the test error in per cent, a filled mark with an interval for tanh and an open one "
+            "for ReLU.",
+            caption="Test error of 784-5x256-10 networks at the epoch whose error on held-out "
+            "training images is lowest, mean and 95 % interval over networks. Filled: tanh. Open: "
+            "ReLU.",
+            place="Methods: tanh is better with DTP; no figure",
+            draw=draw_errors,
+        ),
+        Figure(
+            id="activations-curves",
+            title="tanh against ReLU over epochs",
+            alt="Four panels with a log axis, one each for backpropagation, feedback alignment, "
+            "DTP and SDTP: test error in per cent against epochs, a line with a band for tanh and "
+            "one for ReLU.",
+            caption="Test error against forward epochs, mean and 95 % interval over networks. The "
+            "inverses of DTP and SDTP have the activation of the network.",
+            place="ours",
+            draw=draw_curves,
+        ),
+    ],
+)
