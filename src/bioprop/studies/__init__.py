@@ -10,6 +10,7 @@ from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_m
 from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
+from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
@@ -87,6 +88,7 @@ STUDIES = {
         _targets_mnist_table5,
         _targets_local_rates,
         _targets_mnist_local,
+        _targets_sensitivity,
         _signs_digits,
         _signs_rates,
         _signs_tiny,
