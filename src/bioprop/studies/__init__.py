@@ -1,6 +1,7 @@
 """One file for each result of a paper; ``STUDIES`` is the table of them all."""
 
 from bioprop.choose import choose
+from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_auxiliary
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
@@ -88,6 +89,7 @@ STUDIES = {
         _targets_mnist_table5,
         _targets_local_rates,
         _targets_mnist_local,
+        _targets_auxiliary,
         _targets_sensitivity,
         _signs_digits,
         _signs_rates,
