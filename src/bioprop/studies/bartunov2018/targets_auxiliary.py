@@ -167,7 +167,7 @@ STUDY = Study(
     settings=MethodSettings,
     tiers={
         "smoke": targets_mnist.SMOKE,
-        "quick": targets_mnist.QUICK | {"epochs": 3, "rate": 3e-3, "inverse_rate": 3e-3},
+        "quick": targets_mnist.QUICK | {"epochs": 2, "rate": 3e-3, "inverse_rate": 3e-3},
         "reduced": {"members": 3},  # a sixteenth of the paper's epochs, or a fiftieth
     },
     variants={name: each for network in NETWORKS for name, each in variants(network).items()},
