@@ -364,7 +364,7 @@ STUDY = Study(
     paper="bartunov2018",
     settings=SensitivitySettings,
     tiers={
-        "smoke": DIGITS | {"epochs": 1, "members": 4},
+        "smoke": DIGITS | {"epochs": 2, "members": 4},
         "quick": DIGITS | {"hidden": (64, 64), "batch": 25, "epochs": 4, "members": 6},
         "reduced": {},  # a third of the images, an eightieth of the paper's epochs
     },
