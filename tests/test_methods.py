@@ -29,18 +29,6 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.signals import steepest
 
 SMALL = {"images": "digits", "hidden": (12, 12), "held_out": 200, "batch": 50, "members": 3}
-NAMES = {
-    "rate": "forward-rate",
-    "beta1": "forward-beta1",
-    "beta2": "forward-beta2",
-    "eps": "forward-eps",
-    "inverse_rate": "inverse-rate",
-    "inverse_beta1": "inverse-beta1",
-    "inverse_beta2": "inverse-beta2",
-    "inverse_eps": "inverse-eps",
-    "alpha": "alpha",
-    "sigma": "sigma",
-}
 
 
 @pytest.mark.parametrize("name", TABLE_5)
@@ -48,7 +36,7 @@ def test_the_printed_settings_are_those_of_table_5(name: str) -> None:
     rows = reported.table("bartunov2018")["value"]
     printed = {
         mine: float(rows[key])
-        for mine, word in NAMES.items()
+        for mine, word in tables.NAMES.items()
         if (key := f"table5-mnist-fc-{name}-{word}") in rows.index
     }
     assert dict(TABLE_5[name]) == printed

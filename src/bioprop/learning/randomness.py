@@ -36,6 +36,7 @@ STREAMS = (
     "dropout",
     "auxiliary",
     "augmentation",
+    "settings",
 )
 
 

@@ -6,6 +6,7 @@ from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations
 from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
 from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
+from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_auxiliary
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
@@ -20,6 +21,7 @@ from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_m
 from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
+from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
@@ -107,6 +109,8 @@ STUDIES = {
         _autoencoder_pictures,
         _activations_rates,
         _activations,
+        _targets_auxiliary,
+        _targets_sensitivity,
         _signs_digits,
         _signs_rates,
         _signs_tiny,

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
+from bioprop.studies.bartunov2018.tables import COLUMNS
 from bioprop.studies.bartunov2018.targets_mnist import (
     QUICK,
     SMOKE,
@@ -23,7 +24,6 @@ from bioprop.studies.bartunov2018.targets_mnist import (
 from bioprop.studies.study import Claim, Figure, Region, Study, gone, own_claim, within
 
 LETTER = {"step": 1.0, "reads": "output"}  # SDTP and AO-SDTP as the paper describes them
-COLUMNS = ("rate", "beta1", "beta2", "eps")  # of the forward weights, and of the inverses
 
 
 def printed(
