@@ -86,14 +86,14 @@ def test_the_networks_are_those_of_table_3(
     weights: int,
     blank: Images,
 ) -> None:
-    built = layers(study.configure("reduced", variant, **changes), blank)  # type: ignore[arg-type]
+    built = layers(study.configure("reduced", variant, **changes), blank.shape, blank.classes)
     assert [layer.weight_shape for layer in built] == sizes
     assert sum(math.prod(layer.weight_shape) for layer in built) == weights
 
 
 def test_the_convnet_has_the_units_of_the_locally_connected_net(blank: Images) -> None:
     local, shared = (
-        layers(LOCALLY.configure("reduced", name), blank)  # type: ignore[arg-type]
+        layers(LOCALLY.configure("reduced", name), blank.shape, blank.classes)
         for name in ("bp", "bp-convnet")
     )
     assert [layer.outputs for layer in local] == [layer.outputs for layer in shared]

@@ -34,8 +34,21 @@ from bioprop.studies.journal import CheckpointError, Journal
 SOLVED = {("theorems", variant) for variant in studies.get("theorems").variants}
 SOLVED |= {("two-thirds", variant) for variant in studies.get("two-thirds").variants}
 SOLVED = SOLVED - {("two-thirds", "learnt")} | {("linear-scales", "theory")}
-EVERY = {(s.name, variant) for s in studies.STUDIES.values() for variant in s.variants}
-VARIANTS = sorted(EVERY - SOLVED)
+EVERY = [(s.name, variant) for s in studies.STUDIES.values() for variant in s.variants]
+
+
+def way(name: str, variant: str) -> tuple[Any, ...]:
+    """Return what decides through which code a run goes: its function, and all but numbers."""
+    study = studies.get(name)
+    settings = vars(study.configure("smoke", variant))
+    numbers = (int, float, tuple)
+    words = {k: v for k, v in settings.items() if isinstance(v, bool) or type(v) not in numbers}
+    some = {k: bool(v) for k, v in settings.items() if isinstance(v, tuple)}
+    return study.run, *sorted(map(str, (words | some).items()))
+
+
+# One for each way through the code: a run of other numbers is interrupted in the same way.
+VARIANTS = list({way(*each): each for each in EVERY if each not in SOLVED}.values())
 LINEAR = studies.get("linear-task")
 
 

@@ -21,6 +21,7 @@ from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     MethodSettings,
+    augmentation,
     beside,
     follow,
     layers,
@@ -45,7 +46,8 @@ def prepare(
     ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``.
     """
     images = learnt_from(settings)
-    task = Reconstruction(images, streams, settings.batch)
+    shown = augmentation(settings)
+    task = Reconstruction(images, streams, settings.batch, augmentation=shown)
     built = layers(settings, images.shape, images.pixels)
     network = autoencoder(streams, built, settings.activation)
     return taught(settings, network, task, streams, **each), task
