@@ -136,3 +136,8 @@ def training(population: Callable[..., Network]) -> Callable[..., Training]:
 def parameters() -> Callable[[Training], list[Tensor]]:
     """A function that returns all weights and biases of a training, each ``(member, ...)``."""
     return lambda made: [p for p in (*made.network.weights, *made.network.biases) if p is not None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the built site first: what takes longest must not be what the others wait for."""
+    items.sort(key=lambda item: item.path.name not in ("test_site.py", "test_browser.py"))
