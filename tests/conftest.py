@@ -1,6 +1,7 @@
 """Small populations for every test, and the conditions under which all tests run."""
 
 import itertools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -136,6 +137,11 @@ def training(population: Callable[..., Network]) -> Callable[..., Training]:
 def parameters() -> Callable[[Training], list[Tensor]]:
     """A function that returns all weights and biases of a training, each ``(member, ...)``."""
     return lambda made: [p for p in (*made.network.weights, *made.network.biases) if p is not None]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are processors: many tests wait for processes that they start."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,16 @@ ROOT = Path(__file__).parent.parent
 TOY = ("toy-network", "smoke", "small")
 
 
+def way(name: str, variant: str) -> tuple[Any, ...]:
+    """Return what decides through which code a run goes: its function, and all but numbers."""
+    study = studies.get(name)
+    settings = vars(study.configure("smoke", variant))
+    numbers = (int, float, tuple)
+    words = {k: v for k, v in settings.items() if isinstance(v, bool) or type(v) not in numbers}
+    some = {k: bool(v) for k, v in settings.items() if isinstance(v, tuple)}
+    return study.run, *sorted(map(str, (words | some).items()))
+
+
 def made(*rows: list[float], seeds: tuple[int, ...] = (0, 1, 2)) -> Record:
     """Return a record of the toy network without running it: ``rows`` are w at each mark."""
     study = studies.get(TOY[0])

@@ -17,7 +17,7 @@ import numpy as np
 import papermill
 import pytest
 import torch
-from helpers import TOY, python
+from helpers import TOY, python, way
 from rich.console import Console
 
 from bioprop import paths, studies
@@ -35,16 +35,6 @@ SOLVED = {("theorems", variant) for variant in studies.get("theorems").variants}
 SOLVED |= {("two-thirds", variant) for variant in studies.get("two-thirds").variants}
 SOLVED = SOLVED - {("two-thirds", "learnt")} | {("linear-scales", "theory")}
 EVERY = [(s.name, variant) for s in studies.STUDIES.values() for variant in s.variants]
-
-
-def way(name: str, variant: str) -> tuple[Any, ...]:
-    """Return what decides through which code a run goes: its function, and all but numbers."""
-    study = studies.get(name)
-    settings = vars(study.configure("smoke", variant))
-    numbers = (int, float, tuple)
-    words = {k: v for k, v in settings.items() if isinstance(v, bool) or type(v) not in numbers}
-    some = {k: bool(v) for k, v in settings.items() if isinstance(v, tuple)}
-    return study.run, *sorted(map(str, (words | some).items()))
 
 
 # One for each way through the code: a run of other numbers is interrupted in the same way.
