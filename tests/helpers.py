@@ -22,13 +22,15 @@ TOY = ("toy-network", "smoke", "small")
 
 
 def way(name: str, variant: str) -> tuple[Any, ...]:
-    """Return what decides through which code a run goes: its function, and all but numbers."""
+    """Return what decides through which code a run goes: its function and settings.
+
+    Of a number that is whether it is zero, as nothing may then be removed, held out or drawn, and
+    of several whether there are any.
+    """
     study = studies.get(name)
     settings = vars(study.configure("smoke", variant))
-    numbers = (int, float, tuple)
-    words = {k: v for k, v in settings.items() if isinstance(v, bool) or type(v) not in numbers}
-    some = {k: bool(v) for k, v in settings.items() if isinstance(v, tuple)}
-    return study.run, *sorted(map(str, (words | some).items()))
+    decides = {k: bool(v) if isinstance(v, int | float | tuple) else v for k, v in settings.items()}
+    return study.run, *sorted(map(str, decides.items()))
 
 
 def made(*rows: list[float], seeds: tuple[int, ...] = (0, 1, 2)) -> Record:

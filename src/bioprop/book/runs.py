@@ -16,15 +16,7 @@ from bioprop import paths
 from bioprop.book import parts, provenance, twins
 from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
-from bioprop.book.records import (
-    RECORDED,
-    Record,
-    RecordError,
-    Store,
-    differences,
-    make,
-    read,
-)
+from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.studies.study import known_device

@@ -15,7 +15,11 @@ import numpy as np
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_mnist import (
+    BESIDE,
+    CROSSES,
+    CURVES,
     PARALLEL,
+    TURNS,
     Column,
     differing,
     draw_angles,
@@ -122,6 +126,7 @@ CLAIMS = [
     ),
 ]
 
+WHOLE = "Training errors are of whole training images, neither cropped nor mirrored."
 FIGURES = [
     Figure(
         id="targets-cifar-table",
@@ -130,9 +135,7 @@ FIGURES = [
         "paper's, a filled mark with an interval for ours at the lowest over epochs, an open one "
         "for ours at the epoch that held-out images choose.",
         caption="Test error of 3072-3x1024-10 networks, mean and 95 % interval over networks. "
-        "Crosses: the paper's, lowest over 500 epochs on the test images. Filled: ours, lowest "
-        "over the epochs of the run, on the test images as in the paper. Open: ours, at the epoch "
-        "whose error on held-out training images is lowest.",
+        + CROSSES,
         place="Table 1b",
         draw=partial(draw_table, "cifar10-fc"),
     ),
@@ -141,9 +144,7 @@ FIGURES = [
         title="Nine methods on CIFAR-10 over epochs",
         alt="Two panels, test error and training error in per cent against epochs, each with a "
         "line and a band for each of nine methods.",
-        caption="Test and training error against forward epochs, mean and 95 % interval over "
-        "networks. Training errors are of whole training images, neither cropped nor mirrored. An "
-        "alternating method also has as many epochs in which only its inverses learn.",
+        caption=f"{CURVES}. {WHOLE} {TURNS}",
         place="Table 1b",
         draw=partial(draw_curves, logarithmic=False),
     ),
@@ -152,8 +153,7 @@ FIGURES = [
         title="Each method's weight change beside backpropagation's, on CIFAR-10",
         alt="Three panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
-        caption="Angle between the change of each hidden layer's weights under a method and under "
-        "backpropagation at the same weights, on held-out images. Layer 1 is the lowest.",
+        caption=f"{BESIDE} Layer 1 is the lowest.",
         place="ours",
         draw=draw_angles,
     ),

@@ -12,9 +12,13 @@ from typing import Any
 
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.methods import METHODS, Kernel, MethodSettings, run
-from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, orders, with_training
+from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, WHOLE, orders, with_training
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
 from bioprop.studies.bartunov2018.targets_mnist import (
+    BESIDE,
+    CROSSES,
+    CURVES,
+    TURNS,
     differing,
     draw_angles,
     draw_curves,
@@ -90,9 +94,7 @@ FIGURES = [
         "a cross for the paper's, a filled mark with an interval for ours at the lowest over "
         "epochs, an open one for ours at the epoch that held-out images choose.",
         caption="Test error of the locally connected networks of Table 3, and of the ConvNet of "
-        "the same shape, mean and 95 % interval over networks. Crosses: the paper's, lowest over "
-        "500 epochs on the test images. Filled: ours, lowest over the epochs of the run. Open: "
-        "ours, at the epoch whose error on held-out training images is lowest.",
+        f"the same shape, mean and 95 % interval over networks. {CROSSES}",
         place="Table 1b",
         draw=partial(draw_table, "cifar10-lc"),
     ),
@@ -101,9 +103,7 @@ FIGURES = [
         title="Nine methods in locally connected networks on CIFAR-10 over epochs",
         alt="Two panels, test error and training error in per cent against epochs, each with a "
         "line and a band for each of nine methods and for the ConvNet.",
-        caption="Test and training error against forward epochs, mean and 95 % interval over "
-        "networks. Training errors are of whole training images, neither cropped nor mirrored. An "
-        "alternating method also has as many epochs in which only its inverses learn.",
+        caption=f"{CURVES}. {WHOLE} {TURNS}",
         place="Table 1b",
         draw=partial(draw_curves, logarithmic=False),
     ),
@@ -112,9 +112,7 @@ FIGURES = [
         title="Each method's weight change beside backpropagation's, locally connected, CIFAR-10",
         alt="Four panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
-        caption="Angle between the change of each hidden layer's weights under a method and under "
-        "backpropagation at the same weights, on held-out images. Layers 1 to 3 are locally "
-        "connected, layer 4 is fully connected.",
+        caption=f"{BESIDE} Layers 1 to 3 are locally connected, layer 4 is fully connected.",
         place="ours",
         draw=draw_angles,
     ),

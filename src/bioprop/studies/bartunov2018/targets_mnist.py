@@ -363,6 +363,22 @@ def angles_of(run: Run) -> list[str]:
     return sorted(name for name in run.table if str(name).startswith("angle-"))
 
 
+# What the captions of all columns say alike.
+CROSSES = (
+    "Crosses: the paper's, lowest over 500 epochs on the test images. Filled: ours, lowest over "
+    "the epochs of the run, on the test images as in the paper. Open: ours, at the epoch whose "
+    "error on held-out training images is lowest."
+)
+CURVES = (
+    "Test and training error against forward epochs, mean over networks, and from the lowest to "
+    "the highest of them"
+)
+TURNS = "An alternating method also has as many epochs in which only its inverses learn."
+BESIDE = (
+    "Angle between the change of each hidden layer's weights under a method and under "
+    "backpropagation at the same weights, on held-out images."
+)
+
 FIGURES = [
     Figure(
         id="targets-mnist-table",
@@ -371,9 +387,7 @@ FIGURES = [
         "paper's, a filled mark with an interval for ours at the lowest over epochs, an open one "
         "for ours at the epoch that held-out images choose.",
         caption="Test error of 784-5x256-10 networks, mean and 95 % interval over networks. "
-        "Crosses: the paper's, lowest over 500 epochs on the test images. Filled: ours, lowest "
-        "over the epochs of the run, on the test images as in the paper. Open: ours, at the epoch "
-        "whose error on held-out training images is lowest.",
+        + CROSSES,
         place="Table 1a",
         draw=partial(draw_table, "mnist-fc"),
     ),
@@ -382,9 +396,7 @@ FIGURES = [
         title="Nine methods on MNIST over epochs",
         alt="Two panels with log axes, test error and training error in per cent against epochs, "
         "each with a line and a band for each of nine methods.",
-        caption="Test and training error against forward epochs, mean over networks, and from the "
-        "lowest to the highest of them. An alternating method also has as many epochs in which "
-        "only its inverses learn.",
+        caption=f"{CURVES}. {TURNS}",
         place="Fig 8",
         draw=draw_curves,
     ),
@@ -393,8 +405,7 @@ FIGURES = [
         title="Each method's weight change beside backpropagation's",
         alt="Five panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
-        caption="Angle between the change of each hidden layer's weights under a method and under "
-        "backpropagation at the same weights, on held-out images. Layer 1 is the lowest.",
+        caption=f"{BESIDE} Layer 1 is the lowest.",
         place="ours",
         draw=draw_angles,
     ),

@@ -18,6 +18,10 @@ from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.table_1 import FIGURE as TABLE_1
 from bioprop.studies.bartunov2018.targets_mnist import (
     ABOVE,
+    BESIDE,
+    CROSSES,
+    CURVES,
+    TURNS,
     Column,
     chosen,
     differing,
@@ -122,9 +126,7 @@ FIGURES = [
         "a cross for the paper's, a filled mark with an interval for ours at the lowest over "
         "epochs, an open one for ours at the epoch that held-out images choose.",
         caption="Test error of the locally connected networks of Table 3, and of the ConvNet of "
-        "the same shape, mean and 95 % interval over networks. Crosses: the paper's, lowest over "
-        "500 epochs on the test images. Filled: ours, lowest over the epochs of the run. Open: "
-        "ours, at the epoch whose error on held-out training images is lowest.",
+        f"the same shape, mean and 95 % interval over networks. {CROSSES}",
         place="Table 1a",
         draw=partial(draw_table, "mnist-lc"),
     ),
@@ -133,9 +135,7 @@ FIGURES = [
         title="Nine methods in locally connected networks over epochs",
         alt="Two panels with log axes, test error and training error in per cent against epochs, "
         "each with a line and a band for each of nine methods and for the ConvNet.",
-        caption="Test and training error against forward epochs, mean over networks, and from the "
-        "lowest to the highest of them. An alternating method also has as many epochs in which "
-        "only its inverses learn.",
+        caption=f"{CURVES}. {TURNS}",
         place="Fig 8",
         draw=draw_curves,
     ),
@@ -144,9 +144,7 @@ FIGURES = [
         title="Each method's weight change beside backpropagation's, locally connected",
         alt="Three panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
-        caption="Angle between the change of each hidden layer's weights under a method and under "
-        "backpropagation at the same weights, on held-out images. Layers 1 and 2 are locally "
-        "connected, layer 3 is fully connected.",
+        caption=f"{BESIDE} Layers 1 and 2 are locally connected, layer 3 is fully connected.",
         place="ours",
         draw=draw_angles,
     ),

@@ -13,6 +13,7 @@ from typing import Any
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.tables import COLUMNS
 from bioprop.studies.bartunov2018.targets_mnist import (
+    CURVES,
     QUICK,
     SMOKE,
     draw_curves,
@@ -135,8 +136,7 @@ STUDY = Study(
             title="Nine methods at the printed settings over epochs",
             alt="Two panels with log axes, test error and training error in per cent against "
             "epochs, each with a line and a band for each of nine methods.",
-            caption="Test and training error against forward epochs, mean over networks, and from "
-            "the lowest to the highest of them, at the settings of the paper's Table 5.",
+            caption=f"{CURVES}, at the settings of the paper's Table 5.",
             place="Table 5, Fig 8",
             draw=draw_curves,
         ),
