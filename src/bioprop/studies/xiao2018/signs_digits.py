@@ -177,7 +177,14 @@ STUDY = Study(
     paper="xiao2018",
     settings=DigitsSettings,
     tiers={
-        "smoke": {"width": 4, "epochs": 2, "batch": 128, "probe": 20, "members": 3},
+        "smoke": {
+            "held_out": 1000,
+            "width": 4,
+            "epochs": 2,
+            "batch": 128,
+            "probe": 20,
+            "members": 3,
+        },
         "quick": {"width": 8, "epochs": 6, "batch": 64, "probe": 64, "members": 1},
         "reduced": {},  # other images and a smaller network than the paper's
     },

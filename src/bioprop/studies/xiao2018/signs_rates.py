@@ -85,7 +85,7 @@ STUDY = Study(
         "smoke": {
             "images": "digits",
             "every": 1,
-            "held_out": 200,
+            "held_out": 1000,
             "width": 4,
             "stem": "small",
             "epochs": 2,

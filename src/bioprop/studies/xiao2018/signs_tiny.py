@@ -287,6 +287,7 @@ STUDY = Study(
     tiers={
         "smoke": {
             "images": "digits",
+            "held_out": 1000,
             "width": 4,
             "stem": "small",
             "epochs": 2,
