@@ -166,7 +166,7 @@ STUDY = Study(
     paper="bartunov2018",
     settings=MethodSettings,
     tiers={
-        "smoke": targets_mnist.SMOKE,
+        "smoke": targets_mnist.SMOKE | {"shown": 400},
         "quick": targets_mnist.QUICK | {"epochs": 2, "rate": 3e-3, "inverse_rate": 3e-3},
         "reduced": {"members": 3},  # a sixteenth of the paper's epochs, or a fiftieth
     },

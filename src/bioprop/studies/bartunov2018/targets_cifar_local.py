@@ -127,7 +127,7 @@ STUDY = Study(
     paper="bartunov2018",
     settings=MethodSettings,
     tiers={
-        "smoke": SMALL | {"epochs": 2, "auxiliary": 8},
+        "smoke": SMALL | {"shown": 400, "epochs": 2, "auxiliary": 8},
         "quick": SMALL | {"batch": 50, "epochs": 6, "rate": 3e-3, "auxiliary": 16},
         "reduced": {"epochs": 12},  # a fortieth of the paper's epochs
     },

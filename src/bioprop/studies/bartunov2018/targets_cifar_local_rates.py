@@ -26,7 +26,8 @@ STUDY = Study(
     paper="bartunov2018",
     settings=CifarLocalRateSettings,
     tiers={
-        "smoke": SMALL | {"epochs": 2, "auxiliary": 8, "rates": (1e-3, 1e-2), "inverse_rates": ()},
+        "smoke": SMALL
+        | {"shown": 400, "epochs": 2, "auxiliary": 8, "rates": (1e-3, 1e-2), "inverse_rates": ()},
         "quick": SMALL | {"epochs": 3, "auxiliary": 8, "rates": (1e-3, 3e-3), "inverse_rates": ()},
         "reduced": {},  # twelve settings for each method; the paper has 60
     },

@@ -123,7 +123,7 @@ STUDY = Study(
     paper="bartunov2018",
     settings=ReadingSettings,
     tiers={
-        "smoke": SMALL | {"epochs": 2},
+        "smoke": SMALL | {"shown": 300, "epochs": 2},
         "quick": SMALL | {"batch": 50, "epochs": 5},
         "reduced": {},  # the result has three times as many epochs, locally connected twice as many
     },

@@ -27,7 +27,7 @@ STUDY = Study(
     paper="bartunov2018",
     settings=LocalRateSettings,
     tiers={
-        "smoke": SMALL | {"shown": 1000, "epochs": 2, "rates": (1e-3, 1e-2), "auxiliary": 8},
+        "smoke": SMALL | {"shown": 400, "epochs": 2, "rates": (1e-3, 1e-2), "auxiliary": 8},
         "quick": SMALL | {"shown": 1000, "epochs": 3, "rates": (1e-3, 3e-3), "auxiliary": 8},
         "reduced": {},  # twelve or twenty settings for each method; the paper has 60
     },
