@@ -6,6 +6,13 @@ from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations
 from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
 from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
+from bioprop.studies.bartunov2018.imagenet import STUDY as _imagenet
+from bioprop.studies.bartunov2018.imagenet_classes import STUDY as _imagenet_classes
+from bioprop.studies.bartunov2018.imagenet_rates import STUDY as _imagenet_rates
+from bioprop.studies.bartunov2018.sharing import STUDY as _sharing
+from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
+from bioprop.studies.bartunov2018.sharing_cifar_rates import STUDY as _sharing_cifar_rates
+from bioprop.studies.bartunov2018.sharing_rates import STUDY as _sharing_rates
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_auxiliary
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
@@ -111,6 +118,13 @@ STUDIES = {
         _activations,
         _targets_auxiliary,
         _targets_sensitivity,
+        _sharing_rates,
+        _sharing,
+        _sharing_cifar_rates,
+        _sharing_cifar,
+        _imagenet_rates,
+        _imagenet,
+        _imagenet_classes,
         _signs_digits,
         _signs_rates,
         _signs_tiny,
