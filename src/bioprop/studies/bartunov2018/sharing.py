@@ -7,6 +7,7 @@ shared as well; the inverse of a shared layer is the transposed convolution. A s
 is learnt from, where weights that are fewer should help most.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,10 +18,11 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.activations import Pairs, draw_curves, draw_errors
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, layers, run
 from bioprop.studies.bartunov2018.targets_mnist import TURNS, on_mnist
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL, by_seed
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone, own_claim
+from bioprop.tasks.images import CLASSES
 
 TAUGHT = ("bp", "fa", "dtp-alternating")
 PAIRS = Pairs(TAUGHT, "convnet", ("locally connected", "shared weights (ConvNet)"))
@@ -43,6 +45,21 @@ def less(runs: Runs, name: str, study: str = "") -> np.ndarray:
     both = bought(runs, "bp", study), bought(runs, name, study)
     seeds = min(map(len, both))
     return both[0][:seeds] - both[1][:seeds]
+
+
+def weights() -> pd.DataFrame:
+    """Return the weights of each layer of the network for MNIST, with shared weights and without.
+
+    In thousands; biases aside.
+    """
+    columns = {}
+    for words, variant in zip(PAIRS.words, PAIRS.of("bp"), strict=True):
+        settings = STUDY.configure("reduced", variant)
+        assert isinstance(settings, MethodSettings)
+        built = layers(settings, (1, 28, 28), CLASSES)
+        columns[words] = [math.prod(layer.weight_shape) / 1000 for layer in built]
+    index = pd.Index([f"layer {place}" for place in range(1, len(built) + 1)])
+    return pd.DataFrame(columns, index=index).round(1)
 
 
 def claims(prefix: str, gained: tuple[str, ...], **where: Any) -> list[Claim]:
