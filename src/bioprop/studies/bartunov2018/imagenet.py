@@ -261,6 +261,7 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames.append(pd.DataFrame({"rule": name} | drawn))
     axes.axhline(90, color="0.6", lw=1)
     axes.set(xlabel="layer", ylabel="angle to backprop's change (degrees)", ylim=(0, 120))
+    axes.set_xticks(angles.index)
     axes.legend(fontsize=8)
     return figure, pd.concat(frames)
 
