@@ -14,6 +14,8 @@ from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
 from bioprop.studies.bartunov2018.sharing_cifar_rates import STUDY as _sharing_cifar_rates
 from bioprop.studies.bartunov2018.sharing_rates import STUDY as _sharing_rates
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_auxiliary
+from bioprop.studies.bartunov2018.targets_auxiliary_cifar import STUDY as _auxiliary_cifar
+from bioprop.studies.bartunov2018.targets_auxiliary_cifar_local import STUDY as _auxiliary_local
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
@@ -29,6 +31,7 @@ from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
+from bioprop.studies.bartunov2018.targets_sensitivity_cifar import STUDY as _sensitivity_cifar
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
@@ -117,7 +120,10 @@ STUDIES = {
         _activations_rates,
         _activations,
         _targets_auxiliary,
+        _auxiliary_cifar,
+        _auxiliary_local,
         _targets_sensitivity,
+        _sensitivity_cifar,
         _sharing_rates,
         _sharing,
         _sharing_cifar_rates,
