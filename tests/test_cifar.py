@@ -34,7 +34,8 @@ from bioprop.tasks.images import Images, load
 FULLY, LOCALLY = studies.get("targets-cifar"), studies.get("targets-cifar-local")
 READINGS = studies.get("targets-cifar-readings")
 SEARCHES = [studies.get(f"{study.name}-rates") for study in (FULLY, LOCALLY)]
-NEW = [FULLY, LOCALLY, READINGS, *SEARCHES]
+SHARED = [studies.get(name) for name in ("sharing-cifar", "sharing-cifar-rates")]
+NEW = [FULLY, LOCALLY, READINGS, *SEARCHES, *SHARED]
 COLUMNS = {FULLY.name: "cifar10-fc", LOCALLY.name: "cifar10-lc"}
 
 

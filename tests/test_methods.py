@@ -205,6 +205,9 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
         ("targets-cifar-local", "targets-cifar-local-rates"),
         ("autoencoder", "autoencoder-rates"),
         ("activations", "activations-rates"),
+        ("sharing-mnist", "sharing-mnist-rates"),
+        ("sharing-cifar", "sharing-cifar-rates"),
+        ("imagenet", "imagenet-rates"),
     ],
 )
 def test_every_method_has_the_settings_that_the_search_found(study: str, search: str) -> None:

@@ -17,6 +17,7 @@ from bioprop.book import parts, provenance, twins
 from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
+from bioprop.learning.memory import TooLarge
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.studies.study import known_device
@@ -198,14 +199,17 @@ def present(device: str) -> None:
 @contextmanager
 def _memory(study: Study) -> Iterator[None]:
     """Say in words that the memory was refused: each library has an error of its own for it."""
+    fewer = f"Make fewer {study.population} at a time, with --seeds or --part"
     try:
         yield
+    except TooLarge as error:
+        raise ValueError(f"study {study.name!r}: {error}. {fewer}, or smaller ones") from error
     except (MemoryError, RuntimeError, ValueError) as error:
         if not isinstance(error, MemoryError) and not REFUSED_MEMORY.search(str(error)):
             raise
         raise ValueError(
-            f"study {study.name!r} needs more memory than is here. Make fewer {study.population} "
-            "at a time, with --seeds or --part, or change the setting that is too large"
+            f"study {study.name!r} needs more memory than is here. {fewer}, or change the setting "
+            "that is too large"
         ) from error
 
 

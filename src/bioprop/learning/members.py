@@ -77,7 +77,7 @@ def share_memory(tensors: Iterable[Tensor]) -> bool:
     """
     used: dict[int, Tensor] = {}
     for tensor in tensors:
-        if not tensor.numel():
+        if not tensor.numel() or tensor.is_meta:  # without numbers there is no memory
             continue
         if _folded(tensor):
             return True

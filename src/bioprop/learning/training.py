@@ -1,13 +1,15 @@
 """The training loop that serves all rules."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bioprop.learning import memory
 from bioprop.learning.layers.arguments import whole
+from bioprop.learning.memory import tensors
 from bioprop.learning.network import Network
 from bioprop.learning.optimisers import Optimiser
 from bioprop.learning.randomness import Streams
@@ -23,7 +25,8 @@ class Training:
     ``batches(step)`` returns inputs and targets, each ``(member, batch, unit)``; being a function
     of the step alone, it lets an interrupted run go on with the same data.
     Raises ``ValueError`` where ``streams`` are of another type, device or number of members than
-    the network.
+    the network, and :class:`~bioprop.learning.memory.TooLarge`, with the number of members that
+    fit, where the memory does not hold what is kept.
     """
 
     network: Network
@@ -35,6 +38,7 @@ class Training:
 
     def __post_init__(self) -> None:
         _check(self.network, self.streams)
+        memory.check(self.network, self.rule, self.optimiser, self.streams)
         self.state: Any = self.rule.init(self.network, self.streams)
         self.averages: Any = self.optimiser.init(self.network)
 
@@ -63,8 +67,8 @@ class Training:
         """
         parts = self._parts()
         step = _fits(state, self.rule.name, parts)
-        for name, tensors in parts.items():
-            for tensor, kept in zip(tensors, state.get(name, ()), strict=True):
+        for name, own in parts.items():
+            for tensor, kept in zip(own, state.get(name, ()), strict=True):
                 tensor.copy_(kept)
         self.step = step
 
@@ -117,14 +121,3 @@ def _fits(state: Any, rule: str, parts: Mapping[str, list[Tensor]]) -> int:
 def _named(value: Any) -> Any:
     """Return a shape as a tuple, for messages."""
     return tuple(value) if isinstance(value, torch.Size) else value
-
-
-def tensors(state: Any) -> Iterator[Tensor]:
-    """Find the tensors of nested lists, tuples and dictionaries, in order."""
-    if isinstance(state, Tensor):
-        yield state
-    elif isinstance(state, dict):
-        yield from tensors(list(state.values()))
-    elif isinstance(state, (list, tuple)):
-        for part in state:
-            yield from tensors(part)

@@ -6,7 +6,16 @@ from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations
 from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
 from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
+from bioprop.studies.bartunov2018.imagenet import STUDY as _imagenet
+from bioprop.studies.bartunov2018.imagenet_classes import STUDY as _imagenet_classes
+from bioprop.studies.bartunov2018.imagenet_rates import STUDY as _imagenet_rates
+from bioprop.studies.bartunov2018.sharing import STUDY as _sharing
+from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
+from bioprop.studies.bartunov2018.sharing_cifar_rates import STUDY as _sharing_cifar_rates
+from bioprop.studies.bartunov2018.sharing_rates import STUDY as _sharing_rates
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_auxiliary
+from bioprop.studies.bartunov2018.targets_auxiliary_cifar import STUDY as _auxiliary_cifar
+from bioprop.studies.bartunov2018.targets_auxiliary_cifar_local import STUDY as _auxiliary_local
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
@@ -22,6 +31,7 @@ from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
+from bioprop.studies.bartunov2018.targets_sensitivity_cifar import STUDY as _sensitivity_cifar
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
@@ -110,7 +120,17 @@ STUDIES = {
         _activations_rates,
         _activations,
         _targets_auxiliary,
+        _auxiliary_cifar,
+        _auxiliary_local,
         _targets_sensitivity,
+        _sensitivity_cifar,
+        _sharing_rates,
+        _sharing,
+        _sharing_cifar_rates,
+        _sharing_cifar,
+        _imagenet_rates,
+        _imagenet,
+        _imagenet_classes,
         _signs_digits,
         _signs_rates,
         _signs_tiny,

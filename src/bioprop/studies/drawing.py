@@ -69,6 +69,8 @@ LOOKS = {
     "ao-sdtp-alternating": Look("AO-SDTP, alternating", COLOURS[9], (0, (7, 1.5, 1, 1, 1, 1.5))),
     "ao-sdtp-parallel": Look("AO-SDTP, parallel", COLOURS[9], (0, (2, 1, 1, 1))),
     "bp-convnet": Look("backpropagation, ConvNet", "0.55", "--"),
+    "fa-convnet": Look("feedback alignment, ConvNet", COLOURS[2], ":"),
+    "dtp-alternating-convnet": Look("DTP, alternating, ConvNet", COLOURS[3], ":"),
     "bp-relu": Look("backpropagation, ReLU", "0.55", "-"),
     "fa-relu": Look("feedback alignment, ReLU", COLOURS[2], ":"),
     "dtp-alternating-relu": Look("DTP, alternating, ReLU", COLOURS[3], ":"),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bioprop.learning import Dense, Layer, Network, Streams
 from bioprop.learning.layers.transposed import glorot
+from bioprop.learning.memory import check_weights
 
 
 def dense_network(
@@ -28,6 +29,7 @@ def dense_network(
     and shares are numbers or have shape ``(member, 1, 1)``.
     """
     layers = [Dense(a, b, compute) for a, b in itertools.pairwise(sizes)]
+    check_weights(layers, streams)
     masks: list[Tensor | None] = [
         streams.kept("weight mask", layer.weight_shape, removed, index)
         if index and some(removed)
@@ -52,6 +54,7 @@ def layered_network(
     loss: str = "cross-entropy",
 ) -> Network:
     """Return networks of any layers, weights from Glorot's uniform range, biases 0."""
+    check_weights(layers, streams)
     weights = [
         streams.uniform("weights", layer.weight_shape, glorot(layer), index)
         for index, layer in enumerate(layers)
@@ -69,10 +72,11 @@ def some(share: float | Tensor) -> bool:
 
 
 @torch.no_grad()
-def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000) -> Tensor:
+def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000, top: int = 1) -> Tensor:
     """Return the share of images ``(image, pixel)`` that each member gets wrong, in per cent.
 
-    Shape ``(member,)``. The class is the unit with the largest output. NaN for a member that has
+    Shape ``(member,)``. The class is the unit with the largest output; with ``top`` it may be any
+    of so many with the largest. NaN for a member that has
     diverged. Labels are a tensor or an array; images go through
     :func:`~bioprop.tasks.own.inputs` first, and raise ``ValueError`` where they are no tensor.
     """
@@ -84,5 +88,7 @@ def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000) -> T
     for images, answers in zip(x.split(chunk), labels.split(chunk), strict=True):
         y = network.forward(images.expand(network.members, *images.shape))[-1]
         finite = torch.where(y.isfinite().all(-1).all(-1), 0.0, torch.nan)
-        wrong += ((y.argmax(-1) != answers).sum(-1) + finite).double().cpu()
+        named = y.argmax(-1, keepdim=True) if top == 1 else y.topk(top).indices
+        missed = (named != answers[:, None]).all(-1)
+        wrong += (missed.sum(-1) + finite).double().cpu()
     return 100 * wrong / len(x)

@@ -5,6 +5,7 @@ teach the fully connected networks of Table 3 with either, at rates that were se
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,35 +40,66 @@ def costs_more(runs: Runs, name: str, than: str) -> np.ndarray:
     return cost_of_relu(runs, name) - cost_of_relu(runs, than)
 
 
-def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw the test error that held-out images choose, a row a method, a mark an activation."""
-    figure, axes = plt.subplots(figsize=(8, 0.6 * len(TAUGHT) + 1.2))
+@dataclass(frozen=True)
+class Pairs:
+    """Methods that were run twice, plainly and with one thing changed.
+
+    ``ending`` is what the name of a variant with the change ends in; ``words`` name the two.
+    """
+
+    taught: tuple[str, ...]
+    ending: str
+    words: tuple[str, str]
+
+    def of(self, name: str) -> tuple[str, str]:
+        """Return the two variants of a method."""
+        return name, f"{name}-{self.ending}"
+
+
+TANH_AND_RELU = Pairs(TAUGHT, "relu", ("tanh", "ReLU"))
+
+
+def draw_errors(runs: Runs, pairs: Pairs = TANH_AND_RELU) -> tuple[Picture, pd.DataFrame]:
+    """Draw the test error that held-out images choose, a row a method, a mark for each of two.
+
+    What was not run is left out.
+    """
+    taught = pairs.taught
+    figure, axes = plt.subplots(figsize=(8, 0.6 * len(taught) + 1.2))
     rows = []
-    for place, name in enumerate(TAUGHT):
-        for variant, shift, face in ((name, -0.12, None), (f"{name}-relu", 0.12, "white")):
-            values = chosen(runs[variant])
-            drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
-            rows.append({**drawn, "rule": variant})
-    axes.plot([], [], "s", color="0.5", label="tanh")
-    axes.plot([], [], "s", color="0.5", mfc="white", label="ReLU")
-    axes.set(xlabel="test error (%)", yticks=range(len(TAUGHT)), ylim=(len(TAUGHT) - 0.5, -0.5))
-    axes.set_yticklabels([drawing.LOOKS[name].name for name in TAUGHT])
+    for place, name in enumerate(taught):
+        for variant, shift, face in zip(
+            pairs.of(name), (-0.12, 0.12), (None, "white"), strict=True
+        ):
+            if variant in runs:
+                values = chosen(runs[variant])
+                drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
+                rows.append({**drawn, "rule": variant})
+    for words, face in zip(pairs.words, (None, "white"), strict=True):
+        axes.plot([], [], "s", color="0.5", mfc=face, label=words)
+    axes.set(xlabel="test error (%)", yticks=range(len(taught)), ylim=(len(taught) - 0.5, -0.5))
+    axes.set_yticklabels([drawing.LOOKS[name].name for name in taught])
     axes.legend(fontsize=8)
     return figure, pd.DataFrame(rows)
 
 
-def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw the test error against epochs, a panel a method, a line an activation."""
-    figure, each = plt.subplots(1, len(TAUGHT), figsize=(12, 3.8), sharey=True)
+def draw_curves(
+    runs: Runs, pairs: Pairs = TANH_AND_RELU, logarithmic: bool = True
+) -> tuple[Picture, pd.DataFrame]:
+    """Draw the test error against epochs, a panel a method, a line for each of two."""
+    size = (3 * len(pairs.taught), 3.8)
+    figure, each = plt.subplots(1, len(pairs.taught), figsize=size, sharey=True)
     frames = []
-    for axes, name in zip(each, TAUGHT, strict=True):
-        both = (name, f"{name}-relu")
-        frames += [over_epochs(axes, runs[variant], "error", variant) for variant in both]
+    for axes, name in zip(each, pairs.taught, strict=True):
+        for variant, words in zip(pairs.of(name), pairs.words, strict=True):
+            if variant in runs:
+                frames.append(over_epochs(axes, runs[variant], "error", variant))
+                axes.lines[-1].set_label(words)
         axes.set(xlabel="epochs", title=drawing.LOOKS[name].name)
-        drawing.log_y(axes)
-        drawing.percent_ticks(axes.yaxis)
-        lines, _ = axes.get_legend_handles_labels()
-        axes.legend(lines, ["tanh", "ReLU"], fontsize=8)
+        if logarithmic:
+            drawing.log_y(axes)
+            drawing.percent_ticks(axes.yaxis)
+        axes.legend(fontsize=8)
     each[0].set(ylabel="test error (%)")
     return figure, pd.concat(frames)
 

@@ -21,13 +21,16 @@ from bioprop.learning import (
     Layer,
     LocallyConnected,
     Network,
+    Rule,
     Streams,
     Training,
     Trial,
     adam,
     angle,
+    memory,
 )
 from bioprop.learning.layers.transposed import glorot
+from bioprop.learning.memory import Undrawn
 from bioprop.learning.optimisers import Number, Optimiser
 from bioprop.learning.rules import Deltas, carry_back, transposes
 from bioprop.learning.rules.inverses import reconstruction
@@ -108,6 +111,10 @@ class MethodSettings(Settings):
     precision: Precision = "float32"  # ours: targets are differences of nearly equal numbers
     members: MemberCount = 5  # ours: the paper has one network a cell, as far as it says
 
+    def pictures(self, held_out: int = 0) -> Images:
+        """Return the images of the study; so many of the last stand in for the test images."""
+        return load(self.images, held_out)
+
     @property
     def each_epoch(self) -> int:
         """Examples of one epoch: whole batches of the images that are not held out."""
@@ -126,7 +133,7 @@ class MethodSettings(Settings):
 
 def learnt_from(settings: MethodSettings) -> Images:
     """Return the images: those learnt from, and in the place of test images those held out."""
-    images = load(settings.images, settings.held_out)
+    images = settings.pictures(settings.held_out)
     if not settings.shown:
         return images
     shown = slice(settings.shown)
@@ -160,12 +167,16 @@ def prepare(
 ) -> tuple[Training, Classification]:
     """Return a population, ready to be trained, and its task.
 
-    ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``.
+    ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``. Raises
+    ``TooLarge`` where the memory does not hold all of it, before any of it is drawn.
     """
     images = learnt_from(settings)
     shown = augmentation(settings)
     task = Classification(images, streams, settings.batch, augmentation=shown)
     built = layers(settings, images.shape, images.classes)
+    undrawn = Undrawn(streams)
+    shapes = layered_network(undrawn, built, hidden=settings.activation)
+    memory.check(shapes, *means(settings, shapes), undrawn)
     network = layered_network(streams, built, hidden=settings.activation)
     return taught(settings, network, task, streams, **each), task
 
@@ -181,6 +192,11 @@ def taught(
 
     ``each`` has settings that differ from member to member, shape ``(member, 1, 1)``.
     """
+    return Training(network, *means(settings, network, **each), task, streams)
+
+
+def means(settings: MethodSettings, network: Network, **each: Number) -> tuple[Rule, Optimiser]:
+    """Return the rule of the method, with an optimiser of its inverses, and the network's own."""
 
     def value(name: str) -> Any:
         return each.get(name, getattr(settings, name))
@@ -197,7 +213,7 @@ def taught(
         **{name: value(name) for name in ("alpha", "sigma", "step", "gain")},
         **{name: getattr(settings, name) for name in ("reads", "linear", "auxiliary")},
     )
-    return Training(network, teaching, optimiser(), task, streams)
+    return teaching, optimiser()
 
 
 def feedback_bounds(network: Network) -> list[float]:
@@ -251,7 +267,7 @@ def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tup
     ``error`` is that on test images, ``validation`` on those held out, ``training`` on the first
     ones that are learnt from.
     """
-    seen, whole = task.images, load(settings.images)
+    seen, whole = task.images, settings.pictures()
     first = slice(settings.measured)
     sets = {
         "error": (whole.test, whole.test_labels),

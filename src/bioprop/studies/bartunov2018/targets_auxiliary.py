@@ -8,7 +8,7 @@ number of them.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,17 +37,30 @@ NETWORKS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Mapping[str, float]
         targets_mnist_local.FOUND,
     ),
 }
-WORDS = {"fully": "MNIST, fully connected", "local": "MNIST, locally connected"}
+WORDS = {
+    "fully": "MNIST, fully connected",
+    "local": "MNIST, locally connected",
+    "cifar": "CIFAR-10, fully connected",
+    "cifar-local": "CIFAR-10, locally connected",
+}
+Found = Mapping[str, Mapping[str, float]]
 
 
-def variants(network: str) -> dict[str, Mapping[str, Any]]:
-    """Return AO-SDTP with every number of auxiliary outputs in a network, and SDTP."""
-    settings, found = NETWORKS[network]
-    ao = {**METHODS[AO], **settings, **found[AO]}
+def variants(
+    network: str, settings: Mapping[str, Any], found: Found, sizes: Sequence[int] = SIZES
+) -> dict[str, Mapping[str, Any]]:
+    """Return AO-SDTP with each number of auxiliary outputs in a network, and SDTP."""
+    ao, sdtp = ({**METHODS[name], **settings, **found.get(name, {})} for name in (AO, SDTP))
     return {
-        **{f"{network}-{size}": {**ao, "auxiliary": size} for size in SIZES},
-        f"{network}-sdtp": {**METHODS[SDTP], **settings, **found[SDTP], "auxiliary": 0},
+        **{f"{network}-{size}": {**ao, "auxiliary": size} for size in sizes},
+        f"{network}-sdtp": {**sdtp, "auxiliary": 0},
     }
+
+
+def sizes_of(runs: Runs, network: str) -> list[int]:
+    """Return the numbers of auxiliary outputs that were tried in a network."""
+    ends = (name.removeprefix(f"{network}-") for name in runs if name.startswith(f"{network}-"))
+    return sorted(int(end) for end in ends if end.isdigit())
 
 
 def not_digits(settings: Any) -> bool:
@@ -60,11 +73,11 @@ def rises(runs: Runs, network: str) -> np.ndarray:
 
     The error with more of them minus that with fewer, for every two numbers of them, seed by seed.
     """
-    errors = [chosen(runs[f"{network}-{size}"]) for size in SIZES]
+    errors = [chosen(runs[f"{network}-{size}"]) for size in sizes_of(runs, network)]
     return np.array([more - fewer for fewer, more in itertools.combinations(errors, 2)])
 
 
-def no_cost(network: str) -> Claim:
+def no_cost(network: str, study: str = "targets-auxiliary") -> Claim:
     """Return the claim that more auxiliary outputs cost little in a network."""
     return own_claim(
         id=f"targets-auxiliary-{network}-no-cost",
@@ -76,14 +89,14 @@ def no_cost(network: str) -> Claim:
         holds=Region(high=1.0),
         reason="the paper finds more to be better in general; a point is what two networks may "
         "differ by",
-        figure="targets-auxiliary",
+        figure=study,
         applies=not_digits,
     )
 
 
 def panels(runs: Runs, height: float) -> tuple[Picture, Iterator[tuple[Axes, str]]]:
     """Return a picture with a panel for each network that was run, and each panel's network."""
-    networks = [name for name in NETWORKS if f"{name}-sdtp" in runs]
+    networks = [name for name in WORDS if f"{name}-sdtp" in runs]
     figure, each = plt.subplots(1, len(networks), figsize=(5.5 * len(networks), height))
     return figure, zip(np.atleast_1d(each), networks, strict=True)
 
@@ -122,15 +135,16 @@ def along_sizes(
     axes: Axes, runs: Runs, network: str, find: Any, options: Mapping[str, Any], quantity: str
 ) -> list[dict[str, Any]]:
     """Draw mean and interval of a quantity against the number of auxiliary outputs."""
-    values = np.array([find(runs[f"{network}-{size}"]) for size in SIZES])
+    sizes = sizes_of(runs, network)
+    values = np.array([find(runs[f"{network}-{size}"]) for size in sizes])
     mean, low, high = interval(values)
-    places = range(len(SIZES))
+    places = range(len(sizes))
     colour = drawing.LOOKS[AO].colour
     axes.errorbar(places, mean, yerr=[mean - low, high - mean], capsize=3, color=colour, **options)
-    axes.set_xticks(places, labels=map(str, SIZES))
+    axes.set_xticks(places, labels=map(str, sizes))
     axes.set(xlabel="auxiliary outputs")
     named = {"network": network, "quantity": quantity}
-    numbers = zip(SIZES, mean, low, high, strict=True)
+    numbers = zip(sizes, mean, low, high, strict=True)
     return [{**named, "auxiliary": s, "mean": m, "low": lo, "high": hi} for s, m, lo, hi in numbers]
 
 
@@ -170,7 +184,11 @@ STUDY = Study(
         "quick": targets_mnist.QUICK | {"epochs": 2, "rate": 3e-3, "inverse_rate": 3e-3},
         "reduced": {"members": 3},  # a sixteenth of the paper's epochs, or a fiftieth
     },
-    variants={name: each for network in NETWORKS for name, each in variants(network).items()},
+    variants={
+        name: each
+        for network, (settings, found) in NETWORKS.items()
+        for name, each in variants(network, settings, found).items()
+    },
     run=run,
     kept=("auxiliary",),
     after="targets-mnist-local-rates",

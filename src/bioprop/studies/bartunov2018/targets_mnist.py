@@ -78,12 +78,12 @@ def lowest(run: Run, quantity: str = "error") -> np.ndarray:
     return curve(run, quantity).to_numpy().min(0)
 
 
-def chosen(run: Run) -> np.ndarray:
+def chosen(run: Run, quantity: str = "error") -> np.ndarray:
     """Return the test error at the epoch whose error on held-out images is lowest, ``(member,)``.
 
-    NaN for a member that diverged at any time.
+    Or another quantity there. NaN for a member that diverged at any time.
     """
-    held_out, error = (curve(run, name).to_numpy() for name in ("validation", "error"))
+    held_out, error = (curve(run, name).to_numpy() for name in ("validation", quantity))
     picked = np.nan_to_num(held_out, nan=np.inf).argmin(0)
     at_best = np.take_along_axis(error, picked[None], 0)[0]
     return np.where(np.isfinite(held_out).all(0), at_best, np.nan)

@@ -9,7 +9,7 @@ learn from a third of MNIST for six epochs, which is far less than the paper's 5
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,7 +24,6 @@ from bioprop.learning import Training, Trial
 from bioprop.studies import drawing, reported
 from bioprop.studies.bartunov2018 import tables
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, prepare
-from bioprop.studies.bartunov2018.targets_mnist import on_mnist
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -48,6 +47,7 @@ from bioprop.tasks.images import CLASSES
 
 CHANCE = 100 * (1 - 1 / CLASSES)  # per cent wrong of a network that knows nothing
 KINDS = {"printed": "ranges of Table 4", "wider": "ranges that Table 5 needs"}
+COLUMNS = {"mnist": "mnist-fc", "cifar10": "cifar10-fc"}  # of Table 1, by images
 WITH_INVERSES = [name for name in tables.NAMES if name.startswith("inverse_")]
 FORMS = {"dtp": "DTP", "sdtp": "SDTP"}  # of target propagation, those that Fig 5 has
 
@@ -165,21 +165,22 @@ def correlations(run: Run) -> pd.DataFrame:
 
 def draw_histograms(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 5: how many settings end at which error, a row a method, a column a kind."""
-    figure, panels = plt.subplots(
-        len(METHODS), len(KINDS), figsize=(10, 12), sharex=True, sharey=True, squeeze=False
-    )
+    kinds = [kind for kind in KINDS if kind in {its for _, its, _ in by_kind(runs)}]
+    shape, size = (len(METHODS), len(kinds)), (5 * len(kinds), 12)
+    figure, panels = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
     frames = []
     for method, kind, result in by_kind(runs):
-        axes = panels[list(METHODS).index(method), list(KINDS).index(kind)]
+        axes = panels[list(METHODS).index(method), kinds.index(kind)]
         histogram(axes, method, result)
-        if on_mnist(result.settings) and "ao-sdtp" not in method:
-            paper = reported.value(tables.PAPER, f"mnist-fc-{method}-test")
+        column = COLUMNS.get(result.settings.images)
+        if column and "ao-sdtp" not in method:
+            paper = reported.value(tables.PAPER, f"{column}-{method}-test")
             axes.plot(paper, 0, "x", color="0.15", ms=7, mew=2, clip_on=False)
         lasting = np.isfinite(at(result, "error"))
         ends = {"member": range(len(lasting)), "error": final(result), "diverged": ~lasting}
         frames.append(pd.DataFrame({"method": method, "ranges": kind} | ends))
-    for axes, words in zip(panels[0], KINDS.values(), strict=True):
-        axes.set(title=words, xscale="log")
+    for axes, kind in zip(panels[0], kinds, strict=True):
+        axes.set(title=KINDS[kind], xscale="log")
     for axes, method in zip(panels[:, 0], METHODS, strict=True):
         axes.set_ylabel(drawing.LOOKS[method].name.replace(", ", ",\n"), rotation=0, ha="right")
     drawing.percent_ticks(panels[0, 0].xaxis)
@@ -212,14 +213,16 @@ def draw_spread(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         place = list(METHODS).index(method) + shift
         spread = drawing.dot(axes, distances(result), place, method, label=None, mfc=face)
         rows.append({**spread, "ranges": kind, "diverged": diverged(result)})
-    two_kinds(axes)
+    two_kinds(axes, runs)
     axes.set(xlabel="mean distance from the median error (points)")
     by_method(axes)
     return figure, pd.DataFrame(rows)
 
 
-def two_kinds(axes: Axes) -> None:
-    """Put the two kinds of range in the legend."""
+def two_kinds(axes: Axes, runs: Runs) -> None:
+    """Put the kinds of range in the legend, where there are two."""
+    if len({kind for _, kind, _ in by_kind(runs)}) < len(KINDS):
+        return
     for face, words in zip(("0.5", "white"), KINDS.values(), strict=True):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
     axes.legend(fontsize=8)
@@ -249,7 +252,7 @@ def draw_settings(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.axvline(0, color="0.6", lw=1)
         axes.set(title=tables.NAMES[name].replace("-", " "), xlim=(-1.05, 1.05))
     by_method(axes)
-    two_kinds(panels["sigma"])
+    two_kinds(panels["sigma"], runs)
     figure.supxlabel("rank correlation of the setting with the error")
     return figure, pd.concat(frames)
 
@@ -258,11 +261,11 @@ WIDER = "wider where the interval of the difference lies above zero; it is betwe
 WIDER += "from the median that Levene's test compares"
 
 
-def apart(id: str, kind: str, statement: str, one: str, other: str) -> Claim:
+def apart(id: str, kind: str, statement: str, one: str, other: str, study: str) -> Claim:
     """Return the claim that a method's errors are spread wider than another's."""
     one, other = f"{one}-{kind}", f"{other}-{kind}"
     return Claim(
-        id=f"targets-sensitivity-{id}-{kind}",
+        id=f"{study}-{id}-{kind}",
         statement=statement,
         place=f"Fig 5; settings from the {KINDS[kind]}",
         measure=partial(wider, one=one, other=other),
@@ -270,12 +273,17 @@ def apart(id: str, kind: str, statement: str, one: str, other: str) -> Claim:
         unit="points of test error: mean distance from the median, a difference",
         holds=Region(low=0.0),
         reason=WIDER,
-        figure="targets-sensitivity-spread",
-        applies=on_mnist,
+        figure=f"{study}-spread",
+        applies=of_the_paper,
     )
 
 
-def claims(kind: str) -> list[Claim]:
+def of_the_paper(settings: Any) -> bool:
+    """Say whether a run is on images of the paper."""
+    return settings.images in COLUMNS
+
+
+def claims(kind: str, study: str = "targets-sensitivity") -> list[Claim]:
     """Return the claims for one kind of range, of the methods that Fig 5 has."""
     return [
         *(
@@ -286,6 +294,7 @@ def claims(kind: str) -> list[Claim]:
                 "backpropagation's.",
                 f"{form}-{schedule}",
                 "bp",
+                study,
             )
             for form, words in FORMS.items()
             for schedule in ("alternating", "parallel")
@@ -298,6 +307,7 @@ def claims(kind: str) -> list[Claim]:
                 "where they learn in parallel.",
                 f"{form}-parallel",
                 f"{form}-alternating",
+                study,
             )
             for form, words in FORMS.items()
         ),

@@ -1,0 +1,333 @@
+"""Bartunov et al. 2018, Table 2: on ImageNet the gap opens. Here on Tiny ImageNet.
+
+Claim: where backpropagation learns a thousand kinds of things in a locally connected network,
+feedback alignment is more than twenty points behind, and target propagation has hardly left
+chance. The paper's network, layer by layer and stride by stride, learns here from photographs of
+64 x 64 pixels in 200 classes: its weights are a thirteenth of those at 224 x 224. Images of another
+size make the network larger, and the memory that it takes is counted before it is made.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pydantic
+from matplotlib.figure import Figure as Picture
+from torch import Tensor
+
+from bioprop.learning import Training, Trial, memory
+from bioprop.learning.memory import Undrawn
+from bioprop.studies import drawing, reported
+from bioprop.studies.bartunov2018.methods import (
+    METHODS,
+    Kernel,
+    MethodSettings,
+    beside,
+    follow,
+    layers,
+    means,
+    measured_on,
+    prepare,
+)
+from bioprop.studies.bartunov2018.targets_mnist import (
+    CURVES,
+    TURNS,
+    angles_of,
+    chosen,
+    draw_curves,
+    excess,
+)
+from bioprop.studies.journal import Journal
+from bioprop.studies.study import (
+    STRICT,
+    Claim,
+    Count,
+    Figure,
+    MemberCount,
+    Region,
+    Runs,
+    Study,
+    at,
+    gone,
+    own_claim,
+)
+from bioprop.tasks.classify import error_rate, layered_network
+
+# Table 3, ImageNet: seven local layers (kernel, channels, stride) under a softmax.
+LOCAL: tuple[Kernel, ...] = (
+    (9, 48, 4),
+    (3, 48, 2),
+    (5, 96, 1),
+    (3, 96, 2),
+    (3, 192, 1),
+    (3, 192, 2),
+    (3, 384, 1),
+)
+IMAGENET = (3, 224, 224), 1000  # sec. 3: the images of the paper, and their classes
+CARD = 16e9  # bytes of the paper's GPU (sec. 3)
+TARGETS = ("dtp-parallel", "dtp-alternating", "sdtp-parallel")  # Table 2
+NAMES = ("bp", "fa", "dfa", *TARGETS)
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    **{name: METHODS[name] for name in NAMES},
+    "bp-convnet": {"rule": "bp", "shared": True},
+}
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class ImageNetSettings(MethodSettings):
+    """Settings of one method in the paper's network for ImageNet."""
+
+    images: str = "tiny-imagenet"  # sec. 3: ImageNet; ours: Tiny ImageNet, 200 classes
+    local: tuple[Kernel, ...] = LOCAL  # Table 3
+    hidden: tuple[Count, ...] = ()  # Table 3: no fully connected layer under the softmax
+    epochs: Count = 8  # sec. 3: 500, or ten for all but the best; ours: what two cores allow
+    members: MemberCount = 3  # ours: the fewest that have an interval
+
+
+def run(settings: ImageNetSettings, journal: Journal) -> None:
+    """Train one method, and measure the top-5 error on test images too."""
+    journal.label(seed=settings.seeds)
+    training, task = prepare(settings, settings.streams())
+    images = measured_on(settings, task)["error"]
+    five = min(5, task.images.classes)
+
+    def measure(training: Training, trial: Trial) -> dict[str, Tensor]:
+        within = error_rate(training.network, *images, top=five)
+        return {"top5": within, **beside(training, trial)}
+
+    follow(settings, journal, training, task, measure)
+
+
+# What the network takes where it is whole
+
+
+def whole(name: str) -> tuple[int, int]:
+    """Return weights, and bytes that a training keeps, of one network at 224 x 224 pixels.
+
+    Under the method of a variant. Nothing is drawn, and no image is read.
+    """
+    alike = {**VARIANTS[name], "schedule": "parallel"}  # turns keep nothing more
+    settings = ImageNetSettings(**alike, members=1)
+    streams = Undrawn(settings.streams())
+    network = layered_network(streams, layers(settings, *IMAGENET))
+    taken = memory.needed(network, *means(settings, network), streams)
+    return sum(W.numel() for W in network.weights), taken
+
+
+def sizes() -> pd.DataFrame:
+    """Return what the whole network takes under each method, and how many fit on the paper's card.
+
+    Of what is kept from step to step: activities and gradients of a step come on top.
+    """
+    rows = {}
+    for name in VARIANTS:
+        weights, taken = whole(name)
+        rows[drawing.LOOKS[name].name] = {
+            "weights (millions)": round(weights / 1e6, 1),
+            "kept (GB)": round(taken / 1e9, 2),
+            "networks in 16 GB": int(CARD // taken),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# Claims
+
+
+def on_photographs(settings: Any) -> bool:
+    """Say whether a run is on the photographs that the claims are about."""
+    return settings.images == "tiny-imagenet"
+
+
+CHANCE = 99.5  # per cent wrong among 200 classes of a network that knows nothing
+NEAR_CHANCE = "near chance is where the paper's target propagation ends"
+POINTS = "points of top-1 test error at the epoch that held-out images choose"
+PLACE = "Table 2, on ImageNet"
+
+
+def differing(id: str, statement: str, worse: str, better: str, **changes: Any) -> Claim:
+    """Return the claim that one method ends above another, in points of top-1 error."""
+    words = {
+        "id": f"imagenet-{id}",
+        "statement": statement,
+        "place": PLACE,
+        "measure": partial(excess, worse=worse, better=better),
+        "unit": POINTS,
+        "reported": f"imagenet-lc-{worse}-top-1 - imagenet-lc-{better}-top-1",
+        "figure": "imagenet-table",
+        "applies": on_photographs,
+        "decimals": 1,
+    }
+    return Claim(**{**words, **changes})
+
+
+CLAIMS = [
+    differing(
+        "fa-behind-bp",
+        "Feedback alignment is more than 15 points of top-1 error behind backpropagation.",
+        "fa",
+        "bp",
+        holds=Region(low=15.0),
+        reason="the paper's difference is more than 20 points, after many more updates",
+    ),
+    *(
+        differing(
+            f"{name}-behind-fa",
+            f"{drawing.LOOKS[name].name} is more than two points behind feedback alignment.",
+            name,
+            "fa",
+            holds=Region(low=2.0),
+            reason="the paper's three differences are five to six points",
+            unlearnt=NEAR_CHANCE,
+        )
+        for name in TARGETS
+    ),
+    *(
+        Claim(
+            id=f"imagenet-{name}-near-chance",
+            statement=f"{drawing.LOOKS[name].name} ends within five points of chance.",
+            place=PLACE,
+            measure=partial(lambda runs, name: chosen(runs[name]), name=name),
+            unit="% top-1 test error at the epoch that held-out images choose",
+            holds=Region(low=CHANCE - 5),
+            reason="chance is 99.5 % of 200 classes; the paper's are within two points of its own",
+            reported=f"imagenet-lc-{name}-top-1",
+            figure="imagenet-table",
+            applies=on_photographs,
+            decimals=1,
+            unlearnt=NEAR_CHANCE,
+        )
+        for name in TARGETS
+    ),
+    differing(
+        "convnet",
+        "Under backpropagation the ConvNet, which shares its weights, is better.",
+        "bp",
+        "bp-convnet",
+        holds=Region(low=0.0),
+        reason="locally connected minus ConvNet, above zero",
+    ),
+    own_claim(
+        id="imagenet-dfa-behind-fa",
+        statement="Direct feedback alignment is no better than feedback alignment.",
+        measure=partial(excess, worse="dfa", better="fa"),
+        unit=POINTS,
+        holds=Region(low=0.0),
+        reason="DFA minus FA, above zero, as in both locally connected columns of Table 1",
+        figure="imagenet-table",
+        applies=on_photographs,
+        decimals=1,
+    ),
+]
+
+
+# Figures
+
+
+def draw_table(runs: Runs) -> tuple[Picture, pd.DataFrame]:
+    """Draw Table 2: the paper's errors and ours, a row a method, top-1 beside top-5."""
+    figure, panels = plt.subplots(1, 2, figsize=(10, 0.5 * len(runs) + 1.4), sharey=True)
+    paper, rows = reported.table("bartunov2018").index, []
+    for axes, (quantity, top) in zip(panels, {"error": 1, "top5": 5}.items(), strict=True):
+        for place, (name, result) in enumerate(runs.items()):
+            values = chosen(result, quantity)
+            rows.append(drawing.dot(axes, values, place, name, label=None) | {"quantity": quantity})
+            key = f"imagenet-lc-{name}-top-{top}"
+            if key in paper and on_photographs(result.settings):
+                theirs = reported.value("bartunov2018", key)
+                axes.plot(theirs, place, "x", color="0.15", ms=8, mew=2)
+                rows.append({"rule": name, "quantity": f"paper, top-{top}", "mean": theirs})
+        axes.set(xlabel=f"top-{top} test error (%)", ylim=(len(runs) - 0.5, -0.5))
+    panels[0].set_yticks(range(len(runs)), [drawing.LOOKS[name].name for name in runs])
+    panels[0].plot([], [], "x", color="0.15", ms=8, mew=2, label="paper: ImageNet, 1000 classes")
+    panels[0].plot([], [], "s", color="0.5", label="here: 200 classes")
+    panels[0].legend(fontsize=8)
+    return figure, pd.DataFrame(rows)
+
+
+def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
+    """Draw the angle of each hidden layer's weight change at the end, a line a method."""
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    frames = []
+    for name, result in runs.items():
+        if name in ("bp", "bp-convnet"):
+            continue
+        angles = pd.DataFrame({layer: at(result, layer) for layer in angles_of(result)}).T
+        angles.index = pd.Index(range(1, len(angles) + 1), name="layer")
+        look = drawing.LOOKS[name]
+        options = {"color": look.colour, "linestyle": look.line, "label": look.name, "marker": "o"}
+        drawn = drawing.shaded(axes, angles, **options)
+        frames.append(pd.DataFrame({"rule": name} | drawn))
+    axes.axhline(90, color="0.6", lw=1)
+    axes.set(xlabel="layer", ylabel="angle to backprop's change (degrees)", ylim=(0, 120))
+    axes.set_xticks(angles.index)
+    axes.legend(fontsize=8)
+    return figure, pd.concat(frames)
+
+
+# For tests and for live runs: the digits of scikit-learn, and two layers of the kind.
+DIGITS: dict[str, Any] = {
+    "images": "digits",
+    "local": ((3, 4, 2), (3, 8, 2)),
+    "held_out": 200,
+    "auxiliary": 8,
+}
+
+# What the study imagenet-rates found; nothing is taken from it until it is recorded.
+FOUND: Mapping[str, Mapping[str, float]] = {}
+
+STUDY = Study(
+    name="imagenet",
+    title="Seven methods on Tiny ImageNet, in the paper's network for ImageNet",
+    paper="bartunov2018",
+    settings=ImageNetSettings,
+    tiers={
+        "smoke": DIGITS | {"shown": 200, "epochs": 2, "probe": 100},
+        "quick": DIGITS | {"batch": 50, "epochs": 8, "rate": 3e-3, "inverse_rate": 3e-3},
+        "reduced": {},  # 64 x 64 pixels for 224, 200 classes for 1000, eight epochs
+    },
+    variants={name: {**method, **FOUND.get(name, {})} for name, method in VARIANTS.items()},
+    run=run,
+    after="imagenet-rates",
+    # Processor time of alternating DTP, the slowest: 0.24 s a step, 15 200 steps; under
+    # backpropagation 0.2 s and 7600 steps.
+    cost={"reduced": 3900.0},
+    claims=CLAIMS,
+    learnt=gone("error", 0.02),  # two points from chance, where there are 200 classes
+    figures=[
+        Figure(
+            id="imagenet-table",
+            title="Table 2, on Tiny ImageNet",
+            alt="Two panels, top-1 and top-5 test error in per cent; a row for each of six methods "
+            "and the ConvNet, with a cross for the paper's error on ImageNet and a mark with an "
+            "interval for ours on Tiny ImageNet.",
+            caption="Test error of the paper's locally connected network for ImageNet, and of the "
+            "ConvNet of the same shape, on Tiny ImageNet (64 x 64 pixels, 200 classes), at the "
+            "epoch whose error on held-out training images is lowest; mean and 95 % interval over "
+            "networks. Crosses: the paper's, on ImageNet (224 x 224 pixels, 1000 classes).",
+            place="Table 2",
+            draw=draw_table,
+        ),
+        Figure(
+            id="imagenet-curves",
+            title="Seven methods on Tiny ImageNet over epochs",
+            alt="Two panels, top-1 test error and training error in per cent against epochs, each "
+            "with a line and a band for each of six methods and for the ConvNet.",
+            caption=f"{CURVES}. {TURNS}",
+            place="ours",
+            draw=partial(draw_curves, logarithmic=False),
+        ),
+        Figure(
+            id="imagenet-angles",
+            title="Each method's weight change beside backpropagation's, layer by layer",
+            alt="Angle in degrees against the layer, from the lowest to the highest hidden one: a "
+            "line with a band for each of five methods, and a grey line at 90 degrees.",
+            caption="Angle between the change of each hidden layer's weights under a method and "
+            "under backpropagation at the same weights, on held-out images, at the end of the run; "
+            "mean and 95 % interval over networks. Layer 1 is the lowest.",
+            place="ours",
+            draw=draw_angles,
+        ),
+    ],
+)

@@ -1,0 +1,17 @@
+"""Bartunov et al. 2018, Fig 4, locally connected: error against the number of auxiliary outputs.
+
+Claim: as in the study targets-auxiliary-cifar, in the locally connected network for CIFAR-10, in
+shorter runs still, and with three numbers of auxiliary outputs.
+"""
+
+from bioprop.studies.bartunov2018.targets_auxiliary_cifar import on_network
+from bioprop.studies.bartunov2018.targets_cifar_local import FOUND, LAYERS, SMALL
+
+STUDY = on_network(
+    "cifar-local",
+    {**LAYERS, "epochs": 4, "shown": 10_000},  # ours: as the time allows
+    FOUND,
+    (0, 128, 512),
+    SMALL,
+    cost=550.0,  # processor time, from 0.6 s a step
+)
