@@ -53,9 +53,14 @@ from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
+from bioprop.studies.xiao2018.rules_rates import STUDY as _rules_rates
+from bioprop.studies.xiao2018.signs_dale import STUDY as _signs_dale
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
+from bioprop.studies.xiao2018.signs_magnitudes import STUDY as _signs_magnitudes
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
+from bioprop.studies.xiao2018.signs_supports import STUDY as _signs_supports
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
+from bioprop.studies.xiao2018.signs_worth import STUDY as _signs_worth
 
 STUDIES = {
     study.name: study
@@ -114,6 +119,11 @@ STUDIES = {
         _signs_digits,
         _signs_rates,
         _signs_tiny,
+        _rules_rates,
+        _signs_worth,
+        _signs_magnitudes,
+        _signs_supports,
+        _signs_dale,
     )
 }
 
