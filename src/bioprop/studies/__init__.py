@@ -53,7 +53,11 @@ from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
+from bioprop.studies.xiao2018.alexnet_tiny import STUDY as _alexnet_tiny
+from bioprop.studies.xiao2018.last_layer import STUDY as _last_layer
 from bioprop.studies.xiao2018.rules_rates import STUDY as _rules_rates
+from bioprop.studies.xiao2018.signs_angles import STUDY as _signs_angles
+from bioprop.studies.xiao2018.signs_cifar import STUDY as _signs_cifar
 from bioprop.studies.xiao2018.signs_dale import STUDY as _signs_dale
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
 from bioprop.studies.xiao2018.signs_magnitudes import STUDY as _signs_magnitudes
@@ -120,10 +124,14 @@ STUDIES = {
         _signs_rates,
         _signs_tiny,
         _rules_rates,
+        _alexnet_tiny,
+        _last_layer,
+        _signs_angles,
         _signs_worth,
         _signs_magnitudes,
         _signs_supports,
         _signs_dale,
+        _signs_cifar,
     )
 }
 
