@@ -43,9 +43,7 @@ QUARTER = {"every": 4, "epochs": 8}  # AlexNet: 50 of the 200 classes, for time
 class LastSettings(OpenSettings):
     """Settings of the comparison of what teaches the last layer."""
 
-    rate: Positive = (
-        0.2  # ours: the best of signs-rates and rules-rates, for the rule in all layers
-    )
+    rate: Positive = 0.2  # ours: the best of signs-rates and of rules-rates
 
 
 def alexnet(rule: str, last: str) -> dict[str, Any]:

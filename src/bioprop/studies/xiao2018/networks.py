@@ -99,8 +99,8 @@ class DeepSettings(Settings):
 class OpenSettings(DeepSettings):
     """Settings of networks with and without what the paper's code has beside its rule."""
 
-    norm: bool = True  # batch normalisation: as in the official code
-    manhattan: bool = False  # Batch-Manhattan: an option of the official code
+    norm: bool = True  # ours: batch normalisation, as in the official code
+    manhattan: bool = False  # ours: Batch-Manhattan, an option of the official code
     dale: bool = False  # ours: all weights that leave a unit have one sign
 
     def __post_init__(self) -> None:

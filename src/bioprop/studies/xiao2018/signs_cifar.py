@@ -46,15 +46,15 @@ TEST_IMAGES = 10_000  # of CIFAR-10
 class CifarSettings(OpenSettings):
     """Settings of the five rows; the replication has those of the official code."""
 
-    images: str = "cifar10"  # Kasprzak et al.
-    stem: Literal["imagenet", "small"] = "small"  # Kasprzak et al.: 3 x 3, no pooling after it
+    images: str = "cifar10"  # ours: as Kasprzak et al. have it
+    stem: Literal["imagenet", "small"] = "small"  # ours: Kasprzak et al. have it, 3 x 3
     width: Count = 32  # ours: half of theirs, for time; the tier paper has 64
-    recipe: RecipeName = "xiao"  # official code's defaults: SGD, momentum 0.9, decay 1e-4
-    rate: Positive = 0.1  # official code's default
+    recipe: RecipeName = "xiao"  # ours: the official code's defaults, SGD, decay 1e-4
+    rate: Positive = 0.1  # ours: the official code's default
     epochs: Count = 30  # ours: theirs are 76 to 140; the rate has fallen to a thousandth by then
-    batch: Count = 256  # official code's default
-    pad: Seed = 4  # Kasprzak et al.: border for random crops
-    members: MemberCount = 1  # Kasprzak et al.: one run each
+    batch: Count = 256  # ours: the official code's default
+    pad: Seed = 4  # ours: as Kasprzak et al. have it, border for random crops
+    members: MemberCount = 1  # ours: one run each, as Kasprzak et al. have it
 
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
