@@ -46,17 +46,19 @@ class AlexNetSettings(OpenSettings):
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw top-1 error over epochs, of AlexNet and of ResNet-18."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+    """Draw top-1 error over epochs, of AlexNet and, where that is recorded, of ResNet-18."""
+    homes = {"AlexNet": "", "ResNet-18": f"{HOME}/"}
+    there = {net: home for net, home in homes.items() if all(f"{home}{n}" in runs for n in NAMES)}
+    size = (5 * len(there), 4)
+    figure, panels = plt.subplots(1, len(there), figsize=size, sharey=True, squeeze=False)
     frames = []
-    for axes, network, home in zip(panels, ("AlexNet", "ResNet-18"), ("", f"{HOME}/"), strict=True):
+    for axes, (network, home) in zip(panels[0], there.items(), strict=True):
         for name in NAMES:
-            if f"{home}{name}" in runs:
-                frame = error_band(axes, runs[f"{home}{name}"], "error", name)
-                frames.append(frame.assign(network=network))
+            frame = error_band(axes, runs[f"{home}{name}"], "error", name)
+            frames.append(frame.assign(network=network))
         axes.set(xlabel="epochs", title=network, ylim=(0, 100))
-    panels[0].set(ylabel="top-1 test error (%)")
-    panels[0].legend()
+    panels[0, 0].set(ylabel="top-1 test error (%)")
+    panels[0, 0].legend()
     return figure, pd.concat(frames)
 
 
@@ -117,7 +119,7 @@ STUDY = Study(
     settings=AlexNetSettings,
     tiers={
         "smoke": SMOKE,
-        "quick": DIGITS | {"width": 4, "epochs": 8, "batch": 64, "members": 2},
+        "quick": DIGITS | {"width": 4, "epochs": 8, "batch": 64, "members": 1},
         "reduced": {},  # half the width, smaller photographs, fewer epochs than the paper
     },
     variants={

@@ -49,6 +49,7 @@ DeepRule = Annotated[str, pydantic.AfterValidator(lambda name: called(name).name
 RecipeName = Annotated[str, pydantic.AfterValidator(lambda name: choose("recipe", name, RECIPES))]
 Flips = Literal["none", "horizontal", "vertical", "both"]
 GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
+UNIFORM = 30.0  # from numbers of equal chance between two ends to their signs: arccos sqrt(3 / 4)
 STRIDE = 20  # batches between two chances to save a checkpoint
 
 

@@ -35,6 +35,7 @@ from bioprop.studies.xiao2018.networks import (
     DIGITS,
     GAUSSIAN,
     SMOKE,
+    UNIFORM,
     QuarterSettings,
     apart,
     by_layer,
@@ -44,6 +45,7 @@ from bioprop.studies.xiao2018.networks import (
 )
 
 NETWORKS = {"resnet": "ResNet-18", "alexnet": "AlexNet"}
+START = {"resnet": GAUSSIAN, "alexnet": UNIFORM}  # angle of initial weights to their signs
 RULES = ("ss", "fa", "kp")
 PERCENTS = (0, 12.5, 50, 100)  # of the run
 RATES = {
@@ -90,7 +92,7 @@ def draw(runs: Runs, quantity: str, ylabel: str) -> tuple[Picture, pd.DataFrame]
             else:
                 drawing.angle_axis(axes)
             if quantity == "weights":
-                axes.axhline(GAUSSIAN, color="0.6", lw=1, ls=":")
+                axes.axhline(START[short], color="0.6", lw=1, ls=":")
             axes.set(title=f"{network}, {drawing.LOOKS[rule].name}", ylabel="")
         row[0].set(ylabel=ylabel)
     grid[0, 0].legend(fontsize=8)
@@ -178,8 +180,9 @@ DRAWN = {
     "weights": (
         DEGREES,
         "Weights beside feedback weights",
-        "Angle between the weights of a layer and its feedback weights. Dotted: the angle between "
-        "Gaussian numbers and their signs.",
+        "Angle between the weights of a layer and its feedback weights. Dotted: the angle of "
+        "the weights to their signs at the start, where ResNet-18 has Gaussian ones and AlexNet "
+        "uniform ones.",
     ),
     "angle": (
         DEGREES,
