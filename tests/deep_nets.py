@@ -23,7 +23,10 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "ResNet-18, small stem": lambda: resnet18(10, width=4, stem="small"),
     "AlexNet": lambda: alexnet(10, width=2, image=63),
 }
-OTHERS = [name for name in RULES if name not in ("bp", "sham")]
+# All rules, and one of each family that differs in a number.
+EVERY = [*RULES, "ss-share:0.8", "ss-every:3"]
+COUNTING = ("ss-redrawn", "ss-every:3")  # what they do depends on how many batches came before
+OTHERS = [name for name in EVERY if name not in ("bp", "sham")]
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

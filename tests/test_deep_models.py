@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from deep_nets import MODELS, close, lesson, mixed, noise, same, under
+from deep_nets import EVERY, MODELS, close, lesson, mixed, noise, same, under
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bioprop import learning
 from bioprop.deep import (
-    RULES,
     backprop,
     beside_backprop,
     convert,
@@ -85,7 +84,7 @@ def with_surrogates(stock: nn.Module, converted: nn.Module) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("rule", [name for name in RULES if name != "dfa"])
+@pytest.mark.parametrize("rule", [name for name in EVERY if name != "dfa"])
 @pytest.mark.parametrize("name", ["mixed", *MODELS])
 def test_every_gradient_is_autograds_on_a_model_with_b_in_place_of_w(name: str, rule: str) -> None:
     stock = (mixed if name == "mixed" else MODELS[name])().double()
@@ -257,7 +256,7 @@ def test_sizes_are_drawn_anew_for_each_batch_of_training_and_only_then() -> None
 # Comparison with backpropagation
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", EVERY)
 def test_signals_beside_backprop_leave_the_model_as_it_was(rule: str) -> None:
     model, stock = under(rule, resnet18(10, width=4).double()), resnet18(10, width=4).double()
     x = noise(4, 3, 32, 32)

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 import torch
-from deep_nets import lesson, mixed, noise, same, under
+from deep_nets import COUNTING, EVERY, lesson, mixed, noise, same, under
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from bioprop.deep import RULES, convert, feedback_of, resnet18
+from bioprop.deep import convert, feedback_of, resnet18
 
 pytestmark = pytest.mark.filterwarnings(  # the compiler of PyTorch 2.13 does so itself
     "ignore:<class 'torch.autograd.function.Function'> should not be instantiated"
 )
 BLOCKS = {"2": 6, "5": 5}
-ALL = [*RULES]
+ALL = EVERY
 close = {"rtol": 0.0, "atol": 1e-10}
 
 
@@ -76,7 +76,7 @@ def test_a_model_compiles_as_one_graph(rule: str) -> None:
     differs_from_backprop(rule, gradients, x)
 
 
-@pytest.mark.parametrize("rule", ["ss", "ss-redrawn", "kp"])
+@pytest.mark.parametrize("rule", ["ss", "ss-redrawn", "ss-every:3", "kp"])
 def test_a_compiled_model_follows_its_weights(rule: str) -> None:
     torch._dynamo.reset()
     x, models = noise(6, 2, 4, 4), [ruled(rule), ruled(rule)]
@@ -146,7 +146,7 @@ def test_function_transforms_inside_of_compilation_are_refused_or_right(rule: st
 # Functions
 
 
-@pytest.mark.parametrize("rule", [name for name in ALL if name not in ("dfa", "ss-redrawn")])
+@pytest.mark.parametrize("rule", [name for name in ALL if name not in ("dfa", *COUNTING)])
 def test_an_ensemble_learns_as_its_members_do_alone(rule: str) -> None:
     x, models = noise(6, 2, 4, 4), [plain() for _ in range(3)]
     for seed, model in enumerate(models):
@@ -183,7 +183,7 @@ def test_gradients_accumulate(rule: str) -> None:
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
-@pytest.mark.parametrize("rule", [name for name in ALL if name not in ("dfa", "ss-redrawn")])
+@pytest.mark.parametrize("rule", [name for name in ALL if name not in ("dfa", *COUNTING)])
 def test_activations_may_be_computed_again(rule: str, reentrant: bool) -> None:
     x, model = noise(6, 2, 4, 4).requires_grad_(), ruled(rule)
     expected = lesson(copy.deepcopy(model), x)[1]
@@ -331,8 +331,7 @@ def test_weights_of_a_stock_model_can_be_loaded(rule: str) -> None:
         for p in stock.parameters():
             p.mul_(1.5)
     kept = [name for name, _ in model.named_parameters() if "feedback" in name]
-    if rule == "ss-redrawn":
-        kept = [name for name, _ in model.named_buffers()]
+    kept += [name for name, _ in model.named_buffers()]  # counts of batches
     result = model.load_state_dict(stock.state_dict(), strict=not kept)
     assert sorted(result.missing_keys) == sorted(kept) and not result.unexpected_keys
     same([model[0].weight], [stock[0].weight])

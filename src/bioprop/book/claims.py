@@ -11,10 +11,10 @@ import numpy as np
 from bioprop.book.records import RECORDED, Record, Store
 from bioprop.studies import STUDIES, TIERS, Claim, Figure, Region, Study, reported
 from bioprop.studies.study import NoQuantity
+from bioprop.studies.summaries import FEWEST
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
 LOG = "log10 "  # of a reported number
-FEWEST = 3  # members below which no interval is worth the name
 
 
 @dataclass(frozen=True)
@@ -234,8 +234,8 @@ def _judge(
         why = _without_value(study, f"{missing.sum()} of {members} {what}", runs)
         return Judgement(claim, "cannot be judged", why, number, None, None, *count)
     mean, low, high = (float(end) for end in claim.summary.of(values))
-    if members < FEWEST:
-        why = f"an interval needs {FEWEST} {what} or more, there are {members}"
+    if members < claim.summary.fewest:
+        why = f"an interval needs {claim.summary.fewest} {what} or more, there are {members}"
         return Judgement(claim, "cannot be judged", why, number, mean, None, *count)
     if not math.isfinite(low + mean + high):
         why = f"what was measured has no {claim.summary.name}"

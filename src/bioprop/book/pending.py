@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bioprop import studies
 from bioprop.book import parts, provenance, runs
-from bioprop.book.claims import FEWEST, best_tier, judgeable
+from bioprop.book.claims import best_tier, judgeable
 from bioprop.book.costs import duration
 from bioprop.book.engines import Engine
 from bioprop.book.estimates import estimate
@@ -19,6 +19,7 @@ from bioprop.book.progress import progress
 from bioprop.book.records import RECORDED, Record, RecordError, Store, read
 from bioprop.studies import Study
 from bioprop.studies.journal import OutOfTime
+from bioprop.studies.summaries import FEWEST
 from bioprop.tasks.datasets import DataError
 
 PART = 40 * 60 * 2.0  # seconds of one core that a part takes at most: 40 minutes of two

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from bioprop.choose import choose
 from bioprop.deep.direct import Direct, teach_directly
 from bioprop.deep.layers import Conv2d, Layer, Linear, refuse_other_rules
-from bioprop.deep.rules import RULES
+from bioprop.deep.rules import RULES, called
 from bioprop.learning.rules import RULES as POPULATION_RULES
 
 Choice = Mapping[str, str] | Callable[[str, nn.Module], str | None]
@@ -59,11 +59,12 @@ def convert(
     The model is converted where it stands. Its parameters stay the same objects, so an optimiser
     that has them goes on, but for rule ``"kp"``, whose feedback weights are parameters that learn:
     make the optimiser afterwards. A converted model can be converted again. ``rule`` is one of
-    ``RULES``. ``last="bp"`` leaves the last layer to backpropagation. ``layers`` gives parts of
-    the model, by name, a rule of their own: a mapping, or a function of name and module that
-    returns a rule or None; "bp" for a module that cannot be converted leaves it as it is. Feedback
-    weights are drawn from ``seed``, layer by layer in the order in which the model lists them.
-    What a model computes with the weight of a layer, but outside of the layer, is not seen here.
+    ``RULES``, or of a family of :func:`~bioprop.deep.rules.called`. ``last="bp"`` leaves the last
+    layer to backpropagation. ``layers`` gives parts of the model, by name, a rule of their own: a
+    mapping, or a function of name and module that returns a rule or None; "bp" for a module that
+    cannot be converted leaves it as it is. Feedback weights are drawn from ``seed``, layer by layer
+    in the order in which the model lists them. What a model computes with the weight of a layer,
+    but outside of the layer, is not seen here.
 
     Under ``"dfa"`` the outputs of ``blocks`` are taught by the error itself, what lies within a
     block by backpropagation: see :class:`~bioprop.deep.direct.Direct`. ``blocks`` maps the names
@@ -78,7 +79,7 @@ def convert(
             f"rule {rule!r} is for populations alone (bioprop.learning); a model of PyTorch learns "
             f"by {', '.join(RULES)}"
         )
-    choose("learning rule", rule, RULES)
+    called(rule)
     choose("value of last", last, ("rule", "bp"))
     if any(isinstance(module, Direct) for module in model.modules()):
         raise ValueError("the model is under rule 'dfa' already; convert a fresh one")
@@ -92,7 +93,7 @@ def convert(
         layer.__class__ = KINDS[type(layer)]
         assert isinstance(layer, Layer)
         tied = first.setdefault((id(layer.weight), plan[name]), layer)
-        layer.adopt(RULES[plan[name]], seed, index, None if tied is layer else tied)
+        layer.adopt(called(plan[name]), seed, index, None if tied is layer else tied)
     hooks = model._load_state_dict_pre_hooks.values()
     if not any(getattr(hook, "hook", None) is refuse_other_rules for hook in hooks):
         model.register_load_state_dict_pre_hook(refuse_other_rules)
@@ -114,7 +115,7 @@ def _plan(
     left: dict[str, str] = {}
     for name, module, chosen in _walk("", model, None, layers, set()):
         if chosen is not None:
-            choose(f"rule for layer {name!r}:", chosen, [each for each in RULES if each != "dfa"])
+            _known(name, chosen)
         if type(module) in KINDS and _obstacle(module) is None:
             plan[name] = chosen or rule
         elif isinstance(module, EXACT):
@@ -126,6 +127,17 @@ def _plan(
     if not plan:
         raise ValueError(f"{type(model).__name__} has no nn.Linear and no nn.Conv2d to convert")
     return plan, left
+
+
+def _known(layer: str, rule: str) -> None:
+    """Raise ``ValueError`` for a rule that a single layer cannot have."""
+    try:
+        found = called(rule)
+    except ValueError as error:
+        raise ValueError(f"rule for layer {layer!r}: {error}") from None
+    if found.name == "dfa":
+        single = [each for each in RULES if each != "dfa"]
+        choose(f"rule for layer {layer!r}:", rule, single)
 
 
 def _walk(

@@ -3,8 +3,8 @@
 The signal that leaves a layer is carried back through ``B`` where backpropagation uses ``W``; the
 gradients of weights and bias are those of backpropagation for the signal that arrived. ``B`` is
 made in the backward pass, so what needs no signal pays nothing for it: evaluation, and the first
-layer. One of three kinds: ``"weights"`` is ``W``, ``"given"`` is ``M``, ``"signs"`` is
-``M sign(W)``, where ``M`` is a tensor like ``W`` or a number.
+layer. One of four kinds: ``"weights"`` is ``W``, ``"given"`` is ``M``, ``"signs"`` is
+``M sign(W)`` and ``"sizes"`` is ``M |W|``, where ``M`` is a tensor like ``W`` or a number.
 
 The functions are plain ``autograd.Function`` with ``setup_context``: ``torch.compile`` and
 ``torch.func`` both accept that form. What they return as gradients is no gradient of anything, so
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from bioprop.deep import small_maps
 from bioprop.deep.small_maps import Geometry
 
-KINDS = ("weights", "given", "signs")
+KINDS = ("weights", "given", "signs", "sizes")
 
 
 def feedback_weights(kind: str, W: Tensor | None, M: Tensor | float | None) -> Tensor:
@@ -29,6 +29,9 @@ def feedback_weights(kind: str, W: Tensor | None, M: Tensor | float | None) -> T
     if kind == "signs":
         assert W is not None and M is not None
         return torch.sign(W).mul_(M)
+    if kind == "sizes":
+        assert W is not None and M is not None
+        return W.abs().mul_(M)
     B = W if kind == "weights" else M
     assert isinstance(B, Tensor)
     return B

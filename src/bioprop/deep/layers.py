@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bioprop.deep import small_maps
 from bioprop.deep.functions import convolve, feedback_weights, linear
-from bioprop.deep.rules import RULES, Rule, redraw, sign_scale
+from bioprop.deep.rules import Rule, called, redraw, sign_scale
 from bioprop.deep.small_maps import GRADIENT_SIDE, Geometry
 
 
@@ -48,11 +48,11 @@ class Layer(nn.Module):
             kept = nn.Parameter(values, requires_grad=rule.learns)
         self.register_parameter("feedback", kept)
         count = torch.zeros((), dtype=torch.long, device=self.weight.device)
-        self.register_buffer("batches", count if rule.redrawn else None)
+        self.register_buffer("batches", count if rule.redrawn or rule.every else None)
 
     def back(self) -> tuple[str, Tensor | float | None]:
         """Return the kind of the feedback weights, and what they are made with now."""
-        rule = RULES[self.rule]
+        rule = called(self.rule)
         if not rule.redrawn:
             return rule.kind, self.scale if rule.start is None else self.feedback
         even = isinstance(self, nn.Linear)
@@ -67,8 +67,20 @@ class Layer(nn.Module):
         if not torch.is_grad_enabled():
             return "weights", None  # there will be none
         if self.batches is not None and self.training:
+            self._refresh()
             self.batches.add_(1)
         return self.back()
+
+    @torch.no_grad()
+    def _refresh(self) -> None:
+        """Make what is kept anew before a batch where that is due; the device need not be asked."""
+        rule = called(self.rule)
+        if not rule.every:
+            return
+        assert rule.start and self.feedback is not None and self.batches is not None
+        due = torch.remainder(self.batches, rule.every) == 0
+        now = rule.start(self, self.seed, self.index).to(self.feedback)
+        self.feedback.copy_(torch.where(due, now, self.feedback))
 
     def get_extra_state(self) -> Tensor:
         """Return the name of the rule as a tensor of bytes, to be saved with the weights."""

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bioprop.choose import choose
 from bioprop.learning import Convolution, Dense, Streams, generator
 
 
@@ -20,9 +21,11 @@ from bioprop.learning import Convolution, Dense, Streams, generator
 class Rule:
     """How a layer makes its feedback weights.
 
-    ``kind`` is one of the three of :mod:`bioprop.deep.functions`. ``start(layer, seed, index)``
+    ``kind`` is one of the four of :mod:`bioprop.deep.functions`. ``start(layer, seed, index)``
     draws what is kept beside the weights, of their shape, or is None. ``learns``: what is kept
     is a parameter that gets the gradient of the weights. ``redrawn``: it is drawn for each batch.
+    ``every``: before the first batch and each so many later ones ``start`` makes it anew, of the
+    weights as they are by then; 0 for never.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Rule:
     start: Callable[[nn.Module, int, int], Tensor] | None = None
     learns: bool = False
     redrawn: bool = False
+    every: int = 0
 
 
 def shape_of(layer: Any) -> Dense | Convolution:
@@ -62,6 +66,16 @@ def random(layer: Any, seed: int, index: int) -> Tensor:
 def signed(layer: Any, seed: int, index: int) -> Tensor:
     """Return the signs of the weights as they are now, times ``s``."""
     return torch.sign(layer.weight.detach()) * sign_scale(layer)
+
+
+def toss(layer: Any, seed: int, index: int, share: float = 0.5) -> Tensor:
+    """Draw 1 with the probability ``share`` and -1 else, for each weight.
+
+    What is 1 for one share is 1 for every larger one, so that shares can be compared.
+    """
+    chance = Streams((seed,)).uniform("feedback", layer.weight.shape, 1.0, index)[0]  # in (-1, 1)
+    right = (chance < 2 * share - 1) | (share >= 1)  # float32 rounds the largest chances up to 1
+    return torch.where(right, 1.0, -1.0).double()
 
 
 def magnitudes(layer: Any, seed: int, index: int) -> Tensor:
@@ -102,7 +116,60 @@ RULES = {
         Rule("ss", "signs"),
         Rule("ss-fixed", "signs", magnitudes),
         Rule("ss-redrawn", "signs", redrawn=True),
+        Rule("sizes", "sizes", toss),  # the sizes that the weights have now, under random signs
         Rule("kp", "given", random, learns=True),
         Rule("dfa", "weights"),  # within a block; the blocks are taught by the error itself
     )
 }
+
+
+def sharing(name: str, number: str) -> Rule:
+    """Return sign-symmetry of which a share of the signs, the same ones for ever, is right."""
+    share = _number(name, number, float)
+    if not 0 <= share <= 1:
+        raise ValueError(f"rule {name!r}: a share of signs is from 0 to 1, not {number}")
+
+    def start(layer: Any, seed: int, index: int) -> Tensor:
+        return toss(layer, seed, index, share) * sign_scale(layer)
+
+    return Rule(name, "signs", start)
+
+
+def refreshing(name: str, number: str) -> Rule:
+    """Return sign-symmetry whose signs are looked up again at every so-manieth batch only."""
+    every = _number(name, number, int)
+    if every < 1:
+        raise ValueError(f"rule {name!r}: signs are refreshed every 1 batches or more, not {every}")
+    return Rule(name, "given", signed, every=every)
+
+
+# Rules that differ in a number, which their name ends with: "ss-share:0.8", "ss-every:10".
+FAMILIES = {"ss-share": sharing, "ss-every": refreshing}
+_members: dict[str, Rule] = {}
+
+
+def called(name: str) -> Rule:
+    """Return the rule called ``name``: one of ``RULES``, or of a family such as ``ss-share:0.8``.
+
+    Raises ``ValueError`` for an unknown name, and for a number that a family does not have.
+    """
+    if name in RULES:
+        return RULES[name]
+    if name not in _members:
+        family, _, number = str(name).partition(":")
+        allowed = [*RULES, *(f"{each}:<number>" for each in FAMILIES)]
+        if family not in FAMILIES:
+            choose("learning rule", name, allowed)
+        _members[name] = FAMILIES[family](name, number)
+    return _members[name]
+
+
+def _number(name: str, text: str, kind: type) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a number" if kind is float else "a whole number"
+        raise ValueError(
+            f"rule {name!r} needs {what} after a colon, as in "
+            f"'{name.partition(':')[0]}:{'0.8' if kind is float else '10'}'"
+        ) from None

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bioprop.deep.direct import Direct
 from bioprop.deep.layers import Layer, feedback_of
+from bioprop.deep.rules import called
 from bioprop.learning import angle
 
 Pairs = dict[str, tuple[Tensor, Tensor]]
@@ -20,10 +21,23 @@ def beside_backprop(model: nn.Module, objective: Callable[[], Tensor]) -> Pairs:
     output of the layer, shape ``(batch, unit)`` or ``(batch, channel, height, width)``. The model
     is left as it was: gradients, running statistics, random numbers.
     """
+    return signals_and_changes(model, objective)[0]
+
+
+def signals_and_changes(model: nn.Module, objective: Callable[[], Tensor]) -> tuple[Pairs, Pairs]:
+    """Return what :func:`beside_backprop` does, and the same of the gradients of the weights.
+
+    The gradients that each layer is given by the rule, and those of backpropagation, have the shape
+    of its weights; a layer whose weights are frozen has none.
+    """
     ours = _signals(model, objective)
     with backprop(model):
         exact = _signals(model, objective)
-    return {name: (signal, exact[name]) for name, signal in ours.items()}
+    signals, changes = (
+        {name: (each, theirs[name]) for name, each in mine.items()}
+        for mine, theirs in zip(ours, exact, strict=True)
+    )
+    return signals, changes
 
 
 def signal_angles(model: nn.Module, objective: Callable[[], Tensor]) -> dict[str, Tensor]:
@@ -79,26 +93,32 @@ def backprop(model: nn.Module) -> Iterator[None]:
             each.active = True
 
 
-def _signals(model: nn.Module, objective: Callable[[], Tensor]) -> dict[str, Tensor]:
+def _signals(
+    model: nn.Module, objective: Callable[[], Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the signals at the outputs of layers and the gradients of their weights, by name."""
     signals: dict[str, Tensor] = {}
-    handles = [
-        layer.register_forward_hook(_keep(signals, name))
-        for name, layer in converted(model).items()
-    ]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    layers = converted(model)
+    handles = [layer.register_forward_hook(_keep(signals, name)) for name, layer in layers.items()]
+    refreshed = [layer.feedback for layer in layers.values() if called(layer.rule).every]
+    kept = [*model.buffers(), *(each for each in refreshed if each is not None)]
+    before = [each.detach().clone() for each in kept]
     numbers = torch.get_rng_state()
     try:
         with torch.enable_grad():
             loss = objective()
         parameters = [p for p in model.parameters() if p.requires_grad]
-        torch.autograd.grad(loss, parameters, allow_unused=True)
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
     finally:
         for handle in handles:
             handle.remove()
         torch.set_rng_state(numbers)
-        for buffer, value in buffers:
-            buffer.copy_(value)
-    return signals
+        with torch.no_grad():
+            for each, value in zip(kept, before, strict=True):
+                each.copy_(value)
+    gradients = dict(zip(map(id, parameters), found, strict=True))
+    changes = {name: gradients.get(id(layer.weight)) for name, layer in layers.items()}
+    return signals, {name: change for name, change in changes.items() if change is not None}
 
 
 def _keep(signals: dict[str, Tensor], name: str) -> Callable[..., None]:

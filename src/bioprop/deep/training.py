@@ -37,7 +37,8 @@ class Training:
     ``each_epoch`` is how many make an epoch: with both functions of the step alone, an interrupted
     run goes on with the same bits. ``autocast`` is the dtype that products are made in, or None.
     ``named`` says what the training is, such as its rule; a state that was saved by a training of
-    another name is refused. A training whose loss is no number any more stops learning.
+    another name is refused. ``keep`` is called after each step: it may put weights back where a
+    constraint wants them. A training whose loss is no number any more stops learning.
     """
 
     def __init__(
@@ -49,11 +50,12 @@ class Training:
         *,
         autocast: torch.dtype | None = None,
         named: Mapping[str, Any] | None = None,
+        keep: Callable[[], None] | None = None,
     ):
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.batches, self.recipe, self.each_epoch = batches, recipe, each_epoch
         self.autocast, self.named = autocast, {**(named or {}), "recipe": repr(recipe)}
-        self.step, self.diverged = 0, False
+        self.keep, self.step, self.diverged = keep, 0, False
         groups = list(_groups(model, recipe))
         self.optimiser = torch.optim.SGD(
             groups, recipe.rate, recipe.momentum, weight_decay=recipe.decay
@@ -93,6 +95,8 @@ class Training:
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self.optimiser.step()
+        if self.keep:
+            self.keep()
         self._finite &= loss.detach().isfinite()
         self.step += 1
         if self.step % WATCH == 0 or self.step == self.recipe.epochs * self.each_epoch:

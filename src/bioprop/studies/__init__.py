@@ -63,9 +63,18 @@ from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
+from bioprop.studies.xiao2018.alexnet_tiny import STUDY as _alexnet_tiny
+from bioprop.studies.xiao2018.last_layer import STUDY as _last_layer
+from bioprop.studies.xiao2018.rules_rates import STUDY as _rules_rates
+from bioprop.studies.xiao2018.signs_angles import STUDY as _signs_angles
+from bioprop.studies.xiao2018.signs_cifar import STUDY as _signs_cifar
+from bioprop.studies.xiao2018.signs_dale import STUDY as _signs_dale
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
+from bioprop.studies.xiao2018.signs_magnitudes import STUDY as _signs_magnitudes
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
+from bioprop.studies.xiao2018.signs_supports import STUDY as _signs_supports
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
+from bioprop.studies.xiao2018.signs_worth import STUDY as _signs_worth
 
 STUDIES = {
     study.name: study
@@ -134,6 +143,15 @@ STUDIES = {
         _signs_digits,
         _signs_rates,
         _signs_tiny,
+        _rules_rates,
+        _alexnet_tiny,
+        _last_layer,
+        _signs_angles,
+        _signs_worth,
+        _signs_magnitudes,
+        _signs_supports,
+        _signs_dale,
+        _signs_cifar,
     )
 }
 

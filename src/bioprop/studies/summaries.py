@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+FEWEST = 3  # members below which no interval over them is worth the name
 RESAMPLES = 5000  # of the members, for a bootstrap interval
 Estimate = tuple[np.ndarray, np.ndarray, np.ndarray]  # number, lower and upper end
 
@@ -29,10 +30,14 @@ def interval(values: np.ndarray, axis: int = -1) -> Estimate:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a claim is judged by: ``name`` as it is called, ``of`` the number and its interval."""
+    """What a claim is judged by: ``name`` as it is called, ``of`` the number and its interval.
+
+    ``fewest``: how many members its interval needs.
+    """
 
     name: str
     of: Callable[[np.ndarray], Estimate]
+    fewest: int = FEWEST
 
 
 def _geometric(values: np.ndarray) -> Estimate:
@@ -66,6 +71,23 @@ def bootstrapped(name: str, statistic: Callable[[np.ndarray], np.ndarray]) -> Su
             return statistic(values), low, high
 
     return Summary(name, of)
+
+
+def over_images(count: int) -> Summary:
+    """Return the summary of errors in per cent of few networks, by ``count`` test images.
+
+    The 95 % interval (Wilson's) is that of other images and the same networks: what another network
+    would have it does not say. For several networks it is that of their mean on as many images.
+    """
+
+    def of(values: np.ndarray) -> Estimate:
+        mean, z2 = values.mean(-1), scipy.special.ndtri(0.975) ** 2
+        share = mean / 100
+        centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+        half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+        return mean, 100 * (centre - half), 100 * (centre + half)
+
+    return Summary("mean, with the interval of its test images", of, fewest=1)
 
 
 def rank_correlation(pairs: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the studies of sign-symmetry share: ResNet-18 on images, and what is measured of it."""
+"""What the studies of sign-symmetry share: two networks on images, what is measured of them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,13 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from bioprop.choose import choose
-from bioprop.deep import RULES, convert, resnet18
+from bioprop.deep import alexnet, convert, resnet18
+from bioprop.deep.dale import obey
 from bioprop.deep.recipes import RECIPES, Recipe, recipe
+from bioprop.deep.rules import called
 from bioprop.deep.signals import (
     agreement,
-    beside_backprop,
     converted,
     signal_angle,
+    signals_and_changes,
     weight_angle,
 )
 from bioprop.deep.training import Members, Training
@@ -29,36 +31,39 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     MemberCount,
+    Positive,
     Precision,
     Run,
     Runs,
     Seed,
     Settings,
+    at,
     rows_at,
+    unread,
 )
 from bioprop.tasks.augmentation import Augmentation
 from bioprop.tasks.images import Images, load
 from bioprop.tasks.photographs import Photographs
 
-DeepRule = Annotated[
-    str, pydantic.AfterValidator(lambda name: choose("learning rule", name, RULES))
-]
+DeepRule = Annotated[str, pydantic.AfterValidator(lambda name: called(name).name)]
 RecipeName = Annotated[str, pydantic.AfterValidator(lambda name: choose("recipe", name, RECIPES))]
 Flips = Literal["none", "horizontal", "vertical", "both"]
 GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
+UNIFORM = 30.0  # from numbers of equal chance between two ends to their signs: arccos sqrt(3 / 4)
 STRIDE = 20  # batches between two chances to save a checkpoint
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
 class DeepSettings(Settings):
-    """Settings of a ResNet-18 that learns images, and where each value comes from."""
+    """Settings of a network that learns images, and where each value comes from."""
 
+    network: Literal["resnet18", "alexnet"] = "resnet18"  # Fig 1: both
     rule: DeepRule  # Fig 1: sign-symmetry; ours: beside backpropagation and feedback alignment
     last: Literal["rule", "bp"] = "rule"  # ours: the rule in the last layer too; the paper has both
     images: str = "tiny-imagenet"  # ours: the paper has ImageNet; digits are for quick runs
     every: Count = 1  # ours: all classes; 4 keeps every fourth
     held_out: Seed = 0  # ours: training images that stand in for the test images, to choose by
-    width: Count = 32  # ours: half of ResNet-18's 64 channels
+    width: Count = 32  # ours: half of the 64 channels that either network begins with
     stem: Literal["imagenet", "small"] = "imagenet"  # ours: as in the official code
     recipe: RecipeName = "short"  # ours: SGD, momentum 0.9, weight decay 5e-4, a ramp up and down
     epochs: Count = 20  # ours: 90 in the official code
@@ -73,6 +78,12 @@ class DeepSettings(Settings):
         """Return how often a run is measured: after each epoch."""
         return self.epochs
 
+    def build(self, images: Images, seed: int) -> nn.Module:
+        """Return the network as it starts."""
+        if self.network == "alexnet":
+            return alexnet(images.classes, self.width, images.shape[1], seed, self.stem)
+        return resnet18(images.classes, self.width, self.stem, seed)
+
     def plan(self, rate: float) -> Recipe:
         """Return the recipe with the changes of these settings."""
         return dataclasses.replace(
@@ -85,21 +96,79 @@ class DeepSettings(Settings):
         )
 
 
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class OpenSettings(DeepSettings):
+    """Settings of networks with and without what the paper's code has beside its rule."""
+
+    norm: bool = True  # ours: batch normalisation, as in the official code
+    manhattan: bool = False  # ours: Batch-Manhattan, an option of the official code
+    dale: bool = False  # ours: all weights that leave a unit have one sign
+
+    def __post_init__(self) -> None:
+        if self.network == "alexnet":
+            unread(self, norm="an AlexNet without batch normalisation is not built here")
+
+    def build(self, images: Images, seed: int) -> nn.Module:
+        """Return the network as it starts."""
+        if self.norm:
+            return super().build(images, seed)
+        return resnet18(images.classes, self.width, self.stem, seed, norm=False)
+
+    def plan(self, rate: float) -> Recipe:
+        """Return the recipe with the changes of these settings."""
+        return dataclasses.replace(super().plan(rate), manhattan=self.manhattan)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class QuarterSettings(OpenSettings):
+    """Settings of a comparison on a quarter of the classes, with a network in five minutes."""
+
+    every: Count = 4  # ours: 50 of the 200 classes, for time
+    epochs: Count = 8  # ours: as the search of rates has
+    rate: Positive = 0.2  # ours: the best for sign-symmetry in the study signs-rates
+
+
+def run(settings: QuarterSettings, journal: Journal) -> None:
+    """Train one network for each seed, in turns, and measure errors alone."""
+    journal.label(seed=settings.seeds)
+    follow(settings, journal, [(seed, settings.rate) for seed in settings.seeds])
+
+
+def photographs(settings: DeepSettings) -> bool:
+    """Whether a run is one that claims are about."""
+    return settings.images == "tiny-imagenet"
+
+
+# On scikit-learn's digits: for tests, and for live runs. A mirrored digit is another sign.
+DIGITS = {
+    "images": "digits",
+    "every": 1,
+    "stem": "small",
+    "pad": 1,
+    "flips": "none",
+    "precision": "float32",
+}
+SMOKE = DIGITS | {"held_out": 1250, "width": 2, "epochs": 2, "batch": 64}
+
+
 def train(settings: DeepSettings, images: Images, seed: int, rate: float) -> Training:
     """Return one network, ready to be trained; ``batches`` of it is its :class:`Photographs`."""
     plan = settings.plan(rate)
     augmentation = Augmentation(plan.pad, plan.flips)
     task = Photographs(images, seed, plan.batch, augmentation, settings.dtype, settings.device)
-    model = resnet18(images.classes, settings.width, settings.stem, seed)
+    model = settings.build(images, seed)
     convert(model, settings.rule, last=settings.last, seed=seed)
+    model = model.to(settings.device, settings.dtype)
+    lawful = isinstance(settings, OpenSettings) and settings.dale
     named = {"rule": settings.rule, "last": settings.last, "seed": seed, "images": settings.images}
     return Training(
-        model.to(settings.device, settings.dtype),
+        model,
         task,
         plan,
         task.each_epoch,
         autocast=settings.compute,
-        named=named,
+        named={**named, "network": settings.network, "dale": lawful},
+        keep=obey(model) if lawful else None,
     )
 
 
@@ -108,11 +177,13 @@ def follow(
     journal: Journal,
     points: Sequence[tuple[int, float]],
     probe: int | None = None,
+    changes: bool = False,
 ) -> None:
     """Train a network for each (seed, rate), and measure after each epoch.
 
     Errors on the test images in per cent; on the first ``probe`` training images also, for rules
-    that differ from backpropagation, what each layer is taught.
+    that differ from backpropagation, what each layer is taught, and with ``changes`` how its
+    weights would change.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
     images = load(settings.images, settings.held_out, settings.every)
@@ -120,45 +191,43 @@ def follow(
     epoch = networks.trainings[0].each_epoch * settings.batch
     marks = range(0, settings.epochs * epoch + 1, epoch)
     for examples in journal.follow(networks, marks, settings.batch, STRIDE):
-        rows = [measured(each, settings, probe) for each in networks.trainings]
+        rows = [measured(each, settings, probe, changes) for each in networks.trainings]
         together = {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
         journal.write(examples, **together)
 
 
-def measured(training: Training, settings: DeepSettings, probe: int | None) -> dict[str, float]:
-    """Return the errors of a network, and of each layer three numbers, keyed ``angle <layer>``."""
+def measured(
+    training: Training, settings: DeepSettings, probe: int | None, changes: bool = False
+) -> dict[str, float]:
+    """Return the errors of a network, and of each layer some numbers, keyed ``angle <layer>``."""
     task = training.batches
     assert isinstance(task, Photographs)
     top1, top5 = training.errors(task.test())
     found = {"error": float(top1), "top5": float(top5)}
     if probe is None or settings.rule == "bp":
         return found
-    layers, pairs = converted(training.model), taught(training.model, *task.probe(probe))
-    for name, pair in pairs.items():
-        found[f"angle {name}"] = float(signal_angle(*pair))
-        found[f"agreement {name}"] = float(agreement(*pair))
-        found[f"weights {name}"] = float(weight_angle(layers[name]))
-    return found
-
-
-def taught(
-    model: nn.Module, images: torch.Tensor, classes: torch.Tensor
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Return each layer's own signal and backpropagation's, in training mode, the lowest first.
-
-    At the last layer every rule has the error itself, so it is left out.
-    """
+    model, (images, classes) = training.model, task.probe(probe)
     model.train()
-    pairs = beside_backprop(model, lambda: F.cross_entropy(model(images), classes))
-    return {name: pairs[name] for name in list(converted(model))[:-1]}
+    both = signals_and_changes(model, lambda: F.cross_entropy(model(images), classes))
+    # at the last layer every rule has the error itself, so it is left out
+    for name, layer in list(converted(model).items())[:-1]:
+        signals, gradients = (pairs[name] for pairs in both)
+        found[f"angle {name}"] = float(signal_angle(*signals))
+        found[f"agreement {name}"] = float(agreement(*signals))
+        found[f"weights {name}"] = float(weight_angle(layer))
+        if changes:
+            found[f"gradient {name}"] = float(signal_angle(*gradients))
+    return found
 
 
 def by_layer(run: Run, quantity: str, percent: float = 100.0) -> pd.DataFrame:
     """Return a quantity with a row for each seed and a column for each layer, the lowest first.
 
-    That is the order in which the names of ResNet's layers sort.
+    That is the order in which the names of layers sort, but that AlexNet has its linear layers,
+    ``classifier``, after its ``features``.
     """
-    columns = sorted(name for name in run.table if str(name).startswith(f"{quantity} "))
+    columns = [str(name) for name in run.table if str(name).startswith(f"{quantity} ")]
+    columns.sort(key=lambda name: ("classifier" in name, name))
     frame = rows_at(run, percent).set_index("seed")[columns]
     return frame.rename(columns=lambda name: str(name).removeprefix(f"{quantity} "))
 
@@ -170,9 +239,9 @@ def excess(runs: Runs, variant: str, reference: str) -> np.ndarray:
     return (a[both] - b[both]).to_numpy(float)
 
 
-def apart(runs: Runs, variant: str, reference: str) -> pd.DataFrame:
+def apart(runs: Runs, variant: str, reference: str, quantity: str = "angle") -> pd.DataFrame:
     """Return the angle of a variant's signal minus another's at the end, by seed and layer."""
-    a, b = (by_layer(runs[name], "angle") for name in (variant, reference))
+    a, b = (by_layer(runs[name], quantity) for name in (variant, reference))
     both = a.index.intersection(b.index)
     return a.loc[both] - b.loc[both]
 
@@ -220,6 +289,23 @@ def layer_lines(axes: Axes, run: Run, quantity: str, percents: Sequence[float]) 
 def against_layers(values: pd.DataFrame) -> pd.DataFrame:
     """Turn a frame of seeds and layers into one with a row for each layer, counted from 1."""
     return values.T.set_axis(pd.RangeIndex(1, len(values.columns) + 1, name="layer"))
+
+
+def rows_of_dots(
+    axes: Axes, runs: Runs, rows: Sequence[tuple[str, str]], quantity: str = "error"
+) -> pd.DataFrame:
+    """Draw a quantity at the end, a row for each (variant, label); one that is not there is empty.
+
+    A variant of another study is called ``<study>/<variant>``.
+    """
+    drawn = []
+    for place, (name, _) in enumerate(rows):
+        if name in runs:
+            look = name.rpartition("/")[2]
+            drawn.append(drawing.dot(axes, at(runs[name], quantity), place, look, label=None))
+    axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticklabels([label for _, label in rows])
+    return pd.DataFrame(drawn)
 
 
 def layer_axis(axes: Axes, layers: int) -> None:

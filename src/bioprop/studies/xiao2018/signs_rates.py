@@ -28,11 +28,11 @@ from bioprop.studies.study import (
     rows_at,
     whole_mean,
 )
-from bioprop.studies.xiao2018.networks import DeepSettings, follow
+from bioprop.studies.xiao2018.networks import OpenSettings, follow
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
-class RateSearch(DeepSettings):
+class RateSearch(OpenSettings):
     """Settings of the search; ``members`` counts the networks for each rate."""
 
     rates: Some[Positive] = (0.02, 0.05, 0.1, 0.2, 0.5)  # ours: a trial had its best near 0.1
