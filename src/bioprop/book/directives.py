@@ -2,6 +2,7 @@
 
 ``{result-figure} id``  a figure with its files, its verdicts and how it was made
 ``{scorecard}``         the table of all claims
+``{claims} study``      all that is behind each claim of a study
 ``{gallery}``           all figures
 ``{settings} study``    the settings of a study, with their place in the paper
 ``{reexecute} chapter`` how to run a chapter again, and what it costs
@@ -28,8 +29,8 @@ from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from bioprop import paths, studies
-from bioprop.book import changes, chapters, index, twins
+from bioprop import studies
+from bioprop.book import changes, chapters, claim_pages, index, twins
 from bioprop.book.claims import remarks, with_aside
 from bioprop.book.costs import Costs
 from bioprop.book.records import RECORDED
@@ -159,7 +160,7 @@ class Scorecard(Result):
             groups.setdefault(homes.get(claim.figure), []).append(claim)
         lines = []
         for name, group in groups.items():
-            title = "Not drawn yet" if name is None else f"{{doc}}`/{_page(name)}`"
+            title = "Not drawn yet" if name is None else f"{{doc}}`/{chapters.page(name)}`"
             lines += [f"{title}: {_counted(group)}", "", *self._table(group), ""]
         return lines
 
@@ -181,6 +182,28 @@ class Scorecard(Result):
         drawn = claim.figure in chapters.homes()
         drawn |= any(figure.id == claim.figure for figure in self.index.figures)
         return f"{{ref}}`{text} <{claim.figure}>`" if drawn else text
+
+
+class ClaimSections(Result):
+    """Show all claims of a study, each in a section under its own name, which stays."""
+
+    required_arguments = 1
+
+    def show(self) -> list[nodes.Node]:
+        """Return the sections."""
+        known = {claim.study for claim in self.index.claims}
+        study = choose("study", self.arguments[0], known)
+        return [self._section(claim) for claim in self.index.claims if claim.study == study]
+
+    def _section(self, claim: index.ClaimEntry) -> nodes.Node:
+        section = nodes.section(ids=[claim.id], names=[], classes=["claim"])
+        title = nodes.title()
+        for node in self.parse(_escape(claim.statement)):
+            title += node.children
+        section += title
+        inside = claim_pages.section(claim, self.index, self.root)
+        section += nodes.raw("", inside, format="html")
+        return section
 
 
 class Gallery(Result):
@@ -280,11 +303,6 @@ class Amplifying(Result):
         return self.parse(twins.described(RECORDED))
 
 
-def _page(chapter: str) -> str:
-    """Return the name that Sphinx gives to a chapter's page."""
-    return chapters.find(chapter).relative_to(paths.ROOT).with_suffix("").as_posix()
-
-
 def _recorded(known: index.Index) -> dict[str, float]:
     """Return the seconds that the recorded runs behind each chapter took together."""
     took = {study.name: study.runtime for study in known.studies}
@@ -344,6 +362,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     kinds: dict[str, type[Directive]] = {
         "result-figure": ResultFigure,
         "scorecard": Scorecard,
+        "claims": ClaimSections,
         "gallery": Gallery,
         "settings": SettingsTable,
         "reexecute": Reexecute,
