@@ -53,7 +53,7 @@ def section(entry: ClaimEntry, index: Index, root: str) -> str:
 
 def picture(entry: ClaimEntry) -> str:
     """Return each member as a dot, the interval, the criterion and the paper's number, as SVG."""
-    cases = np.array(entry.values, dtype=float).reshape(len(entry.values), -1)
+    cases = np.atleast_2d(np.array(entry.values, dtype=float))
     if not cases.size or not np.isfinite(cases).any() or not entry.interval:
         return ""
     axis = Axis(entry, cases)
@@ -169,7 +169,7 @@ def _committed(line: str, place: Home) -> str:
 
 def _measure(entry: ClaimEntry, index: Index, place: Home) -> str:
     lines = entry.measure
-    name = f"{lines.file}, lines {lines.first} to {lines.last}"
+    name = explain.placed(lines)
     link = place.lines(lines.file, lines.first, lines.last, index.built.commit)
     shown = f'<a href="{link}">{name}</a>' if link else f"<code>{name}</code>"
     return (

@@ -13,7 +13,7 @@ import scipy
 from bioprop import studies
 from bioprop.book import claims
 from bioprop.book.claims import Ends, number, word
-from bioprop.book.index import ClaimEntry, RecordEntry, StudyEntry
+from bioprop.book.index import ClaimEntry, RecordEntry, StudyEntry, Where
 from bioprop.choose import choose
 from bioprop.studies import Claim
 from bioprop.studies.summaries import MEAN
@@ -114,6 +114,12 @@ def commands(entry: ClaimEntry) -> list[str]:
     ]
 
 
+def placed(lines: Where) -> str:
+    """Name a file and the lines in it."""
+    several = f"lines {lines.first} to {lines.last}"
+    return f"{lines.file}, " + (several if lines.last > lines.first else f"line {lines.first}")
+
+
 def values(entry: ClaimEntry) -> list[str]:
     """Write the number of each member, a line for each case."""
     _, claim = find(entry.id)
@@ -133,7 +139,7 @@ def told(entry: ClaimEntry, known: Sequence[StudyEntry]) -> Iterator[tuple[str, 
     yield "know", claims.remarks(entry.calibrated, entry.changed)
     yield f"each of {entry.members}", values(entry)
     yield "since", origin(entry, mine)
-    yield "measure", [f"{entry.measure.file}, lines {entry.measure.first} to {entry.measure.last}"]
+    yield "measure", [placed(entry.measure)]
     yield "records", [f"data/{record.file}, sealed {record.digest[:16]}" for record in mine]
     yield "commands", commands(entry)
     yield "page", [entry.page]

@@ -14,7 +14,7 @@ import pydantic
 
 import bioprop
 from bioprop import paths, studies
-from bioprop.book import changes, chapters, claims, figures, origins, provenance
+from bioprop.book import changes, chapters, claims, figures, forest, origins, provenance
 from bioprop.book.costs import duration
 from bioprop.book.records import LIVE, RECORDED, Record, seconds
 from bioprop.studies import Claim, Study, reported
@@ -127,8 +127,8 @@ class FigureEntry(Strict):
     chapter: str | None
     page: str | None = pydantic.Field(description="its address in the site, where it is drawn")
     files: dict[str, str]
-    study: str
-    tier: str
+    study: str | None = pydantic.Field(description="None where it shows claims of many studies")
+    tier: str | None
     made: str = pydantic.Field(description="how the figure was made, in a line")
     numbers: dict[str, str] = pydantic.Field(
         default={}, description="numbers that the text takes from what is drawn"
@@ -188,6 +188,11 @@ def compile(tier: str, folder: Path) -> Index:
             figures.publish(study, figure, behind, mine, folder / "figures")
             bibliography.append(figures.bibtex(figure))
             index.figures.append(_figure(study, figure, behind, best, homes.get(figure.id)))
+    for paper in forest.PAPERS:
+        if forest.rows(index.claims, paper):
+            drawn = forest.publish(index.claims, paper, folder / "figures")
+            bibliography.append(figures.bibtex(drawn))
+            index.figures.append(_forest(drawn))
     if bibliography:
         (folder / "figures" / "all.bib").write_text("\n".join(bibliography), encoding="utf-8")
     return index
@@ -225,7 +230,7 @@ def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> 
         criterion=claims.criterion(study, claim),
         summary=claim.summary.name,
         calibrated=claim.calibrated,
-        changed=changes.told(claim.id),
+        changed=changes.told(claim.id, claim.origin),
         recorded=judged.mean,
         interval=judged.interval,
         aside=judged.aside,
@@ -309,6 +314,18 @@ def _figure(
         made=made,
         numbers={name: _number(measure(runs)) for name, measure in figure.numbers.items()},
         **{key: entry[key] for key in ("id", "title", "alt", "caption", "place")},
+    )
+
+
+def _forest(figure: studies.Figure) -> FigureEntry:
+    return FigureEntry(
+        **{key: getattr(figure, key) for key in ("id", "title", "alt", "caption", "place")},
+        chapter=None,
+        page=f"index.html#{figure.id}",
+        files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
+        study=None,
+        tier=None,
+        made="from the records of all studies",
     )
 
 

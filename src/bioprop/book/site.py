@@ -109,7 +109,7 @@ def _write_index(compiled: index.Index) -> None:
     (public / "index.schema.json").write_text(schema + "\n", encoding="utf-8")
 
 
-CLAIMS = """# Claims: {title}
+CLAIMS = """# {title}: claims
 
 All that is behind each verdict of the study `{name}`, from its records. A square is what the
 verdict is about, the bar its 95 % interval, each dot {one}; the band is the criterion, a
