@@ -414,6 +414,25 @@ def scorecard() -> None:
 
 
 @app.command()
+def explain(
+    claim: Annotated[str, typer.Argument(help="A claim; bioprop scorecard names them.")],
+) -> None:
+    """Show all that is behind the verdict of a claim: numbers, criterion, commits, code, records.
+
+    Example: `bioprop explain linear-fa-final`
+    """
+    from bioprop.book import explain as explaining
+    from bioprop.book import index
+
+    entry, known = index.one(*explaining.find(claim))
+    table = Table.grid(Column("", no_wrap=True), "", padding=(0, 2))
+    for word, lines in explaining.told(entry, known):
+        for k, line in enumerate(lines):
+            table.add_row("" if k else word, line)
+    out.print(table)
+
+
+@app.command()
 def book(
     tier: TierOption = "quick",
     parameter: ParameterOption = [],  # noqa: B006

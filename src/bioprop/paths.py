@@ -9,6 +9,7 @@ REPORTED = ROOT / "data" / "reported"  # what the papers report
 RUNS = ROOT / "data" / "runs"  # what this project measured, committed
 TWINS = ROOT / "data" / "twins"  # how far a last bit carries each recorded run, committed
 CHANGES = ROOT / "data" / "changed-verdicts.yaml"  # which verdicts were others once, and why
+HOME = ROOT / "data" / "home.yaml"  # where the book is published
 COSTS = ROOT / "data" / "costs.json"  # measured minutes of each chapter
 CACHE = ROOT / "data" / "cache"  # data sets, checkpoints, readers' own runs: ignored by git
 BUILD = ROOT / "_build"

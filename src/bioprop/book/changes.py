@@ -7,7 +7,7 @@ import pydantic
 import yaml
 
 from bioprop import paths
-from bioprop.book.claims import Verdict
+from bioprop.book.claims import Verdict, word
 
 
 class Change(pydantic.BaseModel):
@@ -34,7 +34,8 @@ def every() -> tuple[Change, ...]:
     return tuple(pydantic.TypeAdapter(list[Change]).validate_python(entries))
 
 
-def told(claim: str) -> str | None:
+def told(claim: str, origin: str = "paper") -> str | None:
     """Return in words which verdicts a claim had before, None where it had no other."""
     mine = [each for each in every() if each.claim == claim]
-    return "; ".join(f"verdict {c.old!r} until {c.day}: {c.why}" for c in mine) or None
+    said = [f"verdict {word(c.old, origin)!r} until {c.day}: {c.why}" for c in mine]
+    return "; ".join(said) or None

@@ -58,6 +58,11 @@ def find(name: str) -> Path:
     return chapters()[choose("chapter", name, chapters())]
 
 
+def page(name: str) -> str:
+    """Return the name of a chapter's page in the site, without its ending."""
+    return find(name).relative_to(paths.ROOT).with_suffix("").as_posix()
+
+
 def parameters(source: Path) -> dict[str, dict[str, Any]]:
     """Return name, type, default and help of each parameter of a chapter."""
     return papermill.inspect_notebook(str(source))

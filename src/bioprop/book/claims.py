@@ -1,6 +1,7 @@
 """Judging claims: five verdicts, computed from the members' measurements."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from bioprop.studies.study import NoQuantity
 from bioprop.studies.summaries import FEWEST
 
 Verdict = Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
+Ends = tuple[float | None, float | None]  # of a range; None where there is none
+# Claims of this book hold or do not: only what a paper says can be reproduced.
+OWN_WORDS = {"reproduced": "holds", "partly": "holds in part", "not reproduced": "does not hold"}
 LOG = "log10 "  # of a reported number
 
 
@@ -38,6 +42,8 @@ class Judgement:
     tier: str | None = None
     digitised: bool = False
     aside: str | None = None  # beneath the number, such as the p value of a test
+    values: tuple[tuple[float, ...], ...] = ()  # of each member, case by case
+    read: tuple[str, ...] = ()  # the runs that they were measured from
 
     @property
     def measured(self) -> str:
@@ -72,6 +78,11 @@ def number(claim: Claim, value: float | None) -> str:
         return "–"
     shown = f"{round(value, claim.decimals) + 0.0:.{claim.decimals}f}"
     return shown.replace("-", "−")
+
+
+def word(verdict: str, origin: str) -> str:
+    """Return a verdict as readers see it, of a claim of a paper or of this book's own."""
+    return OWN_WORDS.get(verdict, verdict) if origin == "ours" else verdict
 
 
 def with_aside(recorded: str, aside: str | None) -> str:
@@ -227,24 +238,26 @@ def _judge(
     members = values.shape[-1]
     by_seed = any(members == run.settings.members < run.members for run in runs.values())
     what = "seeds" if by_seed else study.population
+    cases = tuple(tuple(map(float, case)) for case in values.reshape(-1, members))
     there, wanted = min((len(run.seeds), run.wanted) for run in runs.values())
     count = members, what, members * wanted // there, tier
+    judged = functools.partial(Judgement, claim, values=cases, read=tuple(reading.read))
     missing = ~np.isfinite(values.reshape(-1, members)).all(0)
     if missing.any():
         why = _without_value(study, f"{missing.sum()} of {members} {what}", runs)
-        return Judgement(claim, "cannot be judged", why, number, None, None, *count)
+        return judged("cannot be judged", why, number, None, None, *count)
     mean, low, high = (float(end) for end in claim.summary.of(values))
     if members < claim.summary.fewest:
         why = f"an interval needs {claim.summary.fewest} {what} or more, there are {members}"
-        return Judgement(claim, "cannot be judged", why, number, mean, None, *count)
+        return judged("cannot be judged", why, number, mean, None, *count)
     if not math.isfinite(low + mean + high):
         why = f"what was measured has no {claim.summary.name}"
-        return Judgement(claim, "cannot be judged", why, number, None, None, *count)
+        return judged("cannot be judged", why, number, None, None, *count)
     verdict, why = _verdict(claim, number, low, high)
     lazy = _unlearnt(study, claim, reading.read) if verdict in ("reproduced", "partly") else None
     if lazy:
-        return Judgement(claim, "cannot be judged", lazy, number, mean, None, *count)
-    return Judgement(claim, verdict, why, number, mean, (low, high), *count)
+        return judged("cannot be judged", lazy, number, mean, None, *count)
+    return judged(verdict, why, number, mean, (low, high), *count)
 
 
 def _without_value(study: Study, missing: str, runs: Mapping[str, Record]) -> str:

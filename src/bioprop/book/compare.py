@@ -77,8 +77,9 @@ def with_published(chapter: str, executed: Path) -> Table:
         there = all(OWN.has(study.name, tier, variant) for variant in study.variants)
         own = claims.judge_all(study, OWN.runs(study, tier) if there else None, tier)
         for kept, mine in zip(published, own, strict=True):
-            told = f"{mine.verdict}: {mine.why}" if mine.verdict == UNKNOWN else mine.verdict
-            table.add_row(kept.claim.id, kept.measured, mine.measured, kept.verdict, told)
+            was, now = (claims.word(each.verdict, kept.claim.origin) for each in (kept, mine))
+            told = f"{now}: {mine.why}" if mine.verdict == UNKNOWN else now
+            table.add_row(kept.claim.id, kept.measured, mine.measured, was, told)
     return table
 
 

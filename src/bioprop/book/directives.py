@@ -1,7 +1,10 @@
 """Sphinx directives and roles: results enter the pages from the index, never by hand.
 
 ``{result-figure} id``  a figure with its files, its verdicts and how it was made
-``{scorecard}``         the table of all claims
+``{forest}``            a forest plot for each paper
+``{counts}``            how many claims have each verdict, by chapter
+``{scorecard}``         the tables of all claims
+``{claims} study``      all that is behind each claim of a study
 ``{gallery}``           all figures
 ``{settings} study``    the settings of a study, with their place in the paper
 ``{reexecute} chapter`` how to run a chapter again, and what it costs
@@ -22,15 +25,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from bioprop import paths, studies
-from bioprop.book import changes, chapters, index, twins
-from bioprop.book.claims import remarks, with_aside
+from bioprop import studies
+from bioprop.book import changes, chapters, claim_pages, explain, forest, index, twins
+from bioprop.book.claim_pages import badge
+from bioprop.book.claims import remarks
 from bioprop.book.costs import Costs
 from bioprop.book.records import RECORDED
 from bioprop.book.settings_table import rows as settings_rows
@@ -74,6 +79,30 @@ class Result(SphinxDirective):
         raise NotImplementedError
 
 
+def files(place: Result, entry: index.FigureEntry) -> str:
+    """Return what stands under a figure: its files, how it was made, and how to cite it."""
+    links = " · ".join(
+        f'<a href="{place.root}{entry.files[kind]}" aria-label="{label} of figure {entry.id}">'
+        f"{label}</a>"
+        for kind, label in PLAIN.items()
+    )
+    bib = (Path(place.env.srcdir) / "public" / entry.files["bib"]).read_text(encoding="utf-8")
+    return (
+        f'<p class="figure-files">{links} · <a href="#{entry.id}" aria-label="link to figure '
+        f'{entry.id}">link</a></p>'
+        f'<p class="figure-made">{html.escape(f"{_stands(entry)}. {entry.made}.")}</p>'
+        f'<details class="figure-cite"><summary>Cite figure {entry.id}</summary>'
+        f'<div class="highlight"><pre>{html.escape(bib)}</pre></div></details>'
+    )
+
+
+def _stands(entry: index.FigureEntry) -> str:
+    """Say where in the paper a figure's like is; one that begins with Fig is not one of ours."""
+    if entry.place[:3].lower() == "fig":
+        return f"In the paper: {entry.place}"
+    return entry.place[:1].upper() + entry.place[1:]
+
+
 class ResultFigure(Result):
     """Show a recorded figure under its stable id; refuse one that has no alt text.
 
@@ -97,12 +126,13 @@ class ResultFigure(Result):
         for node in self.parse(entry.caption):
             caption += node.children
         figure += caption
-        figure += nodes.legend("", nodes.raw("", self._files(entry), format="html"))
+        figure += nodes.legend("", nodes.raw("", files(self, entry), format="html"))
         self.state.document.note_explicit_target(figure)
         self.set_source_info(figure)
         verdicts = [c for c in self.index.claims if c.figure == id]
         lines = [
-            f"- {_badge(c.verdict)} {c.statement} <details><summary>Criterion</summary>"
+            f"- {_badge(c)} <a href=\"{self.root}{c.page}\">{html.escape(c.statement)}</a> "
+            f"<details><summary>Criterion of {c.id}</summary>"
             f"{html.escape(c.criterion)}. Here: {c.text['recorded']} ({html.escape(c.unit)}); "
             f"{'. '.join([c.why, *filter(None, [c.aside]), *remarks(c.calibrated, c.changed)])}."
             "</details>"
@@ -123,64 +153,118 @@ class ResultFigure(Result):
         self.state.document.note_explicit_target(place)
         return [place]
 
-    def _files(self, entry: index.FigureEntry) -> str:
-        links = " · ".join(
-            f'<a href="{self.root}{entry.files[kind]}">{label}</a>' for kind, label in PLAIN.items()
+
+class Forest(Result):
+    """Show the forest plot of each paper: its figure, made of rows that lead to their claims."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return a figure for each paper of which there is a number to show."""
+        known = {entry.id: entry for entry in self.index.figures}
+        found = {paper: known.get(f"forest-{paper}") for paper in forest.PAPERS}
+        return [self._figure(paper, entry) for paper, entry in found.items() if entry]
+
+    def _figure(self, paper: str, entry: index.FigureEntry) -> nodes.Node:
+        figure = nodes.figure(ids=[entry.id], names=[entry.id], classes=["result-figure", "forest"])
+        rows = forest.rows(self.index.claims, paper)
+        inside = "".join(
+            f'<p class="forest-task"><a href="{self.root}claims/{name}.html">'
+            f"{html.escape(studies.get(name).title)}</a></p>"
+            + "".join(forest.page(row, self.root) for row in group)
+            for name, group in forest.groups(rows)
         )
-        bib = (Path(self.env.srcdir) / "public" / entry.files["bib"]).read_text(encoding="utf-8")
-        place = entry.place[:1].upper() + entry.place[1:]
-        return (
-            f'<p class="figure-files">{links} · <a href="#{entry.id}">link</a></p>'
-            f'<p class="figure-made">{html.escape(f"{place}. {entry.made}.")}</p>'
-            f'<details class="figure-cite"><summary>Cite this figure</summary>'
-            f'<div class="highlight"><pre>{html.escape(bib)}</pre></div></details>'
-        )
+        wait = [c for c in self.index.claims if c.paper == paper and c.verdict == "not attempted"]
+        more = sum(claim.reported is not None and claim.origin == "paper" for claim in wait)
+        last = f'<p class="forest-task">{more} more wait for their runs.</p>' if more else ""
+        head = f'<p class="forest-paper">{forest.PAPERS[paper]}</p>'
+        picture = f'<div role="group" aria-label="{html.escape(entry.title)}">'
+        figure += nodes.raw("", f"{picture}{head}{inside}{last}</div>", format="html")
+        caption = nodes.caption()
+        for node in self.parse(entry.caption):
+            caption += node.children
+        figure += caption
+        figure += nodes.legend("", nodes.raw("", files(self, entry), format="html"))
+        self.state.document.note_explicit_target(figure)
+        self.set_source_info(figure)
+        return figure
+
+
+class Counts(Result):
+    """Show how many claims have each verdict, chapter by chapter."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return a table, each row a link to the chapter's rows in the scorecard."""
+        lines = ["| chapter | of the papers | of this book |", "|:--|:--|:--|"]
+        for name, group in by_chapter(self.index.claims).items():
+            shown = (_counted([c for c in group if c.origin == who]) for who in ("paper", "ours"))
+            lines.append(f"| {_linked(name)} | {' | '.join(shown)} |")
+        return self.parse("\n".join(lines))
 
 
 class Scorecard(Result):
-    """Show all claims, chapter by chapter."""
+    """Show all claims, folded by paper and chapter."""
 
     def show(self) -> list[nodes.Node]:
-        """Return the papers' claims, and folded up those that this book adds."""
-        papers = [claim for claim in self.index.claims if claim.origin == "paper"]
-        added = [claim for claim in self.index.claims if claim.origin == "ours"]
-        lines = [f"**Claims of the papers**, {len(papers)}: {_counted(papers)}", ""]
-        lines += self._by_chapter(papers)
-        if added:
-            lines += [f"**Claims that this book adds**, {len(added)}: {_counted(added)}", ""]
-            lines += [":::{dropdown} Show them", *self._by_chapter(added), ":::"]
-        return self.parse("\n".join(lines))
+        """Return the claims of each chapter, the papers' before those that this book adds."""
+        shown: list[nodes.Node] = []
+        for origin, words in {"paper": "of the papers", "ours": "that this book adds"}.items():
+            some = [claim for claim in self.index.claims if claim.origin == origin]
+            if some:
+                shown += self.parse(f"**Claims {words}**, {len(some)}: {_counted(some)}")
+            for name, group in by_chapter(some).items():
+                title = "Not drawn yet" if name is None else _title(name)
+                inside = (
+                    f'<details class="scores"><summary>{html.escape(title)}: {_counted(group)}'
+                    f"</summary>{self._table(group, title)}</details>"
+                )
+                shown.append(nodes.raw("", inside, format="html"))
+        return shown
 
-    def _by_chapter(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
-        """Lay claims out under the chapter that draws them, a link."""
-        homes = chapters.homes()
-        groups: dict[str | None, list[index.ClaimEntry]] = {}
-        for claim in claims:
-            groups.setdefault(homes.get(claim.figure), []).append(claim)
-        lines = []
-        for name, group in groups.items():
-            title = "Not drawn yet" if name is None else f"{{doc}}`/{_page(name)}`"
-            lines += [f"{title}: {_counted(group)}", "", *self._table(group), ""]
-        return lines
+    def _table(self, claims: Sequence[index.ClaimEntry], title: str) -> str:
+        """Lay claims out, a row each; a phone shows what is beside each other in lines."""
+        names = ("claim", "verdict", "reported", "recorded", "criterion", "this build")
+        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        rows = "".join(self._row(claim) for claim in claims)
+        caption = f"<caption>Claims: {html.escape(title)}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
-    def _table(self, claims: Sequence[index.ClaimEntry]) -> list[str]:
-        """Lay claims out; the verdict stands second, because a phone shows two columns."""
-        head = ["| claim | verdict | reported | recorded | this build |", "|:--|:--|--:|--:|--:|"]
-        return head + [
-            f"| {self._statement(c)} "
-            f"*({_escape(c.place)}; {_escape(c.unit)}; "
-            f"{'; '.join([c.text['members'], *map(_escape, remarks(c.calibrated, c.changed))])})* "
-            f"| {_badge(c.verdict)} | {c.text['paper']} "
-            f"| {with_aside(c.text['recorded'], c.aside)} | {c.text['live']} |"
-            for c in claims
-        ]
+    def _row(self, claim: index.ClaimEntry) -> str:
+        notes = [claim.place, claim.unit, claim.text["members"]]
+        notes += remarks(claim.calibrated, claim.changed)
+        aside = f"<br><em>{html.escape(claim.aside)}</em>" if claim.aside else ""
+        cells = {
+            "verdict": _badge(claim),
+            "reported": claim.text["paper"],
+            "recorded": claim.text["recorded"] + aside,
+            "criterion": html.escape(_asked(claim)),
+            "this build": claim.text["live"],
+        }
+        said = "".join(f'<td data-label="{name}">{text}</td>' for name, text in cells.items())
+        return (
+            f'<tr><th scope="row"><a href="{self.root}{claim.page}">{html.escape(claim.statement)}'
+            f"</a> <span>{html.escape('; '.join(notes))}</span></th>{said}</tr>"
+        )
 
-    def _statement(self, claim: index.ClaimEntry) -> str:
-        """Link a claim to its figure, or to the place where it will be."""
-        text = _escape(claim.statement)
-        drawn = claim.figure in chapters.homes()
-        drawn |= any(figure.id == claim.figure for figure in self.index.figures)
-        return f"{{ref}}`{text} <{claim.figure}>`" if drawn else text
+
+class ClaimSections(Result):
+    """Show all claims of a study, each in a section under its own name, which stays."""
+
+    required_arguments = 1
+
+    def show(self) -> list[nodes.Node]:
+        """Return the sections."""
+        known = {claim.study for claim in self.index.claims}
+        study = choose("study", self.arguments[0], known)
+        return [self._section(claim) for claim in self.index.claims if claim.study == study]
+
+    def _section(self, claim: index.ClaimEntry) -> nodes.Node:
+        section = nodes.section(ids=[claim.id], names=[], classes=["claim"])
+        title = nodes.title()
+        for node in self.parse(_escape(claim.statement)):
+            title += node.children
+        section += title
+        inside = claim_pages.section(claim, self.index, self.root)
+        section += nodes.raw("", inside, format="html")
+        return section
 
 
 class Gallery(Result):
@@ -265,9 +349,12 @@ class Changed(Result):
 
     def show(self) -> list[nodes.Node]:
         """Return a list, the oldest first."""
+        origins = {claim.id: claim.origin for claim in self.index.claims}
         lines = [
-            f"- `{c.claim}`: {_badge(c.old)} until {c.day}, now {_badge(c.new)}: {_escape(c.why)}"
+            f"- `{c.claim}`: {badge(c.old, origin)} until {c.day}, now {badge(c.new, origin)}: "
+            f"{_escape(c.why)}"
             for c in changes.every()
+            for origin in [origins[c.claim]]
         ]
         return self.parse("\n".join(lines))
 
@@ -280,15 +367,39 @@ class Amplifying(Result):
         return self.parse(twins.described(RECORDED))
 
 
-def _page(chapter: str) -> str:
-    """Return the name that Sphinx gives to a chapter's page."""
-    return chapters.find(chapter).relative_to(paths.ROOT).with_suffix("").as_posix()
+def by_chapter(
+    claims: Sequence[index.ClaimEntry],
+) -> dict[str | None, list[index.ClaimEntry]]:
+    """Return claims under the name of the chapter that draws them, None where none does yet."""
+    homes = chapters.homes()
+    groups: dict[str | None, list[index.ClaimEntry]] = {}
+    for claim in claims:
+        groups.setdefault(homes.get(claim.figure), []).append(claim)
+    return groups
+
+
+def _linked(chapter: str | None) -> str:
+    return "not drawn yet" if chapter is None else f"{{doc}}`/{chapters.page(chapter)}`"
+
+
+def _title(chapter: str) -> str:
+    """Return the heading of a chapter."""
+    cells = nbformat.read(chapters.find(chapter), as_version=4).cells
+    return str(cells[0].source).partition("\n")[0].lstrip("# ")
+
+
+def _asked(claim: index.ClaimEntry) -> str:
+    """Say in short what a criterion asks, and where it is wide or has one end."""
+    words = [f"{claim.summary} {explain.ranged(claim.holds)}"]
+    words += [f"partly {explain.ranged(claim.partly)}"] if claim.partly else []
+    breadth = explain.breadth(claim)
+    return "; ".join([*words, *([breadth] if breadth else [])])
 
 
 def _recorded(known: index.Index) -> dict[str, float]:
     """Return the seconds that the recorded runs behind each chapter took together."""
     took = {study.name: study.runtime for study in known.studies}
-    shown = {(figure.chapter, figure.study) for figure in known.figures if figure.chapter}
+    shown = {(f.chapter, f.study) for f in known.figures if f.chapter and f.study}
     seconds: dict[str, float] = {}
     for chapter, study in sorted(shown):
         seconds[chapter] = seconds.get(chapter, 0.0) + took[study]
@@ -297,12 +408,12 @@ def _recorded(known: index.Index) -> dict[str, float]:
 
 def _counted(claims: Sequence[index.ClaimEntry]) -> str:
     """Show how many claims have each verdict: a badge and a number."""
-    count = Counter(claim.verdict for claim in claims)
-    return " ".join(f"{_badge(verdict)}\u00a0{n}" for verdict, n in count.items())
+    count = Counter((claim.verdict, claim.origin) for claim in claims)
+    return " ".join(f"{badge(*kind)}\u00a0{n}" for kind, n in count.items())
 
 
-def _badge(verdict: str) -> str:
-    return f'<span class="verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
+def _badge(claim: index.ClaimEntry) -> str:
+    return badge(claim.verdict, claim.origin)
 
 
 def _escape(text: str) -> str:
@@ -323,6 +434,17 @@ def _figure_number(
         return [], [inliner.reporter.error(str(error), line=line)]
 
 
+def _count(
+    name: str, raw: str, text: str, line: int, inliner: Inliner, *_: Any, **__: Any
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Show how many claims there are: ``paper``, or ``paper: partly`` with one verdict."""
+    origin, verdict = text.partition(": ")[::2]
+    known = compiled(str(inliner.document.settings.env.srcdir)).claims
+    some = [c for c in known if c.origin == origin]
+    count = sum(not verdict or c.verdict == verdict for c in some)
+    return [nodes.Text(str(count))], []
+
+
 def _role(show: Callable[[index.ClaimEntry], nodes.Node]) -> Callable[..., Any]:
     def role(
         name: str, raw: str, text: str, line: int, inliner: Inliner, *_: Any, **__: Any
@@ -337,6 +459,11 @@ def _role(show: Callable[[index.ClaimEntry], nodes.Node]) -> Callable[..., Any]:
     return role
 
 
+def _shallow(app: Sphinx, config: Any) -> None:
+    """Leave the pages of claims, under that of the scorecard, out of the contents at the side."""
+    config.html_theme_options["max_navbar_depth"] = 1
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives and roles."""
     gc.freeze()  # all that is imported by now stays: nothing of it need be looked through
@@ -344,6 +471,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     kinds: dict[str, type[Directive]] = {
         "result-figure": ResultFigure,
         "scorecard": Scorecard,
+        "forest": Forest,
+        "counts": Counts,
+        "claims": ClaimSections,
         "gallery": Gallery,
         "settings": SettingsTable,
         "reexecute": Reexecute,
@@ -354,9 +484,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     }
     for name, directive in kinds.items():
         app.add_directive(name, directive)
+    app.connect("config-inited", _shallow)
     app.add_role("recorded", _role(lambda c: nodes.Text(c.text["recorded"])))
     app.add_role("reported", _role(lambda c: nodes.Text(c.text["paper"])))
     app.add_role("aside", _role(lambda c: nodes.Text(c.aside or "–")))
     app.add_role("number", _figure_number)
-    app.add_role("verdict", _role(lambda c: nodes.raw("", _badge(c.verdict), format="html")))
+    app.add_role("count", _count)
+    app.add_role("networks", _role(lambda c: nodes.Text(c.text["members"])))
+    app.add_role("verdict", _role(lambda c: nodes.raw("", _badge(c), format="html")))
     return {"parallel_read_safe": True, "version": "1"}

@@ -4,6 +4,8 @@ The same model is written to ``index.json`` in the site, with its schema in ``in
 and feeds the scorecard, the gallery and every number in the chapters' prose.
 """
 
+import datetime
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +14,55 @@ import pydantic
 
 import bioprop
 from bioprop import paths, studies
-from bioprop.book import changes, chapters, claims, figures, provenance
+from bioprop.book import changes, chapters, claims, figures, forest, origins, provenance
 from bioprop.book.costs import duration
-from bioprop.book.records import LIVE, Record, seconds
-from bioprop.studies import Study
+from bioprop.book.records import LIVE, RECORDED, Record, seconds
+from bioprop.studies import Claim, Study, reported
 
 
 class Strict(pydantic.BaseModel):
     """A model that refuses fields it does not know."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
+
+
+class Source(Strict):
+    """A number of a paper, as ``data/reported`` has it."""
+
+    key: str
+    value: float
+    unit: str
+    place: str = pydantic.Field(description="where in the paper, and how exactly it was read")
+    source: str
+    read_off: bool = pydantic.Field(description="whether it was read off a figure")
+
+
+class Where(Strict):
+    """Lines of the source."""
+
+    file: str = pydantic.Field(description="from the root of the sources")
+    first: int
+    last: int
+    text: str
+
+
+class Fixed(Strict):
+    """The last commit that changed the lines of a criterion."""
+
+    commit: str
+    day: str
+
+
+class RecordEntry(Strict):
+    """One file of a record, served beside the pages."""
+
+    variant: str
+    tier: str
+    file: str = pydantic.Field(description="from the root of the site; in the sources, from data/")
+    digest: str = pydantic.Field(description="the SHA-256 that seals its content")
+    members: int
+    commit: str
+    day: str
 
 
 class ClaimEntry(Strict):
@@ -58,6 +99,20 @@ class ClaimEntry(Strict):
     verdict: Literal["reproduced", "partly", "not reproduced", "not attempted", "cannot be judged"]
     why: str
     figure: str
+    page: str = pydantic.Field(description="its address in the site, which stays")
+    holds: claims.Ends = pydantic.Field(
+        description="the range of its criterion, an end None where there is none"
+    )
+    partly: claims.Ends | None = pydantic.Field(
+        description="the wider range beside it"
+    )
+    sources: list[Source] = pydantic.Field(description="what the reported number is made of")
+    values: list[list[float | None]] = pydantic.Field(
+        description="the number of each member of the recorded run, case by case"
+    )
+    read: list[str] = pydantic.Field(description="the variants that it was measured from")
+    measure: Where = pydantic.Field(description="the code that measures")
+    fixed: Fixed | None = pydantic.Field(description="since which commit the criterion stands")
     text: dict[str, str] = pydantic.Field(description="the numbers as the pages print them")
 
 
@@ -70,9 +125,10 @@ class FigureEntry(Strict):
     caption: str
     place: str
     chapter: str | None
+    page: str | None = pydantic.Field(description="its address in the site, where it is drawn")
     files: dict[str, str]
-    study: str
-    tier: str
+    study: str | None = pydantic.Field(description="None where it shows claims of many studies")
+    tier: str | None
     made: str = pydantic.Field(description="how the figure was made, in a line")
     numbers: dict[str, str] = pydantic.Field(
         default={}, description="numbers that the text takes from what is drawn"
@@ -89,6 +145,7 @@ class StudyEntry(Strict):
     variants: list[str]
     tiers: list[str]
     runtime: float = pydantic.Field(description="seconds that the recorded runs took together")
+    records: list[RecordEntry] = pydantic.Field(description="what its verdicts are computed from")
 
 
 class Built(Strict):
@@ -121,7 +178,7 @@ def compile(tier: str, folder: Path) -> Index:
     for study in studies.STUDIES.values():
         best, runs, judgements = claims.recorded(study)
         live = _live(study, tier)
-        index.claims += [_claim(study, judged, live.get(judged.claim.id)) for judged in judgements]
+        index.claims += [entry(study, judged, live.get(judged.claim.id)) for judged in judgements]
         index.studies.append(_study(study, best, runs))
         if not best:
             continue
@@ -131,9 +188,24 @@ def compile(tier: str, folder: Path) -> Index:
             figures.publish(study, figure, behind, mine, folder / "figures")
             bibliography.append(figures.bibtex(figure))
             index.figures.append(_figure(study, figure, behind, best, homes.get(figure.id)))
+    for paper in forest.PAPERS:
+        if forest.rows(index.claims, paper):
+            drawn = forest.publish(index.claims, paper, folder / "figures")
+            bibliography.append(figures.bibtex(drawn))
+            index.figures.append(_forest(drawn))
     if bibliography:
         (folder / "figures" / "all.bib").write_text("\n".join(bibliography), encoding="utf-8")
     return index
+
+
+def one(study: Study, claim: Claim) -> tuple[ClaimEntry, list[StudyEntry]]:
+    """Return all that is known of one claim, and of the studies that it reads."""
+    best, runs = claims.evidence(study)
+    known = [_study(study, best, runs)]
+    if claim.beside:
+        other = studies.get(claim.beside)
+        known.append(_study(other, *claims.evidence(other)))
+    return entry(study, claims.judge(study, claim, runs, best or "")), known
 
 
 def _live(study: Study, tier: str) -> dict[str, float | None]:
@@ -143,8 +215,9 @@ def _live(study: Study, tier: str) -> dict[str, float | None]:
     return {j.claim.id: j.mean for j in judged}
 
 
-def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimEntry:
-    claim = judged.claim
+def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> ClaimEntry:
+    """Return all that is known of a claim."""
+    claim, fixed, lines = judged.claim, origins.fixed(judged.claim), origins.measured(judged.claim)
     return ClaimEntry(
         id=claim.id,
         paper=study.paper,
@@ -157,7 +230,7 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
         criterion=claims.criterion(study, claim),
         summary=claim.summary.name,
         calibrated=claim.calibrated,
-        changed=changes.told(claim.id),
+        changed=changes.told(claim.id, claim.origin),
         recorded=judged.mean,
         interval=judged.interval,
         aside=judged.aside,
@@ -169,12 +242,48 @@ def _claim(study: Study, judged: claims.Judgement, live: float | None) -> ClaimE
         verdict=judged.verdict,
         why=judged.why,
         figure=claim.figure,
+        page=f"claims/{study.name}.html#{claim.id}",
+        holds=_ends(claim.holds.placed(judged.reported)),
+        partly=_ends(claim.partly.placed(judged.reported)) if claim.partly else None,
+        sources=[_source(study, key) for key in claims.reported_keys(claim)],
+        values=[[_finite(value) for value in case] for case in judged.values],
+        read=list(judged.read),
+        measure=Where(
+            file=f"src/bioprop/{lines.file}",
+            first=lines.first,
+            last=lines.last,
+            text=origins.text(lines),
+        ),
+        fixed=Fixed(commit=fixed.name, day=fixed.day) if fixed else None,
         text={
             "paper": judged.paper,
             "recorded": judged.measured,
             "live": claims.number(claim, live),
             "members": judged.count,
+            "verdict": claims.word(judged.verdict, claim.origin),
         },
+    )
+
+
+def _ends(region: tuple[float, float]) -> claims.Ends:
+    low, high = map(_finite, region)
+    return low, high
+
+
+def _finite(value: float) -> float | None:
+    """Return a number with nine digits, as files have it; JSON has no other than finite ones."""
+    return float(f"{value:.9g}") if math.isfinite(value) else None
+
+
+def _source(study: Study, key: str) -> Source:
+    row = reported.table(study.paper).loc[key]
+    return Source(
+        key=key,
+        value=float(row["value"]),
+        unit=str(row["unit"]),
+        place=str(row["place"]),
+        source=str(row["source"]),
+        read_off=reported.digitised(study.paper, key),
     )
 
 
@@ -199,11 +308,24 @@ def _figure(
     return FigureEntry(
         files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
         chapter=chapter,
+        page=f"{chapters.page(chapter)}.html#{figure.id}" if chapter else None,
         study=study.name,
         tier=tier,
         made=made,
         numbers={name: _number(measure(runs)) for name, measure in figure.numbers.items()},
         **{key: entry[key] for key in ("id", "title", "alt", "caption", "place")},
+    )
+
+
+def _forest(figure: studies.Figure) -> FigureEntry:
+    return FigureEntry(
+        **{key: getattr(figure, key) for key in ("id", "title", "alt", "caption", "place")},
+        chapter=None,
+        page=f"index.html#{figure.id}",
+        files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
+        study=None,
+        tier=None,
+        made="from the records of all studies",
     )
 
 
@@ -235,6 +357,26 @@ def _study(study: Study, tier: str | None, runs: Mapping[str, Record]) -> StudyE
         variants=list(study.variants),
         tiers=list(study.tiers),
         runtime=seconds(runs),
+        records=[
+            _record(name, run, path)
+            for name in runs
+            for path, run in zip(
+                RECORDED.files(study.name, str(tier), name), runs[name].parts, strict=True
+            )
+        ],
+    )
+
+
+def _record(variant: str, record: Record, path: Path) -> RecordEntry:
+    day = datetime.date.fromisoformat(record.provenance["date"])
+    return RecordEntry(
+        variant=variant,
+        tier=record.tier,
+        file=f"runs/{path.relative_to(RECORDED.folder).as_posix()}",
+        digest=record.digest,
+        members=record.members,
+        commit=str(record.provenance["commit"]),
+        day=f"{day.day} {day:%B %Y}",
     )
 
 

@@ -73,10 +73,12 @@ class Page:
         for judged, now in zip(kept, live, strict=True):
             notes = [judged.claim.place, judged.claim.unit]
             notes += [judged.count] if judged.members < judged.wanted else []
-            notes += remarks(judged.claim.calibrated, changes.told(judged.claim.id))
+            told = changes.told(judged.claim.id, judged.claim.origin)
+            notes += remarks(judged.claim.calibrated, told)
             statement = f"{judged.claim.statement} *({'; '.join(notes)})*"
             kind = judged.verdict.replace(" ", "-")
-            badge = f'<span class="verdict-{kind}">{judged.verdict}</span>'
+            shown = claims.word(judged.verdict, judged.claim.origin)
+            badge = f'<span class="verdict-{kind}">{shown}</span>'
             numbers = (claims.with_aside(each.measured, each.aside) for each in (judged, now))
             rows.append(f"| {statement} | {badge} | {judged.paper} | {' | '.join(numbers)} |")
         return Markdown("\n".join(rows))

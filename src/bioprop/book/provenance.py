@@ -43,10 +43,10 @@ def describe(seconds: float, device: str, **more: Any) -> dict[str, Any]:
 
 def commit() -> str:
     """Return the commit of the code, with ``+`` where it has uncommitted changes; or unknown."""
-    head = _git("rev-parse", "--short=10", "HEAD")
+    head = git("rev-parse", "--short=10", "HEAD")
     if not head:
         return "unknown"
-    return head + ("+" if _git("status", "--porcelain", "--", "src") else "")
+    return head + ("+" if git("status", "--porcelain", "--", "src") else "")
 
 
 def code() -> str:
@@ -97,7 +97,8 @@ def _cpuinfo() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _git(*words: str) -> str:
+def git(*words: str) -> str:
+    """Return what git says of the project, nothing where it has no history here."""
     try:
         done = subprocess.run(
             ["git", "-C", str(paths.ROOT), *words], capture_output=True, text=True, check=True

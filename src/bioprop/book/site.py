@@ -1,5 +1,6 @@
 """Building the site: execute chapters, judge claims, draw figures, set pages, then swap."""
 
+import hashlib
 import json
 import os
 import re
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import yaml
 
-from bioprop import paths
+from bioprop import paths, studies
 from bioprop.book import chapters, compare, index, records
 from bioprop.book.costs import duration
 from bioprop.choose import choose
@@ -63,6 +65,8 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     chapters.execute_all(own, STAGE, told)
     compiled = index.compile(tier, STAGE / "public")
     _write_index(compiled)
+    _write_claims(compiled)
+    _publish_records(compiled)
     told("setting the pages")
     _swap(_sphinx())
     live = records.seconds({str(path): records.read(path) for path in records.LIVE})
@@ -103,6 +107,53 @@ def _write_index(compiled: index.Index) -> None:
     (public / "index.json").write_text(text + "\n", encoding="utf-8")
     schema = json.dumps(index.Index.model_json_schema(), indent=1)
     (public / "index.schema.json").write_text(schema + "\n", encoding="utf-8")
+
+
+CLAIMS = """# {title}: claims
+
+All that is behind each verdict of the study `{name}`, from its records. A square is what the
+verdict is about, the bar its 95 % interval, each dot {one}; the band is the criterion, a
+paler one counts as partly, and a line with a diamond is the paper's number. `bioprop explain CLAIM`
+prints the same.
+
+```{{claims}} {name}
+```
+
+## Settings
+
+```{{settings}} {name}
+```
+"""
+
+
+def _write_claims(compiled: index.Index) -> None:
+    """Lay out a page for the claims of each study, under that of the scorecard or the last page."""
+    (STAGE / "claims").mkdir(exist_ok=True)
+    names = list(dict.fromkeys(claim.study for claim in compiled.claims))
+    for name in names:
+        study = studies.get(name)
+        text = CLAIMS.format(title=study.title, name=name, one=f"one of the {study.population}")
+        (STAGE / "claims" / f"{name}.md").write_text(text, encoding="utf-8")
+    contents = yaml.safe_load((STAGE / "_toc.yml").read_text(encoding="utf-8"))
+    parts = contents.get("parts", [contents])
+    entries = [entry for part in parts for entry in part["chapters"]]
+    above = next((entry for entry in entries if entry["file"] == "scorecard"), entries[-1])
+    above["sections"] = [{"file": f"claims/{name}"} for name in names]
+    (STAGE / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+
+
+def _publish_records(compiled: index.Index) -> None:
+    """Put the records behind the verdicts beside the pages, with the digests of their files."""
+    lines = []
+    for record in (record for study in compiled.studies for record in study.records):
+        target = STAGE / "public" / record.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(paths.RUNS.parent / record.file, target)
+        digest = hashlib.sha256(target.read_bytes()).hexdigest()
+        lines.append(f"{digest}  {record.file.removeprefix('runs/')}\n")
+    if lines:
+        text = "".join(sorted(lines, key=lambda line: line.split()[1]))
+        (STAGE / "public" / "runs" / "SHA256SUMS").write_text(text, encoding="utf-8")
 
 
 def _sphinx() -> Path:

@@ -14,6 +14,7 @@ import pydantic
 
 from bioprop import paths, studies
 from bioprop.book import moved, parts, provenance
+from bioprop.book.claims import word
 from bioprop.book.records import Record, RecordError, Store, as_kept, make
 from bioprop.studies import Study
 from bioprop.studies.journal import Twin as TwinJournal
@@ -199,9 +200,16 @@ def described(store: Store) -> str:
 def _verdicts(twin: Twin) -> list[str]:
     """Return a row for each claim whose verdict is another with the twin."""
     return [
-        f"| `{claim}` | {twin.study}, {twin.variant} | {with_run} | {with_twin} |"
-        for claim, (with_run, with_twin) in (twin.verdicts or {}).items()
+        f"| `{claim}` | {twin.study}, {twin.variant} | {' | '.join(shown)} |"
+        for claim, both in (twin.verdicts or {}).items()
+        for shown in [[word(verdict, _origin(claim)) for verdict in both]]
     ]
+
+
+def _origin(id: str) -> str:
+    """Return whose claim one is; the paper's where there is none of that name any more."""
+    every = (claim for study in studies.STUDIES.values() for claim in study.claims)
+    return next((claim.origin for claim in every if claim.id == id), "paper")
 
 
 def _rows(twin: Twin) -> list[str]:

@@ -5,8 +5,11 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Literal, Protocol, TypeVar, get_type_hints
 
 import matplotlib.figure
@@ -49,6 +52,7 @@ def known_device(name: str) -> str:
 Device = Annotated[str, pydantic.AfterValidator(known_device)]
 
 STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+HERE = Path(__file__).parent
 TIERS = ("smoke", "quick", "reduced", "paper")  # from least to most evidence
 
 
@@ -210,6 +214,15 @@ def at_least(share: float) -> Region:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Some lines of a source file, ``first`` to ``last``; the file from the package's folder."""
+
+    file: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement of a paper, and what would count as reproducing it; fixed before the run.
 
@@ -221,7 +234,7 @@ class Claim:
     ``unlearnt`` says why it may hold of such networks.
     ``reported`` is a key of ``data/reported``, ``log10`` of one, or the difference of two, or None
     where the paper gives no number. Where ``beside`` names another study, ``measure`` finds its
-    recorded runs as ``<study>/<variant>``.
+    recorded runs as ``<study>/<variant>``. ``declared`` are the lines of code that made the claim.
     """
 
     id: str
@@ -242,6 +255,22 @@ class Claim:
     aside: Callable[[Runs], str] | None = None  # shown beneath the number, such as a p value
     unlearnt: str | None = None  # why it may hold where nothing was learnt
     calibrated: str | None = None  # what was chosen so that it, or a part of it, comes out
+    declared: tuple[Lines, ...] = dataclasses.field(default=(), init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "declared", tuple(_declaring(sys._getframe(1))))
+
+
+def _declaring(frame: FrameType | None) -> Iterator[Lines]:
+    """Yield the lines of studies that are being executed, from a frame out to its module."""
+    while frame:
+        path, code = Path(frame.f_code.co_filename), frame.f_code
+        if path.is_relative_to(HERE) and path != HERE / "study.py":
+            first, last = list(code.co_positions())[frame.f_lasti // 2][:2]
+            yield Lines(str(path.relative_to(HERE.parent)), first or 0, last or 0)
+            if code.co_name == "<module>":
+                return
+        frame = frame.f_back
 
 
 # A claim of this book, which is not in the paper.
