@@ -36,7 +36,11 @@ from bioprop.book.records import RECORDED
 from bioprop.book.settings_table import rows as settings_rows
 from bioprop.choose import choose
 
-PLAIN = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "data (CSV)", "json": "provenance (JSON)"}
+PICTURES = {
+    "17.5 cm": {"svg": "SVG", "pdf": "PDF", "png": "PNG"},
+    "8.5 cm": {"column-svg": "SVG", "column-pdf": "PDF", "column-png": "PNG"},
+}
+PLAIN = {"csv": "data (CSV)", "networks": "each network (CSV)", "json": "provenance (JSON)"}
 
 
 @cache
@@ -92,7 +96,12 @@ class ResultFigure(Result):
         if not entry.alt.strip():
             raise ValueError(f"figure {id!r} has no alt text")
         figure = nodes.figure(ids=[id], names=[id], classes=["result-figure"])
+        narrow = (
+            f'<source media="(max-width: 40rem)" srcset="{self.root}{entry.files["column-svg"]}">'
+        )
+        figure += nodes.raw("", f"<picture>{narrow}", format="html")
         figure += nodes.image(uri=f"/public/{entry.files['svg']}", alt=entry.alt, width="100%")
+        figure += nodes.raw("", "</picture>", format="html")
         caption = nodes.caption()
         for node in self.parse(entry.caption):
             caption += node.children
@@ -124,17 +133,25 @@ class ResultFigure(Result):
         return [place]
 
     def _files(self, entry: index.FigureEntry) -> str:
-        links = " · ".join(
-            f'<a href="{self.root}{entry.files[kind]}">{label}</a>' for kind, label in PLAIN.items()
-        )
+        widths = [
+            f"{' '.join(self._link(entry, kind, word) for kind, word in kinds.items())} at {width}"
+            for width, kinds in PICTURES.items()
+        ]
+        plain = [self._link(entry, kind, label) for kind, label in PLAIN.items()]
+        links = " · ".join([*widths, *plain])
         bib = (Path(self.env.srcdir) / "public" / entry.files["bib"]).read_text(encoding="utf-8")
         place = entry.place[:1].upper() + entry.place[1:]
         return (
-            f'<p class="figure-files">{links} · <a href="#{entry.id}">link</a></p>'
+            f'<p class="figure-files">{links} · <a href="#{entry.id}" '
+            f'aria-label="link to figure {entry.id}">link</a></p>'
             f'<p class="figure-made">{html.escape(f"{place}. {entry.made}.")}</p>'
             f'<details class="figure-cite"><summary>Cite this figure</summary>'
             f'<div class="highlight"><pre>{html.escape(bib)}</pre></div></details>'
         )
+
+    def _link(self, entry: index.FigureEntry, kind: str, label: str) -> str:
+        named = f'aria-label="{label} of figure {entry.id}"'
+        return f'<a href="{self.root}{entry.files[kind]}" {named}>{label}</a>'
 
 
 class Scorecard(Result):
@@ -195,7 +212,7 @@ class Gallery(Result):
                 f":::{{grid-item-card}} {entry.title}",
                 f":link: {entry.id}",
                 ":link-type: ref",
-                f":img-top: /public/{entry.files['png']}",
+                f":img-top: /public/{entry.files['column-png']}",
                 f":img-alt: {entry.alt}",
                 f"`{entry.id}` {_counted(mine)}",
                 ":::",

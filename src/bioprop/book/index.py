@@ -197,7 +197,7 @@ def _figure(
         + (f"; {lost} {study.population} diverged and are kept as such" if lost else "")
     )
     return FigureEntry(
-        files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
+        files=figures.files(figure.id),
         chapter=chapter,
         study=study.name,
         tier=tier,

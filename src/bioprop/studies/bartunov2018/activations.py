@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -41,7 +40,7 @@ def costs_more(runs: Runs, name: str, than: str) -> np.ndarray:
 
 def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error that held-out images choose, a row a method, a mark an activation."""
-    figure, axes = plt.subplots(figsize=(8, 0.6 * len(TAUGHT) + 1.2))
+    figure, axes = drawing.panels(figsize=(8, 0.6 * len(TAUGHT) + 1.2))
     rows = []
     for place, name in enumerate(TAUGHT):
         for variant, shift, face in ((name, -0.12, None), (f"{name}-relu", 0.12, "white")):
@@ -52,13 +51,13 @@ def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     axes.plot([], [], "s", color="0.5", mfc="white", label="ReLU")
     axes.set(xlabel="test error (%)", yticks=range(len(TAUGHT)), ylim=(len(TAUGHT) - 0.5, -0.5))
     axes.set_yticklabels([drawing.LOOKS[name].name for name in TAUGHT])
-    axes.legend(fontsize=8)
+    axes.legend()
     return figure, pd.DataFrame(rows)
 
 
 def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error against epochs, a panel a method, a line an activation."""
-    figure, each = plt.subplots(1, len(TAUGHT), figsize=(12, 3.8), sharey=True)
+    figure, each = drawing.panels(1, len(TAUGHT), figsize=(12, 3.8), sharey=True)
     frames = []
     for axes, name in zip(each, TAUGHT, strict=True):
         both = (name, f"{name}-relu")
@@ -67,7 +66,7 @@ def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawing.log_y(axes)
         drawing.percent_ticks(axes.yaxis)
         lines, _ = axes.get_legend_handles_labels()
-        axes.legend(lines, ["tanh", "ReLU"], fontsize=8)
+        axes.legend(lines, ["tanh", "ReLU"])
     each[0].set(ylabel="test error (%)")
     return figure, pd.concat(frames)
 

@@ -7,7 +7,6 @@ for networks whose seeds are used nowhere else.
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -122,7 +121,7 @@ def lead_at_equal_rate(runs: Runs, paper: str = "lillicrap2014") -> pd.Series:
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end of the axis against the learning rate."""
     end, chosen = axis_end(runs), best(runs)
-    figure, (left, right, third) = plt.subplots(1, 3, figsize=(11, 4), width_ratios=(3, 1, 2))
+    figure, (left, right, third) = drawing.panels(1, 3, figsize=(11, 4), width_ratios=(3, 1, 2))
     frames = []
     for name, run in runs.items():
         rate, sigma = chosen[name]

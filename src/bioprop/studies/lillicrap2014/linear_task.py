@@ -7,7 +7,6 @@ backpropagation's as learning goes on.
 
 from collections.abc import Callable
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -96,25 +95,23 @@ def lead(percent: float) -> Callable[[Runs], np.ndarray]:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 1d: error against examples, the paper's points in the same axes."""
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    figure, axes = drawing.panels(figsize=(7, 4.5))
     frames = []
     for name, result in runs.items():
         frames.append(drawing.band(axes, result, "log_nse", name))
         points = reported.curve("lillicrap2014", f"fig1d-{name}")
         places = drawing.on_axis(points, result.settings)
-        look = drawing.LOOKS[name]
-        axes.errorbar(places, points, 0.2, fmt="o", color=look.colour, mfc="white", capsize=2, lw=1)
+        drawing.reported(axes, places, points, name, accuracy=0.2)
         paper = {"rule": name, "quantity": "log_nse, paper", "examples": places, "mean": points}
         frames.append(pd.DataFrame(paper))
-    axes.plot([], [], "o", color="0.5", mfc="white", label="paper's curve, digitised")
     axes.set(xlabel="examples", ylabel="log10 normalised squared error", ylim=(-12.5, 0.6))
-    axes.legend(loc="lower left")
+    drawing.legend(axes, runs, "paper's curves, digitised", loc="lower left")
     return figure, pd.concat(frames)
 
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 1e: the angle between the two teaching signals, and how many signals help."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9, 3.8))
     drawn = [drawing.band(left, runs["fa"], "angle", "fa")]
     drawing.angle_axis(left)
     left.set(xlabel="examples")
