@@ -8,6 +8,7 @@
 ``{costs}``             measured minutes of all chapters
 ``{intervals}``         how many intervals there are, and how many of them may be expected to miss
 ``{changed}``           the verdicts that were others once, and why
+``{plane}``, ``{scrubber}``  two pictures that a reader can move
 ``{amplifying}``        the recorded runs that amplify their last bit
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
 ``{aside}`claim` ``     what stands beneath a claim's number, such as the p value of a test
@@ -29,7 +30,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bioprop import paths, studies
-from bioprop.book import changes, chapters, index, twins
+from bioprop.book import changes, chapters, index, interactive, twins
 from bioprop.book.claims import remarks, with_aside
 from bioprop.book.costs import Costs
 from bioprop.book.records import RECORDED
@@ -297,6 +298,55 @@ class Amplifying(Result):
         return self.parse(twins.described(RECORDED))
 
 
+class Plane(Result):
+    """Show the plane of the smallest network, with a start and feedback that a reader can move."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return the picture, still where scripts are off."""
+        return [nodes.raw("", interactive.plane(), format="html")]
+
+
+class Scrubber(Result):
+    """Show how the two signals of the linear task turn, at every mark of the record."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return the picture, still where scripts are off."""
+        return [nodes.raw("", interactive.scrubber(), format="html")]
+
+
+def short_forms(app: Sphinx, tree: nodes.document, page: str) -> None:
+    """Put the first sentence of its definition into each link to a word of the glossary.
+
+    It shows where the pointer or the focus is.
+    """
+    links = [link for link in tree.findall(nodes.reference) if _leads_to_a_word(link)]
+    if not links:
+        return
+    meanings = glossary(app)
+    for link in links:
+        said = meanings.get(str(link.get("refid") or link["refuri"]).rpartition("#")[2])
+        if said is not None:
+            link["classes"].append("term")
+            tip = f'<span class="meant" role="tooltip">{html.escape(said)}</span>'
+            link += nodes.raw("", tip, format="html")
+
+
+def _leads_to_a_word(link: nodes.reference) -> bool:
+    inside = link.children[0] if link.children else None
+    return isinstance(inside, nodes.Element) and "std-term" in inside.get("classes", [])
+
+
+def glossary(app: Sphinx) -> dict[str, str]:
+    """Return the first sentence about each word of the glossary, by the word's address."""
+    found = {}
+    for item in app.env.get_doctree("notation").findall(nodes.definition_list_item):
+        words = next(iter(item.findall(nodes.term)))
+        meaning = next(iter(item.findall(nodes.definition))).astext()
+        for id in words["ids"]:
+            found[id] = meaning.partition(". ")[0].rstrip(".").replace("\n", " ") + "."
+    return found
+
+
 def _page(chapter: str) -> str:
     """Return the name that Sphinx gives to a chapter's page."""
     return chapters.find(chapter).relative_to(paths.ROOT).with_suffix("").as_posix()
@@ -368,9 +418,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "amplifying": Amplifying,
         "changed": Changed,
         "intervals": Intervals,
+        "plane": Plane,
+        "scrubber": Scrubber,
     }
     for name, directive in kinds.items():
         app.add_directive(name, directive)
+    app.connect("doctree-resolved", short_forms)
     app.add_role("recorded", _role(lambda c: nodes.Text(c.text["recorded"])))
     app.add_role("reported", _role(lambda c: nodes.Text(c.text["paper"])))
     app.add_role("aside", _role(lambda c: nodes.Text(c.aside or "–")))
