@@ -234,9 +234,9 @@ STUDY = Study(
             title="Three and four layers on a nonlinear task",
             alt="Normalised squared error on a log axis against examples, a line with a band for "
             "each of five networks: shallow, and three and four layers under backpropagation and "
-            "feedback alignment. Open circles in the same colours: the paper's curves.",
+            "feedback alignment. Open marks in the same colours: the paper's curves.",
             caption="Error of 30-20-10 and 30-20-10-10 networks that learn a random 30-20-10-10 "
-            "network, mean and 95 % interval over networks. Open circles: the paper's Fig 2d, "
+            "network, mean and 95 % interval over networks. Open marks: the paper's Fig 2d, "
             "digitised.",
             place="Fig 2d",
             draw=draw,

@@ -265,9 +265,9 @@ FIGURES = [
         title="Error on the linear task under four learning rules",
         alt="Logarithm of the normalised squared error against examples, a line with a band for "
         "each of four rules: backpropagation, feedback alignment, node perturbation and shallow. "
-        "Open circles in the same colours: the paper's curves.",
+        "Open marks in the same colours: the paper's curves.",
         caption="Normalised squared error of a 30-20-10 linear network, mean and 95 % interval "
-        "over networks, each with a teacher of its own. Open circles: the paper's Fig 1d, "
+        "over networks, each with a teacher of its own. Open marks: the paper's Fig 1d, "
         "digitised (accuracy 0.2). The paper's axis has no known unit, so ours ends where "
         "backpropagation reaches the paper's last point.",
         place="Fig 1d",

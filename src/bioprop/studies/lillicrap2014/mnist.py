@@ -431,9 +431,9 @@ FIGURES = [
         title="Test error on MNIST",
         alt="Test error in per cent against examples, a line with a band for each of five: "
         "backpropagation and feedback alignment, whole and with half of their connections "
-        "removed, and shallow. Open circles in the same colours: the paper's curves.",
+        "removed, and shallow. Open marks in the same colours: the paper's curves.",
         caption="Test error of 784-1000-10 networks with logistic units, mean and 95 % interval "
-        "over networks. Open circles: the paper's Fig 2a, digitised, one network for each "
+        "over networks. Open marks: the paper's Fig 2a, digitised, one network for each "
         "rule; their places assume that the paper's axis ends at 1.8 million examples.",
         place="Fig 2a",
         draw=draw_error,

@@ -262,11 +262,11 @@ STUDY = Study(
             id="mnist-replication",
             title="Why a published replication ends far above the paper's error",
             alt="Test error on a log axis against examples: backpropagation and feedback alignment "
-            "with the output slope at the printed rate, with open circles for a published "
+            "with the output slope at the printed rate, with open marks for a published "
             "replication's own errors, and backpropagation at twenty times the rate and without "
             "the slope.",
             caption="Test error under the reading of a published replication: inputs from 0 to 1, "
-            "error multiplied by the slope of the output units, the printed rate. Open circles: "
+            "error multiplied by the slope of the output units, the printed rate. Open marks: "
             "the errors that its report gives. Grey: the same at twenty times the rate, and at the "
             "printed rate without the slope. Mean and 95 % interval over networks.",
             place="Full methods, task 2",
