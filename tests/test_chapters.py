@@ -131,18 +131,14 @@ def test_a_chapter_has_little_code_and_no_plumbing(notebook: NotebookNode) -> No
         assert not re.search(PLUMBING, cell.source, re.MULTILINE), cell.source
 
 
-# The chapters of the first paper run first and then show what is recorded; all others show the
-# recorded picture and its verdicts at once.
-LIVE_FIRST = ["**Claim", "{settings}", "## Live run", ".run()", "## Recorded result", ".verdicts()"]
-LIVE_FIRST += ["## What differs"]
-RECORDED_FIRST = ["**", "{result-figure}", "Verdicts:", "## Live run", ".run()", ".verdicts()"]
-RECORDED_FIRST += ["{dropdown}", "{settings}"]
+# A chapter shows the recorded picture and its verdicts at once; the settings are folded up.
+SHAPE = ["**", "{result-figure}", "Verdicts:", "## Live run", ".run()", ".verdicts()"]
+SHAPE += ["{dropdown}", "{settings}"]
 
 
 def test_a_chapter_has_the_shape_of_all_chapters(chapter: Path, notebook: NotebookNode) -> None:
     text = "\n".join(cell.source for cell in notebook.cells)
-    shape = LIVE_FIRST if chapter.parent.name == "lillicrap2014" else RECORDED_FIRST
-    parts = [*shape, f"{{reexecute}} {chapter.stem}\n"]
+    parts = [*SHAPE, f"{{reexecute}} {chapter.stem}\n"]
     places = [text.find(part) for part in parts]
     assert -1 not in places, f"missing: {parts[places.index(-1)]}"
     assert places == sorted(places)

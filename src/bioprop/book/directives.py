@@ -11,6 +11,7 @@
 ``{costs}``             measured minutes of all chapters
 ``{intervals}``         how many intervals there are, and how many of them may be expected to miss
 ``{changed}``           the verdicts that were others once, and why
+``{plane}``, ``{scrubber}``  two pictures that a reader can move
 ``{amplifying}``        the recorded runs that amplify their last bit
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
 ``{aside}`claim` ``     what stands beneath a claim's number, such as the p value of a test
@@ -33,7 +34,16 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bioprop import studies
-from bioprop.book import changes, chapters, claim_pages, explain, forest, index, twins
+from bioprop.book import (
+    changes,
+    chapters,
+    claim_pages,
+    explain,
+    forest,
+    index,
+    interactive,
+    twins,
+)
 from bioprop.book.claim_pages import badge
 from bioprop.book.claims import remarks
 from bioprop.book.costs import Costs
@@ -41,7 +51,11 @@ from bioprop.book.records import RECORDED
 from bioprop.book.settings_table import rows as settings_rows
 from bioprop.choose import choose
 
-PLAIN = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "data (CSV)", "json": "provenance (JSON)"}
+PICTURES = {
+    "17.5 cm": {"svg": "SVG", "pdf": "PDF", "png": "PNG"},
+    "8.5 cm": {"column-svg": "SVG", "column-pdf": "PDF", "column-png": "PNG"},
+}
+PLAIN = {"csv": "data (CSV)", "networks": "each network (CSV)", "json": "provenance (JSON)"}
 
 
 @cache
@@ -81,11 +95,13 @@ class Result(SphinxDirective):
 
 def files(place: Result, entry: index.FigureEntry) -> str:
     """Return what stands under a figure: its files, how it was made, and how to cite it."""
-    links = " · ".join(
-        f'<a href="{place.root}{entry.files[kind]}" aria-label="{label} of figure {entry.id}">'
-        f"{label}</a>"
-        for kind, label in PLAIN.items()
-    )
+    widths = [
+        f"{' '.join(_link(place, entry, kind, word) for kind, word in kinds.items())} at {width}"
+        for width, kinds in PICTURES.items()
+        if set(kinds) <= set(entry.files)
+    ]
+    plain = [_link(place, entry, kind, word) for kind, word in PLAIN.items() if kind in entry.files]
+    links = " · ".join([*widths, *plain])
     bib = (Path(place.env.srcdir) / "public" / entry.files["bib"]).read_text(encoding="utf-8")
     return (
         f'<p class="figure-files">{links} · <a href="#{entry.id}" aria-label="link to figure '
@@ -94,6 +110,11 @@ def files(place: Result, entry: index.FigureEntry) -> str:
         f'<details class="figure-cite"><summary>Cite figure {entry.id}</summary>'
         f'<div class="highlight"><pre>{html.escape(bib)}</pre></div></details>'
     )
+
+
+def _link(place: Result, entry: index.FigureEntry, kind: str, label: str) -> str:
+    named = f'aria-label="{label} of figure {entry.id}"'
+    return f'<a href="{place.root}{entry.files[kind]}" {named}>{label}</a>'
 
 
 def _stands(entry: index.FigureEntry) -> str:
@@ -121,7 +142,12 @@ class ResultFigure(Result):
         if not entry.alt.strip():
             raise ValueError(f"figure {id!r} has no alt text")
         figure = nodes.figure(ids=[id], names=[id], classes=["result-figure"])
+        narrow = (
+            f'<source media="(max-width: 40rem)" srcset="{self.root}{entry.files["column-svg"]}">'
+        )
+        figure += nodes.raw("", f"<picture>{narrow}", format="html")
         figure += nodes.image(uri=f"/public/{entry.files['svg']}", alt=entry.alt, width="100%")
+        figure += nodes.raw("", "</picture>", format="html")
         caption = nodes.caption()
         for node in self.parse(entry.caption):
             caption += node.children
@@ -131,7 +157,7 @@ class ResultFigure(Result):
         self.set_source_info(figure)
         verdicts = [c for c in self.index.claims if c.figure == id]
         lines = [
-            f"- {_badge(c)} <a href=\"{self.root}{c.page}\">{html.escape(c.statement)}</a> "
+            f'- {_badge(c)} <a href="{self.root}{c.page}">{html.escape(c.statement)}</a> '
             f"<details><summary>Criterion of {c.id}</summary>"
             f"{html.escape(c.criterion)}. Here: {c.text['recorded']} ({html.escape(c.unit)}); "
             f"{'. '.join([c.why, *filter(None, [c.aside]), *remarks(c.calibrated, c.changed)])}."
@@ -279,7 +305,7 @@ class Gallery(Result):
                 f":::{{grid-item-card}} {entry.title}",
                 f":link: {entry.id}",
                 ":link-type: ref",
-                f":img-top: /public/{entry.files['png']}",
+                f":img-top: /public/{entry.files['column-png']}",
                 f":img-alt: {entry.alt}",
                 f"`{entry.id}` {_counted(mine)}",
                 ":::",
@@ -396,6 +422,55 @@ def _asked(claim: index.ClaimEntry) -> str:
     return "; ".join([*words, *([breadth] if breadth else [])])
 
 
+class Plane(Result):
+    """Show the plane of the smallest network, with a start and feedback that a reader can move."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return the picture, still where scripts are off."""
+        return [nodes.raw("", interactive.plane(), format="html")]
+
+
+class Scrubber(Result):
+    """Show how the two signals of the linear task turn, at every mark of the record."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return the picture, still where scripts are off."""
+        return [nodes.raw("", interactive.scrubber(), format="html")]
+
+
+def short_forms(app: Sphinx, tree: nodes.document, page: str) -> None:
+    """Put the first sentence of its definition into each link to a word of the glossary.
+
+    It shows where the pointer or the focus is.
+    """
+    links = [link for link in tree.findall(nodes.reference) if _leads_to_a_word(link)]
+    if not links:
+        return
+    meanings = glossary(app)
+    for link in links:
+        said = meanings.get(str(link.get("refid") or link["refuri"]).rpartition("#")[2])
+        if said is not None:
+            link["classes"].append("term")
+            tip = f'<span class="meant" role="tooltip">{html.escape(said)}</span>'
+            link += nodes.raw("", tip, format="html")
+
+
+def _leads_to_a_word(link: nodes.reference) -> bool:
+    inside = link.children[0] if link.children else None
+    return isinstance(inside, nodes.Element) and "std-term" in inside.get("classes", [])
+
+
+def glossary(app: Sphinx) -> dict[str, str]:
+    """Return the first sentence about each word of the glossary, by the word's address."""
+    found = {}
+    for item in app.env.get_doctree("notation").findall(nodes.definition_list_item):
+        words = next(iter(item.findall(nodes.term)))
+        meaning = next(iter(item.findall(nodes.definition))).astext()
+        for id in words["ids"]:
+            found[id] = meaning.partition(". ")[0].rstrip(".").replace("\n", " ") + "."
+    return found
+
+
 def _recorded(known: index.Index) -> dict[str, float]:
     """Return the seconds that the recorded runs behind each chapter took together."""
     took = {study.name: study.runtime for study in known.studies}
@@ -481,10 +556,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "amplifying": Amplifying,
         "changed": Changed,
         "intervals": Intervals,
+        "plane": Plane,
+        "scrubber": Scrubber,
     }
     for name, directive in kinds.items():
         app.add_directive(name, directive)
     app.connect("config-inited", _shallow)
+    app.connect("doctree-resolved", short_forms)
     app.add_role("recorded", _role(lambda c: nodes.Text(c.text["recorded"])))
     app.add_role("reported", _role(lambda c: nodes.Text(c.text["paper"])))
     app.add_role("aside", _role(lambda c: nodes.Text(c.aside or "–")))

@@ -17,21 +17,35 @@ from bioprop.book.claims import Judgement
 from bioprop.book.records import Record, RecordError, seconds
 from bioprop.studies import Figure, Study
 from bioprop.studies.drawing import style
+from bioprop.studies.fitting import fit
 from bioprop.studies.study import NoQuantity
 
 BOOK = "Learning without weight transport"
 LICENCE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/"
+PICTURES = ("svg", "pdf", "png")
 FORMATS = ("svg", "pdf", "png", "csv", "json", "bib")
+FORMS = {"wide": "", "column": "-column"}  # widths that a figure is made at; end of a file's name
 
 
-def draw(figure: Figure, runs: Mapping[str, Record]) -> tuple[Picture, pd.DataFrame]:
+def files(id: str) -> dict[str, str]:
+    """Return the files of a figure by what they are, named relative to the site's root.
+
+    ``svg`` is as wide as two columns of a journal, ``column-svg`` as one; ``networks`` has a row
+    for each network behind the figure.
+    """
+    found = {kind: f"figures/{id}.{kind}" for kind in FORMATS}
+    found |= {f"column-{kind}": f"figures/{id}-column.{kind}" for kind in PICTURES}
+    return found | {"networks": f"figures/{id}-networks.csv"}
+
+
+def draw(
+    figure: Figure, runs: Mapping[str, Record], form: str = "wide"
+) -> tuple[Picture, pd.DataFrame]:
     """Draw a figure from runs in the project's style; return it with the data drawn.
 
-    Raises ``RecordError`` where the runs lack what it shows.
-
-    Its layout is final and rounded: from run to run the solver's differs in the last bits.
+    ``form`` is one of ``drawing.WIDTHS``. Raises ``RecordError`` where the runs lack what it shows.
     """
-    with style():
+    with style(form):
         with matplotlib.rc_context({"figure.constrained_layout.use": True}):
             try:
                 picture, data = figure.draw(runs)
@@ -39,12 +53,7 @@ def draw(figure: Figure, runs: Mapping[str, Record]) -> tuple[Picture, pd.DataFr
                 raise RecordError(
                     f"figure {figure.id!r} cannot be drawn: {error}. Make its records anew"
                 ) from error
-        engine = picture.get_layout_engine()
-        if engine is not None:
-            engine.execute(picture)
-        picture.set_layout_engine(None)  # any other value makes saving draw all of it twice
-    for axes in picture.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
+        fit(picture)
     return picture, data
 
 
@@ -55,7 +64,7 @@ def publish(
     judgements: Sequence[Judgement],
     folder: Path,
 ) -> dict[str, Any]:
-    """Write ``<id>.svg, .pdf, .png, .csv, .json, .bib`` into a folder; return the provenance.
+    """Write the :func:`files` of a figure into a folder; return its provenance.
 
     Every file says which figure it is, where it comes from and under which licence. The same runs
     give the same bytes.
@@ -63,20 +72,43 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     entry = describe(study, figure, runs, judgements)
     source = f"{BOOK}, bioprop {bioprop.__version__}, figure {figure.id}"
-    with style():
-        picture, data = draw(figure, runs)
-        picture.savefig(folder / f"{figure.id}.svg", metadata=_svg(figure, source))
-        picture.savefig(folder / f"{figure.id}.pdf", metadata=_pdf(figure, source))
-        picture.savefig(folder / f"{figure.id}.png", metadata=_png(figure, source))
-        plt.close(picture)
+    for form, ending in FORMS.items():
+        with style(form):
+            picture, data = draw(figure, runs, form)
+            path = folder / f"{figure.id}{ending}"
+            picture.savefig(path.with_suffix(".svg"), metadata=_svg(figure, source))
+            picture.savefig(path.with_suffix(".pdf"), metadata=_pdf(figure, source))
+            picture.savefig(path.with_suffix(".png"), metadata=_png(figure, source))
+            plt.close(picture)
     table = io.StringIO()
     data.to_csv(table, index=False, float_format="%.9g", lineterminator="\n")
     header = f"# figure {figure.id}: {figure.title}\n# source: {source}\n# licence: {LICENCE}\n"
     (folder / f"{figure.id}.csv").write_text(header + table.getvalue(), encoding="utf-8")
+    each = header + networks(runs, set(data.get("quantity", ()))).to_csv(
+        index=False, float_format="%.6g", lineterminator="\n"
+    )
+    (folder / f"{figure.id}-networks.csv").write_text(each, encoding="utf-8")
     text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{figure.id}.json").write_text(text, encoding="utf-8")
     (folder / f"{figure.id}.bib").write_text(bibtex(figure), encoding="utf-8")
     return entry
+
+
+def networks(runs: Mapping[str, Record], drawn: set[str]) -> pd.DataFrame:
+    """Return what every network did: a row for each and for each quantity, a column for each mark.
+
+    Of the quantities those are left out that are not ``drawn``, where any of them is.
+    """
+    frames = []
+    for name, run in runs.items():
+        labels = pd.DataFrame(run.labels)
+        chosen = drawn & set(run.values) or set(run.values)
+        for quantity in sorted(chosen):
+            values = pd.DataFrame(np.array(run.values[quantity], dtype=float).T, columns=run.marks)
+            frames.append(pd.concat([labels, values], axis=1).assign(run=name, quantity=quantity))
+    table = pd.concat(frames)
+    first = ["run", "quantity", *dict.fromkeys(key for run in runs.values() for key in run.labels)]
+    return table[[*first, *sorted(set(table.columns) - set(first))]]
 
 
 def describe(

@@ -103,9 +103,7 @@ class ClaimEntry(Strict):
     holds: claims.Ends = pydantic.Field(
         description="the range of its criterion, an end None where there is none"
     )
-    partly: claims.Ends | None = pydantic.Field(
-        description="the wider range beside it"
-    )
+    partly: claims.Ends | None = pydantic.Field(description="the wider range beside it")
     sources: list[Source] = pydantic.Field(description="what the reported number is made of")
     values: list[list[float | None]] = pydantic.Field(
         description="the number of each member of the recorded run, case by case"
@@ -306,7 +304,7 @@ def _figure(
         + (f"; {lost} {study.population} diverged and are kept as such" if lost else "")
     )
     return FigureEntry(
-        files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
+        files=figures.files(figure.id),
         chapter=chapter,
         page=f"{chapters.page(chapter)}.html#{figure.id}" if chapter else None,
         study=study.name,

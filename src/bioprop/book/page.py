@@ -21,6 +21,8 @@ from bioprop.book.records import LIVE, OWN, Record
 from bioprop.studies import Figure, Study
 from bioprop.studies.drawing import style
 
+SHARP = 150  # dots per inch of a live figure, as wide as a page
+
 
 class Page:
     """One study, as a chapter shows it: a live run beside the recorded result."""
@@ -43,7 +45,7 @@ class Page:
         chosen, drawn = self.study.figure(figure), io.BytesIO()
         with style():
             picture, _ = figures.draw(chosen, self.live)
-            picture.savefig(drawn, format="png", metadata={"Software": None})
+            picture.savefig(drawn, format="png", dpi=SHARP, metadata={"Software": None})
             plt.close(picture)
         width = picture.get_figwidth() * 100
         display(Image(drawn.getvalue(), width=width, alt=self._alt(chosen)))

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure as Picture
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
 
 from bioprop.studies.study import Run, curve
 from bioprop.studies.summaries import interval
@@ -20,6 +23,28 @@ COLOURS = (
     "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc",
     "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9",
 )  # fmt: skip
+
+CENTIMETRES = 2.54  # in an inch
+WIDTHS = {"wide": 17.5, "column": 8.5}  # centimetres: two columns of a journal, and one
+COLUMN = 4.0  # inches; what is narrower is a column
+SMALL = {  # type of a figure at a column's width, in points
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 7.5,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.handlelength": 1.7,
+    "legend.columnspacing": 1.2,
+    "lines.markersize": 3.5,
+    "lines.linewidth": 1.1,
+}
+# The marks of a paper's own points: hollow, and a shape for each rule, so that grey tells them too.
+MARKS = {
+    "bp": "o", "fa": "s", "ss": "D", "shallow": "^", "np": "D",
+    "bp-3": "o", "bp-4": "D", "fa-3": "s", "fa-4": "v", "fa-sparse": "p",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,9 +117,109 @@ LOOKS = {
 }
 
 
-def style() -> AbstractContextManager[None]:
-    """Draw in the project's style, ``look.mplstyle``, whatever the reader's own settings are."""
-    return plt.style.context("bioprop.studies.look", after_reset=True)
+def style(form: str = "wide") -> AbstractContextManager[None]:
+    """Draw in the project's style, ``look.mplstyle``, whatever the reader's own settings are.
+
+    ``form`` is one of ``WIDTHS``: the width of a figure, which its type and its panels follow.
+    """
+    width = WIDTHS[form] / CENTIMETRES
+    small: dict[str, Any] = SMALL if form == "column" else {}
+    changed = {"figure.figsize": (width, width), **small}
+    return plt.style.context(["bioprop.studies.look", changed], after_reset=True)
+
+
+def panels(
+    rows: int = 1,
+    columns: int = 1,
+    figsize: tuple[float, float] = (7, 4.5),
+    across: int | None = None,
+    squeeze: bool = True,
+    **options: Any,
+) -> tuple[Picture, Any]:
+    """Return a picture as wide as the style has it, and its axes, as ``plt.subplots`` does.
+
+    ``figsize`` gives the proportions at the width of a page. At a column's width, panels that stand
+    in a row are stacked, those of a grid stand in ``across`` columns, two unless given, and two
+    long rows become two columns; the array of axes is the same.
+    """
+    wide, high = plt.rcParams["figure.figsize"][0], figsize[1]
+    if wide > COLUMN:
+        size = wide, high * (wide / figsize[0]) ** 0.5
+        return plt.subplots(rows, columns, figsize=size, squeeze=squeeze, **options)
+    across = across or (1 if rows == 1 else min(columns, 2))
+    if across == columns:
+        size = wide, high * 0.54 if columns == 1 else max(high * 0.54, 1.6 * rows)
+        return plt.subplots(rows, columns, figsize=size, squeeze=squeeze, **options)
+    options = {key: value for key, value in options.items() if not key.endswith("_ratios")}
+    count = rows * columns
+    down = -(-count // across)
+    size = wide, down * (2.1 if across == 1 else 1.6)
+    figure, grid = plt.subplots(down, across, figsize=size, squeeze=False, **options)
+    for spare in grid.ravel()[count:]:
+        spare.remove()
+    if rows == across == 2 and not count % 2:
+        axes = grid.T
+    else:
+        axes = grid.ravel()[:count].reshape(rows, columns)
+    return figure, axes.squeeze() if squeeze else axes
+
+
+def some_panels(
+    count: int, columns: int, figsize: tuple[float, float], **options: Any
+) -> tuple[Picture, np.ndarray]:
+    """Return a picture and its axes, ``(count,)``, in rows of ``columns``, the last one shorter.
+
+    At a column's width there are two in a row.
+    """
+    columns = columns if plt.rcParams["figure.figsize"][0] > COLUMN else min(columns, 2)
+    rows = -(-count // columns)
+    figure, grid = panels(rows, columns, figsize, squeeze=False, across=columns, **options)
+    axes = grid.ravel()
+    for spare, above in zip(axes[count:], axes[count - columns :], strict=False):
+        above.tick_params("x", labelbottom=True)
+        spare.remove()
+    return figure, axes[:count]
+
+
+def page(proportion: float, stacked: float | None = None) -> Picture:
+    """Return an empty picture as wide as the style has it, and as high as a share of its width.
+
+    At a column's width that share is ``stacked``, where it is given.
+    """
+    wide = plt.rcParams["figure.figsize"][0]
+    share = stacked if stacked is not None and wide <= COLUMN else proportion
+    return plt.figure(figsize=(wide, wide * share))
+
+
+def columns(wanted: int) -> int:
+    """Return how many columns a legend of the whole picture has, of those wanted, at its width."""
+    most = 4 if plt.rcParams["figure.figsize"][0] > COLUMN else 2
+    return min(wanted, most)
+
+
+def reported(
+    axes: Axes, places: Any, points: Any, rule: str, accuracy: float | None = None
+) -> None:
+    """Draw a paper's own points, hollow, in the colour of their rule and with its mark."""
+    options = {"color": LOOKS[rule].colour, "mfc": "white", "zorder": 3}
+    if accuracy is None:
+        axes.plot(places, points, MARKS[rule], **options)
+    else:
+        axes.errorbar(places, points, accuracy, fmt=MARKS[rule], capsize=2, lw=0.8, **options)
+
+
+def legend(axes: Axes, rules: Iterable[str], words: str, **options: Any) -> None:
+    """Give axes a legend whose last entry shows the marks of a paper's points."""
+    drawn, labels = axes.get_legend_handles_labels()
+    marks = tuple(
+        Line2D([], [], color="0.35", mfc="white", marker=MARKS[rule], linestyle="none")
+        for rule in rules
+    )
+    handles: list[Any] = [*drawn, marks]
+    options["handler_map"] = {tuple: HandlerTuple(ndivide=None, pad=0.2)}
+    options["handlelength"] = max(2.0, 0.8 * len(marks))
+    made = axes.legend(handles, [*labels, words], **options)
+    made.given = handles  # type: ignore[attr-defined]  # the legend itself keeps one of each
 
 
 def shades(count: int) -> np.ndarray:
@@ -110,7 +235,7 @@ def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     values = sorted(tried)
     axes.set(xscale="log", xlim=(values[0] / 1.2, values[-1] * 1.2))
     if labels:
-        axes.set_xticks(values, labels=[f"{value:g}" for value in values], fontsize=8)
+        axes.set_xticks(values, labels=[f"{value:g}" for value in values])
         axes.set_xticks([], minor=True)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -65,7 +64,7 @@ def draw_errors(runs: Runs, pairs: Pairs = TANH_AND_RELU) -> tuple[Picture, pd.D
     What was not run is left out.
     """
     taught = pairs.taught
-    figure, axes = plt.subplots(figsize=(8, 0.6 * len(taught) + 1.2))
+    figure, axes = drawing.panels(figsize=(8, 0.6 * len(taught) + 1.2))
     rows = []
     for place, name in enumerate(taught):
         for variant, shift, face in zip(
@@ -79,7 +78,7 @@ def draw_errors(runs: Runs, pairs: Pairs = TANH_AND_RELU) -> tuple[Picture, pd.D
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
     axes.set(xlabel="test error (%)", yticks=range(len(taught)), ylim=(len(taught) - 0.5, -0.5))
     axes.set_yticklabels([drawing.LOOKS[name].name for name in taught])
-    axes.legend(fontsize=8)
+    axes.legend()
     return figure, pd.DataFrame(rows)
 
 
@@ -88,7 +87,7 @@ def draw_curves(
 ) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error against epochs, a panel a method, a line for each of two."""
     size = (3 * len(pairs.taught), 3.8)
-    figure, each = plt.subplots(1, len(pairs.taught), figsize=size, sharey=True)
+    figure, each = drawing.panels(1, len(pairs.taught), figsize=size, sharey=True)
     frames = []
     for axes, name in zip(each, pairs.taught, strict=True):
         for variant, words in zip(pairs.of(name), pairs.words, strict=True):
@@ -99,7 +98,7 @@ def draw_curves(
         if logarithmic:
             drawing.log_y(axes)
             drawing.percent_ticks(axes.yaxis)
-        axes.legend(fontsize=8)
+        axes.legend()
     each[0].set(ylabel="test error (%)")
     return figure, pd.concat(frames)
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -79,7 +78,7 @@ def factor(runs: Runs, one: str, other: str) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test and training error against epochs, with the references."""
-    figure, both = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True)
+    figure, both = drawing.panels(1, 2, figsize=(11, 4.6), sharey=True)
     frames = []
     for axes, (quantity, words) in zip(
         both, {"error": "test images", "training": "training images"}.items(), strict=True
@@ -93,7 +92,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames.append(pd.DataFrame({"rule": reference, "quantity": ["error"], "mean": value}))
     drawing.log_y(both[0])
     both[0].set(ylabel="mean squared error of a pixel")
-    both[0].legend(fontsize=8)
+    both[0].legend()
     return figure, pd.concat(frames)
 
 

@@ -7,7 +7,6 @@ seed 0 of the study autoencoder, trained anew.
 from dataclasses import replace
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -69,11 +68,11 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames.append(table.assign(rule=name))
     across = len(rows["image"])
     size = (0.9 * across + 1.6, 0.9 * len(rows))
-    figure, grid = plt.subplots(len(rows), across, figsize=size, squeeze=False)
+    figure, grid = drawing.panels(len(rows), across, figsize=size, squeeze=False)
     for line, (words, shown) in zip(grid, rows.items(), strict=True):
         for axes, picture in zip(line, shown, strict=True):
             show(axes, picture)
-        line[0].set_ylabel(words, rotation=0, ha="right", va="center", fontsize=8)
+        line[0].set_ylabel(words, rotation=0, ha="right", va="center")
     return figure, pd.concat(frames)[["rule", "digit", "pixel", "original", "reconstruction"]]
 
 

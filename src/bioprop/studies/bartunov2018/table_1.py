@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported
@@ -34,6 +34,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 }
 HOME = "targets-mnist-local"  # the study that the figure belongs to
 ERRORS = {"training": "train", "error": "test"}
+THEIRS, OURS = 0.36, 0.6  # where these stand, as shares of the width
 
 
 def runs_of(column: str, runs: Runs) -> Runs:
@@ -83,28 +84,29 @@ def words(train: pd.Series, test: pd.Series) -> str:
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Write the table: for each column the paper's errors and ours, training and test."""
+    """Write the table: for each column a block, the paper's errors and ours, training and test."""
     table = cells(runs)
-    figure, axes = plt.subplots(figsize=(14, 4.6))
-    axes.set(xlim=(0, 10.4), ylim=(len(METHODS) - 0.4, -2.4))
-    axes.set_axis_off()
-    axes.text(0, -1.1, "training / test error (%)", va="center", fontsize=7, color="0.3")
-    for place, name in enumerate(METHODS):
-        axes.text(0, place, drawing.LOOKS[name].name, va="center", fontsize=8)
-    for number, (column, (title, _)) in enumerate(COLUMNS.items()):
-        mine = table[table["column"] == column]
-        left = 2.0 + 2.15 * number
-        axes.text(left, -2.0, title, va="center", fontsize=8, weight="bold")
-        for x, text in ((left, "paper"), (left + 0.85, heading(mine))):
-            axes.text(x, -1.1, text, va="center", fontsize=7, color="0.3")
-        for name, pair in mine.groupby("method"):
-            train, test = (pair[pair["error"] == part].iloc[0] for part in ERRORS.values())
-            place = METHODS.index(str(name))
-            theirs = f"{train['paper']:.2f} / {test['paper']:.2f}"
-            axes.text(left, place, theirs, va="center", fontsize=7, color="0.3")
-            axes.text(left + 0.85, place, words(train, test), va="center", fontsize=7)
-    axes.axhline(-0.6, color="0.6", lw=1)
+    figure, blocks = drawing.panels(2, 2, figsize=(9, 6), across=1)
+    for axes, (column, (title, _)) in zip(blocks.flat, COLUMNS.items(), strict=True):
+        write(axes, title, table[table["column"] == column])
     return figure, table
+
+
+def write(axes: Axes, title: str, mine: pd.DataFrame) -> None:
+    """Write one column of the table into axes of its own: method, paper, ours."""
+    axes.set(xlim=(0, 1), ylim=(len(METHODS) - 0.4, -1.6))
+    axes.set_axis_off()
+    axes.set_title(f"{title}: training / test error (%)", loc="left", weight="bold")
+    for x, text in ((THEIRS, "paper"), (OURS, heading(mine))):
+        axes.text(x, -1.0, text, va="center", color="0.3")
+    axes.axhline(-0.5, color="0.6", lw=0.8)
+    for name, pair in mine.groupby("method"):
+        train, test = (pair[pair["error"] == part].iloc[0] for part in ERRORS.values())
+        place = METHODS.index(str(name))
+        theirs = f"{train['paper']:.2f} / {test['paper']:.2f}"
+        axes.text(0, place, drawing.LOOKS[str(name)].name, va="center")
+        axes.text(THEIRS, place, theirs, va="center", color="0.3")
+        axes.text(OURS, place, words(train, test), va="center")
 
 
 def heading(column: pd.DataFrame) -> str:

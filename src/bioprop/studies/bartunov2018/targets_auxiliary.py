@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -97,7 +96,7 @@ def no_cost(network: str, study: str = "targets-auxiliary") -> Claim:
 def panels(runs: Runs, height: float) -> tuple[Picture, Iterator[tuple[Axes, str]]]:
     """Return a picture with a panel for each network that was run, and each panel's network."""
     networks = [name for name in WORDS if f"{name}-sdtp" in runs]
-    figure, each = plt.subplots(1, len(networks), figsize=(5.5 * len(networks), height))
+    figure, each = drawing.panels(1, len(networks), figsize=(5.5 * len(networks), height))
     return figure, zip(np.atleast_1d(each), networks, strict=True)
 
 
@@ -111,7 +110,7 @@ def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             rows += along_sizes(axes, runs, network, find, options, quantity)
         rows.append({"network": network, "quantity": "test, SDTP"} | beside(axes, runs, network))
         axes.set(title=WORDS[network], ylim=(0, None))
-        axes.legend(fontsize=8)
+        axes.legend()
     figure.supylabel("error (%)")
     return figure, pd.DataFrame(rows)
 
@@ -170,7 +169,7 @@ def draw_inverses(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         angle.set(ylim=(0, 95), yticks=range(0, 91, 15), ylabel="angle to backprop (degrees)")
         angle.spines["right"].set_visible(True)
         handles = [*axes.get_legend_handles_labels()[0], *angle.get_legend_handles_labels()[0]]
-        axes.legend(handles=handles, fontsize=8)
+        axes.legend(handles=handles)
     return figure, pd.DataFrame(rows)
 
 

@@ -10,7 +10,6 @@ stay vertical, as they are printed; here stands what they cost.
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -72,7 +71,7 @@ def best_error(run: Run) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the rate: readings of the stride, and of the flips."""
-    figure, both = plt.subplots(1, 2, figsize=(10, 4))
+    figure, both = drawing.panels(1, 2, figsize=(10, 4))
     strides = {f"stride-{stride}": f"third stride {stride}" for stride in STRIDES}
     titles = ("locally connected", "fully connected")
     frames = []
@@ -86,7 +85,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             tried |= set(table.index)
         drawing.log_x(axes, tried, labels=True)
         axes.set(xlabel="learning rate", ylabel="error on held-out images (%)", title=title)
-        axes.legend(fontsize=8)
+        axes.legend()
     return figure, pd.concat(frames)
 
 

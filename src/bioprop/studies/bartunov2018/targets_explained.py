@@ -7,7 +7,6 @@ or the Gauss-Newton step that the theory of target propagation expects of exact 
 
 from functools import partial
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -105,7 +104,7 @@ def angles(runs: Runs, name: str) -> np.ndarray:
 
 def draw_signals(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angles of each form's signal at the lowest layer, and the error of its inverses."""
-    figure, each = plt.subplots(1, 3, figsize=(12, 4))
+    figure, each = drawing.panels(1, 3, figsize=(12, 4))
     panels = {
         "bp-1": "lowest layer: angle to\nbackprop's signal (degrees)",
         "gn-1": "lowest layer: angle to the\nGauss-Newton step (degrees)",
@@ -121,13 +120,13 @@ def draw_signals(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes in each[:2]:
         axes.axhline(90, color="0.6", lw=1)
         axes.set(ylim=(-3, 110), yticks=range(0, 91, 15))
-    each[1].legend(fontsize=8)
+    each[1].legend()
     return figure, pd.concat(frames)
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error of each form against epochs."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     frames = [over_epochs(axes, result, "error", name) for name, result in runs.items()]
     axes.set(xlabel="epochs", ylabel="test error (%)")
     drawing.log_y(axes)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -275,7 +274,7 @@ CLAIMS = [
 
 def draw_table(column: str, runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw a column of Table 1: the paper's error and ours by both protocols, a row a method."""
-    figure, axes = plt.subplots(figsize=(8, 0.5 * len(runs) + 1.2))
+    figure, axes = drawing.panels(figsize=(8, 0.5 * len(runs) + 1.2))
     rows = []
     for place, (name, result) in enumerate(runs.items()):
         for how, values, shift, face in (
@@ -293,13 +292,13 @@ def draw_table(column: str, runs: Runs) -> tuple[Picture, pd.DataFrame]:
     axes.plot([], [], "s", color="0.5", mfc="white", label="ours: chosen on held-out images")
     axes.set(xlabel="test error (%)", yticks=range(len(runs)), ylim=(len(runs) - 0.5, -0.5))
     axes.set_yticklabels([drawing.LOOKS[name].name for name in runs])
-    axes.legend(fontsize=8)
+    axes.legend()
     return figure, pd.DataFrame(rows)
 
 
 def draw_curves(runs: Runs, logarithmic: bool = True) -> tuple[Picture, pd.DataFrame]:
     """Draw test and training error of every method against epochs, on log axes or plain ones."""
-    figure, both = plt.subplots(1, 2, figsize=(11, 4.6))
+    figure, both = drawing.panels(1, 2, figsize=(11, 4.6))
     frames = []
     panels = {"error": "test", "training": "training"}
     for axes, (quantity, words) in zip(both, panels.items(), strict=True):
@@ -310,7 +309,7 @@ def draw_curves(runs: Runs, logarithmic: bool = True) -> tuple[Picture, pd.DataF
             drawing.log_y(axes)
             drawing.percent_ticks(axes.yaxis)
     named = both[0].get_legend_handles_labels()
-    figure.legend(*named, loc="outside lower center", ncols=5, fontsize=8)
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
 
 
@@ -350,7 +349,7 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     others = {name: result for name, result in runs.items() if name not in ("bp", "bp-convnet")}
     taught = {name: result for name, result in others.items() if angles_of(result)}
     layers = angles_of(next(iter(taught.values())))
-    figure, each = plt.subplots(1, len(layers), figsize=(3 * len(layers), 3.8), sharey=True)
+    figure, each = drawing.panels(1, len(layers), figsize=(3 * len(layers), 3.8), sharey=True)
     frames = []
     for axes, layer in zip(np.atleast_1d(each), layers, strict=True):
         frames += [
@@ -360,7 +359,7 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.set(xlabel="epochs", title=layer.replace("angle-", "layer "), ylim=(0, 100))
     np.atleast_1d(each)[0].set(ylabel="angle to backprop's change (degrees)")
     named = axes.get_legend_handles_labels()
-    figure.legend(*named, loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(4))
     return figure, pd.concat(frames)
 
 

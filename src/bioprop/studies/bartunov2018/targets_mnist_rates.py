@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -119,10 +118,10 @@ def draw(
     """Draw the held-out error, in its unit, against the rate, a panel for each method."""
     rows = -(-len(runs) // columns)
     size = (10 / 3 * columns, 2.8 * rows)
-    figure, panels = plt.subplots(rows, columns, figsize=size, sharey=True, sharex=True)
+    figure, panels = drawing.some_panels(len(runs), columns, size, sharey=True, sharex=True)
     frames = []
     tried = {rate for result in runs.values() for rate in scores(result)["rate"]}
-    for axes, (name, result) in zip(panels.flat, runs.items(), strict=False):
+    for axes, (name, result) in zip(panels, runs.items(), strict=True):
         points = scores(result)
         other = "inverse_rate" if "inverse_rate" in points else "eps"
         groups = list(points.groupby(other))
@@ -137,10 +136,8 @@ def draw(
         drawing.log_y(axes)
         if percent:
             drawing.percent_ticks(axes.yaxis)
-        axes.legend(fontsize=6)
+        axes.legend()
         frames.append(points.assign(method=name))
-    for axes in panels.flat[len(runs) :]:
-        axes.set_axis_off()
     figure.supxlabel("learning rate")
     figure.supylabel(f"error on held-out images ({unit})")
     return figure, pd.concat(frames)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -130,7 +129,7 @@ def where(run: Run, value: float, quantity: str, knob: str = "step") -> np.ndarr
 
 def draw_steps(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error, and the angle to the small-step limit, against the step."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(11, 4.4))
     frames = []
     markers = dict(zip(READINGS, "osD^v", strict=True))
     colours = dict(zip(READINGS, drawing.COLOURS, strict=False))
@@ -148,13 +147,13 @@ def draw_steps(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     drawing.log_y(left)
     drawing.percent_ticks(left.yaxis)
     right.set(ylabel="lowest layer: angle to a tiny step's\nweight change (degrees)", ylim=(-3, 95))
-    left.legend(fontsize=8)
+    left.legend()
     return figure, pd.concat(frames)
 
 
 def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error for each value of each number that was changed alone."""
-    figure, each = plt.subplots(1, len(KNOBS), figsize=(13, 3.4), sharey=True)
+    figure, each = drawing.panels(1, len(KNOBS), figsize=(13, 3.4), sharey=True)
     frames = []
     for axes, (knob, words) in zip(each, KNOBS.items(), strict=True):
         table = ends(runs["knobs"], knob).pivot(index="value", columns="seed", values="validation")
@@ -170,7 +169,7 @@ def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_auxiliary(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the number of auxiliary outputs."""
-    figure, axes = plt.subplots(figsize=(6, 4))
+    figure, axes = drawing.panels(figsize=(6, 4))
     rows = []
     for place, size in enumerate(SIZES):
         values = where(runs[f"auxiliary-{size}"], 0.1, "validation")
@@ -183,7 +182,7 @@ def draw_auxiliary(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_switch(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error of networks whose step grows half-way, beside others."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     frames = []
     looks = {
         "steady": ("a tenth of the step throughout", drawing.COLOURS[2], "-"),

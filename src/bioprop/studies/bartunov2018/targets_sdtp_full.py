@@ -7,7 +7,6 @@ inverses, a tenth of the step, or a top inverse that reads logits bring it below
 from collections.abc import Callable
 from functools import partial
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -70,7 +69,7 @@ def repaired(name: str, runs: Runs) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error against epochs for each reading, a line for each rate."""
-    figure, each = plt.subplots(1, len(runs), figsize=(13, 3.8), sharey=True)
+    figure, each = drawing.panels(1, len(runs), figsize=(13, 3.8), sharey=True)
     frames = []
     titles = {"literal": "to the letter"} | REPAIRS
     for axes, (name, result) in zip(each, runs.items(), strict=True):
@@ -86,7 +85,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawing.log_y(axes)
         drawing.percent_ticks(axes.yaxis)
     each[0].set(ylabel="test error (%)")
-    each[0].legend(fontsize=8)
+    each[0].legend()
     return figure, pd.concat(frames)
 
 

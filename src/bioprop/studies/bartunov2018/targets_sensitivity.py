@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -167,7 +166,7 @@ def draw_histograms(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 5: how many settings end at which error, a row a method, a column a kind."""
     kinds = [kind for kind in KINDS if kind in {its for _, its, _ in by_kind(runs)}]
     shape, size = (len(METHODS), len(kinds)), (5 * len(kinds), 12)
-    figure, panels = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
+    figure, panels = drawing.panels(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
     frames = []
     for method, kind, result in by_kind(runs):
         axes = panels[list(METHODS).index(method), kinds.index(kind)]
@@ -206,7 +205,7 @@ def histogram(axes: Axes, method: str, run: Run) -> None:
 
 def draw_spread(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the mean distance from the median error of each method, for both kinds of range."""
-    figure, axes = plt.subplots(figsize=(8, 5))
+    figure, axes = drawing.panels(figsize=(8, 5))
     rows = []
     for method, kind, result in by_kind(runs):
         face, shift = (None, -0.12) if kind == "printed" else ("white", 0.12)
@@ -225,7 +224,7 @@ def two_kinds(axes: Axes, runs: Runs) -> None:
         return
     for face, words in zip(("0.5", "white"), KINDS.values(), strict=True):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
-    axes.legend(fontsize=8)
+    axes.legend()
 
 
 def by_method(axes: Axes) -> None:
@@ -236,7 +235,7 @@ def by_method(axes: Axes) -> None:
 
 def draw_settings(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the rank correlation of the error with each setting, a row a method."""
-    figure, grid = plt.subplots(2, 5, figsize=(13, 8), sharex=True, sharey=True)
+    figure, grid = drawing.panels(2, 5, figsize=(13, 8), sharex=True, sharey=True)
     panels: Mapping[str, Axes] = dict(zip(tables.NAMES, grid.flat, strict=True))
     frames = []
     for method, kind, result in by_kind(runs):

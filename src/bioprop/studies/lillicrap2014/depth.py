@@ -6,7 +6,6 @@ feedback alignment as under backpropagation.
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -122,18 +121,17 @@ def beside(runs: Runs, name: str) -> str:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2d: error against examples on a log axis, the paper's points in the same axes."""
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    figure, axes = drawing.panels(figsize=(7, 4.5))
     frames = []
     for name, result in runs.items():
         frames.append(drawing.band(axes, result, "nse", name))
         key = f"fig2d-{name}" if name != "shallow" else "fig2d-shallow-3"
         points = reported.curve("lillicrap2014", key)
-        axes.plot(points.index, points, "o", color=drawing.LOOKS[name].colour, mfc="white")
+        drawing.reported(axes, points.index, points, name)
         paper = {"rule": name, "quantity": "nse, paper", "examples": points.index, "mean": points}
         frames.append(pd.DataFrame(paper))
-    axes.plot([], [], "o", color="0.5", mfc="white", label="paper's curve, digitised")
     axes.set(yscale="log", xlabel="examples", ylabel="normalised squared error", ylim=(1e-4, 1.2))
-    axes.legend(fontsize=9)
+    drawing.legend(axes, runs, "paper's curves, digitised")
     return figure, pd.concat(frames)
 
 
@@ -236,9 +234,9 @@ STUDY = Study(
             title="Three and four layers on a nonlinear task",
             alt="Normalised squared error on a log axis against examples, a line with a band for "
             "each of five networks: shallow, and three and four layers under backpropagation and "
-            "feedback alignment. Open circles in the same colours: the paper's curves.",
+            "feedback alignment. Open marks in the same colours: the paper's curves.",
             caption="Error of 30-20-10 and 30-20-10-10 networks that learn a random 30-20-10-10 "
-            "network, mean and 95 % interval over networks. Open circles: the paper's Fig 2d, "
+            "network, mean and 95 % interval over networks. Open marks: the paper's Fig 2d, "
             "digitised.",
             place="Fig 2d",
             draw=draw,

@@ -8,7 +8,6 @@ on points of its own: the result's test points play no part in the choice.
 import itertools
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -85,7 +84,7 @@ def best(runs: Runs) -> Mapping[str, tuple[float, tuple[float, ...]]]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against the rate, and against both scales where there are two."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=(3, 2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(11, 4.2), width_ratios=(3, 2))
     frames = [
         along_rates(left, row, name, runs[name], *found)
         for row, (name, found) in enumerate(best(runs).items())
@@ -93,7 +92,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     left.plot([], [], "x", color="0.5", label="a network diverged")
     drawing.log_y(left)
     left.set(xscale="log", xlabel="learning rate", ylabel="NSE at the end")
-    left.legend(fontsize=8)
+    left.legend()
     frames.append(across_scales(right, means(runs["fa-4"])))
     return figure, pd.concat(frames)
 
@@ -126,7 +125,7 @@ def across_scales(axes: Axes, errors: pd.DataFrame) -> pd.DataFrame:
     norm = LogNorm() if lowest.notna().any() else None  # there is no logarithm of nothing
     seaborn.heatmap(table, ax=axes, annot=True, fmt=".4f", norm=norm, cmap="viridis_r", cbar=False)
     axes.set(xlabel="scale of the lower matrix", ylabel="scale of the upper matrix")
-    axes.set_title(drawing.LOOKS["fa-4"].name, fontsize=10)
+    axes.set_title(drawing.LOOKS["fa-4"].name)
     return lowest.reset_index().assign(network="fa-4, best rate")
 
 

@@ -5,7 +5,6 @@ for every batch. Claim (ours): then there is nothing to agree with, the signal s
 angle to backpropagation's, and the hidden layer learns nothing of use.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -85,13 +84,13 @@ def mean_angle(runs: Runs) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error and angle against examples."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4.2))
     frames = [drawing.band(left, result, "error", name) for name, result in runs.items()]
     frames += [drawing.band(right, runs[name], "angle", name) for name in ("fa", "fa-redrawn")]
     drawing.log_y(left)
     drawing.percent_ticks(left.yaxis)
     left.set(xlabel="examples", ylabel="test error (%)", ylim=(2, 100))
-    left.legend(fontsize=9)
+    left.legend()
     drawing.angle_axis(right)
     right.set(xlabel="examples")
     return figure, pd.concat(frames)

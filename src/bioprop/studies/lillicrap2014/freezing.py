@@ -8,7 +8,6 @@ signal aligns at just those layers that learn from it.
 from collections.abc import Sequence
 from typing import Annotated
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -116,7 +115,7 @@ def learning_angles(runs: Runs) -> np.ndarray:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the final error of every schedule, a dot for each rule."""
-    figure, axes = plt.subplots(figsize=(7, 5))
+    figure, axes = drawing.panels(figsize=(7, 5))
     rows = []
     for place, (schedule, (title, _)) in enumerate(SCHEDULES.items()):
         for name, shift in (("fa", 0.12), ("bp", -0.12)):
@@ -136,7 +135,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle at each hidden layer against examples, a panel for each of four schedules."""
-    figure, panels = plt.subplots(2, 2, figsize=(9, 6.5), sharex=True, sharey=True)
+    figure, panels = drawing.panels(2, 2, figsize=(9, 6.5), sharex=True, sharey=True)
     frames = []
     for axes, schedule in zip(
         panels.flat, ("together", "upwards", "without-2", "only-1"), strict=True

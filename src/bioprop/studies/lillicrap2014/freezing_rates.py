@@ -5,12 +5,12 @@ and each schedule has the rate that serves it best, of one grid for all, chosen 
 held out. Claim (ours): layers that learn alone for long still cost feedback alignment more.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
 
+from bioprop.studies import drawing
 from bioprop.studies.lillicrap2014.freezing import SCHEDULES
 from bioprop.studies.lillicrap2014.mnist_grid import (
     QUICK,
@@ -55,14 +55,14 @@ def cost(runs: Runs, rule: str, schedule: str) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the rate, a panel for each schedule."""
-    figure, panels = plt.subplots(1, len(COMPARED), figsize=(11, 4), sharey=True)
+    figure, panels = drawing.panels(1, len(COMPARED), figsize=(11, 4), sharey=True)
     frames = []
     for axes, schedule in zip(panels, COMPARED, strict=True):
         for rule in ("bp", "fa"):
             drawn = along_rates(axes, runs[f"{rule}-{schedule}"], rule)
             frames.append(drawn.assign(rule=rule, schedule=SCHEDULES[schedule][0]))
         rate_axes(axes, runs["bp-together"].settings.rates)
-        axes.set_title(SCHEDULES[schedule][0], fontsize=10)
+        axes.set_title(SCHEDULES[schedule][0])
     for axes in panels[1:]:
         axes.set(ylabel="")
     panels[0].set(ylim=(1.5, 110))

@@ -4,7 +4,6 @@ Claim: when the forward weights start small, the signal B e comes closer to that
 pseudoinverse, W^+ e, than to backpropagation's, W^T e: the weights act as a pseudoinverse of B.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -130,7 +129,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         "to_bp": "angle to backprop (degrees)",
         "to_pbp": "angle to pseudobackprop (degrees)",
     }
-    figure, row = plt.subplots(1, 3, figsize=(11, 3.8))
+    figure, row = drawing.panels(1, 3, figsize=(11, 3.8))
     frames = []
     for axes, (quantity, label) in zip(row, panels.items(), strict=True):
         values = runs["fa"].table.groupby(["examples", "bound"])[quantity]
@@ -141,13 +140,13 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         if quantity != "log_nse":
             axes.set(ylim=(0, 92), yticks=range(0, 91, 15))
         frames.append(mean.melt(ignore_index=False).reset_index().assign(quantity=quantity))
-    row[0].legend(title="range of W", fontsize=8, title_fontsize=8)
+    row[0].legend(title="range of W")
     return figure, pd.concat(frames)
 
 
 def draw_matrices(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of W to the transpose and to the pseudoinverse of B at the end."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     end, frames = rows_at(runs["fa"]), []
     looks = {"w_to_transpose": ("bp", "$B^T$"), "w_to_pseudoinverse": ("pbp", "$B^+$")}
     for quantity, (name, label) in looks.items():

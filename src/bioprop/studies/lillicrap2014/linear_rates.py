@@ -7,7 +7,6 @@ for networks whose seeds are used nowhere else.
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -33,6 +32,7 @@ from bioprop.studies.study import (
     unread,
     whole_mean,
 )
+from bioprop.studies.summaries import interval
 from bioprop.tasks.linear import LinearTask, linear_network
 
 
@@ -119,10 +119,30 @@ def lead_at_equal_rate(runs: Runs, paper: str = "lillicrap2014") -> pd.Series:
     return pd.Series(values, dtype=float)
 
 
+README = 4e-3  # the one rate of the example in README
+
+
+def near(runs: Runs, rate: float) -> float:
+    """Return the rate of the search that is nearest to one."""
+    tried = runs["bp"].table["rate"].unique()
+    return float(tried[np.abs(np.log(tried / rate)).argmin()])
+
+
+def at_end(runs: Runs, rate: float) -> np.ndarray:
+    """Return FA's log10 NSE minus backprop's at the end of the axis, seed by seed, at one rate."""
+    chosen, end = near(runs, rate), axis_end(runs)
+
+    def errors(table: pd.DataFrame) -> pd.Series:
+        there = table[(table["rate"] == chosen) & (table["examples"] == end)]
+        return there.set_index("seed")["log_nse"].sort_index()
+
+    return (errors(runs["fa"].table) - errors(runs["bp"].table)).to_numpy()
+
+
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end of the axis against the learning rate."""
     end, chosen = axis_end(runs), best(runs)
-    figure, (left, right, third) = plt.subplots(1, 3, figsize=(11, 4), width_ratios=(3, 1, 2))
+    figure, (left, right, third) = drawing.panels(1, 3, figsize=(11, 4), width_ratios=(3, 1, 2))
     frames = []
     for name, run in runs.items():
         rate, sigma = chosen[name]
@@ -181,6 +201,11 @@ STUDY = Study(
                 "compared": lambda runs: int(lead_at_equal_rate(runs).count()),
                 "behind": lambda runs: int((lead_at_equal_rate(runs) > 0).sum()),
                 "at the smallest": lambda runs: lead_at_equal_rate(runs).dropna().iloc[0],
+                "equal rate": lambda runs: 1000 * near(runs, README),
+                "equal": lambda runs: float(interval(at_end(runs, README))[0]),
+                "equal low": lambda runs: float(interval(at_end(runs, README))[1]),
+                "equal high": lambda runs: float(interval(at_end(runs, README))[2]),
+                "equal networks": lambda runs: len(at_end(runs, README)),
                 "at the largest": lambda runs: lead_at_equal_rate(runs).dropna().iloc[-1],
             },
         )

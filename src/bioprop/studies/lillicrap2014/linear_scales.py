@@ -12,7 +12,6 @@ import itertools
 from collections.abc import Callable
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -183,7 +182,7 @@ def ahead(fa: str, bp: str, feedback: float, percent: float) -> Callable[[Runs],
 
 def draw_start(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw error against examples at the rates of the linear task: the scale of W at the start."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     looks = {"bp-fast": "bp", "bp-large-fast": "large"}
     frames = [drawn(axes, runs[name], LOOKS[look]) for name, look in looks.items()]
     frames.append(drawn(axes, runs["fa-fast"], drawing.LOOKS["fa"]))
@@ -201,7 +200,7 @@ def drawn(axes: Axes, run: Run, look: drawing.Look) -> pd.DataFrame:
 
 def draw_slopes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw error against examples for every range of B, and late slopes against the range."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4.2))
     frames = [drawn(left, runs["bp"], LOOKS["bp"])]
     groups = runs["fa"].table.groupby(["examples", "feedback"])["log_nse"]
     mean = groups.agg(whole_mean).unstack("feedback")
@@ -210,10 +209,10 @@ def draw_slopes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         shown = {"curve": f"fa, b = {b:g}", "examples": mean.index, "mean": mean[b].to_numpy()}
         frames.append(pd.DataFrame(shown))
     left.set(xlabel="examples", ylabel="log10 normalised squared error")
-    left.legend(fontsize=8)
+    left.legend()
     frames += slopes_over_b(right, runs)
     right.set(xlabel="$b$, the range of $B$", ylabel="late slope", ylim=(0, None))
-    right.legend(fontsize=8)
+    right.legend()
     return figure, pd.concat(frames)
 
 

@@ -7,7 +7,6 @@ backpropagation's as learning goes on.
 
 from collections.abc import Callable
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -96,25 +95,23 @@ def lead(percent: float) -> Callable[[Runs], np.ndarray]:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 1d: error against examples, the paper's points in the same axes."""
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    figure, axes = drawing.panels(figsize=(7, 4.5))
     frames = []
     for name, result in runs.items():
         frames.append(drawing.band(axes, result, "log_nse", name))
         points = reported.curve("lillicrap2014", f"fig1d-{name}")
         places = drawing.on_axis(points, result.settings)
-        look = drawing.LOOKS[name]
-        axes.errorbar(places, points, 0.2, fmt="o", color=look.colour, mfc="white", capsize=2, lw=1)
+        drawing.reported(axes, places, points, name, accuracy=0.2)
         paper = {"rule": name, "quantity": "log_nse, paper", "examples": places, "mean": points}
         frames.append(pd.DataFrame(paper))
-    axes.plot([], [], "o", color="0.5", mfc="white", label="paper's curve, digitised")
     axes.set(xlabel="examples", ylabel="log10 normalised squared error", ylim=(-12.5, 0.6))
-    axes.legend(loc="lower left")
+    drawing.legend(axes, runs, "paper's curves, digitised", loc="lower left")
     return figure, pd.concat(frames)
 
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 1e: the angle between the two teaching signals, and how many signals help."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9, 3.8))
     drawn = [drawing.band(left, runs["fa"], "angle", "fa")]
     drawing.angle_axis(left)
     left.set(xlabel="examples")
@@ -268,9 +265,9 @@ FIGURES = [
         title="Error on the linear task under four learning rules",
         alt="Logarithm of the normalised squared error against examples, a line with a band for "
         "each of four rules: backpropagation, feedback alignment, node perturbation and shallow. "
-        "Open circles in the same colours: the paper's curves.",
+        "Open marks in the same colours: the paper's curves.",
         caption="Normalised squared error of a 30-20-10 linear network, mean and 95 % interval "
-        "over networks, each with a teacher of its own. Open circles: the paper's Fig 1d, "
+        "over networks, each with a teacher of its own. Open marks: the paper's Fig 1d, "
         "digitised (accuracy 0.2). The paper's axis has no known unit, so ours ends where "
         "backpropagation reaches the paper's last point.",
         place="Fig 1d",

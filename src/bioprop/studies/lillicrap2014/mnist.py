@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -206,34 +205,59 @@ def where_moved(values: np.ndarray, distance: np.ndarray) -> np.ndarray:
     return np.where(distance >= MOVED, values, np.nan)
 
 
+SHOWN = ("shallow", "bp", "fa", "fa-sparse", "bp-sparse")
+
+
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw Fig 2a: test error against examples, the paper's points in the same axes."""
-    figure, axes = plt.subplots(figsize=(7, 4.5))
-    return figure, error_axes(axes, runs)
+    """Draw Fig 2a: test error against examples, the paper's points in the same axes; its end."""
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9, 4.5), width_ratios=(4, 3))
+    return figure, pd.concat([error_axes(left, runs), end_axes(right, runs)])
 
 
 def error_axes(axes: Axes, runs: Runs) -> pd.DataFrame:
     """Draw test error against examples, and the paper's points; return what was drawn."""
     frames = []
-    for name in ("shallow", "bp", "fa", "fa-sparse", "bp-sparse"):
+    for name in SHOWN:
         frames.append(drawing.band(axes, runs[name], "error", name))
         if "sparse" in name or runs[name].settings.images != "mnist":
             continue  # the paper draws no such curve
         points = reported.curve("lillicrap2014", f"fig2a-{name}")
         places = drawing.on_axis(points, runs[name].settings)
-        colour = drawing.LOOKS[name].colour
-        axes.plot(places, points, "o", color=colour, mfc="white")
+        drawing.reported(axes, places, points, name)
         paper = {"rule": name, "quantity": "error, paper", "examples": places, "mean": points}
         frames.append(pd.DataFrame(paper))
-    axes.plot([], [], "o", color="0.5", mfc="white", label="paper's curve, digitised")
     axes.set(xlabel="examples", ylabel="test error (%)", ylim=(0, 12.5))
-    axes.legend()
+    if len(frames) > len(SHOWN):
+        drawing.legend(axes, ("shallow", "bp", "fa"), "paper's curves, digitised")
+    else:  # no images of the paper's: its curves are about others
+        axes.set_ylim(0, None)
+        axes.legend()
     return pd.concat(frames)
+
+
+def end_axes(axes: Axes, runs: Runs) -> pd.DataFrame:
+    """Draw the error at the end, at a scale that shows a tenth of a point; return what was drawn.
+
+    Without the shallow network, which ends far away.
+    """
+    rows, names = [], SHOWN[1:]
+    for place, name in enumerate(names):
+        rows.append(drawing.dot(axes, at(runs[name], "error"), place, name, label=None))
+        if runs[name].settings.images == "mnist" and name != "bp-sparse":
+            paper = reported.value("lillicrap2014", f"{name}-mean-error-n-20")
+            drawing.reported(axes, paper, place + 0.25, name)
+            rows.append({"rule": name, "mean": paper, "quantity": "error at the end, paper"})
+    words = [drawing.LOOKS[name].name.replace(", ", ",\n") for name in names]
+    axes.set_yticks(range(len(names)), labels=words)
+    axes.margins(x=0.1)
+    axes.set(xlabel="test error at the end (%)", ylim=(len(names) - 0.5, -0.5))
+    axes.grid(axis="x", which="both")
+    return pd.DataFrame(rows).fillna({"quantity": "error at the end"})
 
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2b: the angle between the two teaching signals."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     return figure, angle_axes(axes, runs)
 
 
@@ -407,9 +431,9 @@ FIGURES = [
         title="Test error on MNIST",
         alt="Test error in per cent against examples, a line with a band for each of five: "
         "backpropagation and feedback alignment, whole and with half of their connections "
-        "removed, and shallow. Open circles in the same colours: the paper's curves.",
+        "removed, and shallow. Open marks in the same colours: the paper's curves.",
         caption="Test error of 784-1000-10 networks with logistic units, mean and 95 % interval "
-        "over networks. Open circles: the paper's Fig 2a, digitised, one network for each "
+        "over networks. Open marks: the paper's Fig 2a, digitised, one network for each "
         "rule; their places assume that the paper's axis ends at 1.8 million examples.",
         place="Fig 2a",
         draw=draw_error,

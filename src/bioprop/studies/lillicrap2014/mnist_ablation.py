@@ -6,7 +6,6 @@ removes any share, from W, from B or from both, and follows the test error and t
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -119,13 +118,13 @@ def panel(axes: Axes, runs: Runs, names: Sequence[str], quantity: str) -> list[p
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error and angle at the end against the share that was removed."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9.5, 4.2))
     frames = panel(left, runs, ("shallow", "bp", "w", "b", "both"), "error")
     frames += panel(right, runs, ("w", "b", "both"), "angle")
     left.set(ylabel="test error (%)")
     right.axhline(90, color="0.6", lw=1)
     right.set(ylabel="angle to backprop's signal (degrees)", ylim=(0, 100))
-    left.legend(fontsize=9)
+    left.legend()
     return figure, pd.concat(frames)
 
 

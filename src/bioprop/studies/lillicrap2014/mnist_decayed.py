@@ -7,12 +7,12 @@ rate it is nothing, as in the study mnist; here it is the share that each exampl
 
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
 
+from bioprop.studies import drawing
 from bioprop.studies.lillicrap2014 import mnist
 from bioprop.studies.lillicrap2014.mnist import (
     CALIBRATED,
@@ -46,9 +46,9 @@ class DecayedSettings(MnistSettings):
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 2a and b: test error, the paper's points in the same axes, and the angle."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), width_ratios=(3, 2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(11, 4.5), width_ratios=(3, 2))
     frames = error_axes(left, runs), angle_axes(right, runs)
-    left.legend(fontsize=8)
+    left.legend()
     return figure, pd.concat(frames)
 
 

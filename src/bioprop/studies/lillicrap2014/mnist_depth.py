@@ -6,7 +6,6 @@ useful signal through several random matrices, so that depth costs it no more th
 
 from collections.abc import Callable, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -135,7 +134,7 @@ def all_angles(runs: Runs) -> np.ndarray:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the final error against the number of hidden layers, and its course for three."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), width_ratios=(2, 3))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4), width_ratios=(2, 3))
     rows, frames = [], []
     for name, shift in (("bp", -0.08), ("fa", 0.08)):
         for depth in DEPTHS:
@@ -153,7 +152,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle at each of three hidden layers against examples."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     frames = layers(axes, runs["fa-3"])
     axes.set(xlabel="examples", ylabel="angle to backprop's signal (degrees)")
     axes.legend()

@@ -7,10 +7,10 @@ alignment with several ranges of B, on training images that were held out and wi
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
+from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.lillicrap2014.mnist_depth import DEPTHS
 from bioprop.studies.lillicrap2014.mnist_grid import (
@@ -39,14 +39,14 @@ def chosen(runs: Runs) -> Mapping[str, Mapping[str, float]]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the rate, a panel for each depth."""
-    figure, panels = plt.subplots(1, len(DEPTHS), figsize=(11, 4), sharey=True)
+    figure, panels = drawing.panels(1, len(DEPTHS), figsize=(11, 4), sharey=True)
     frames = []
     for axes, depth in zip(panels, DEPTHS, strict=True):
         for rule in ("bp", "fa"):
             drawn = along_rates(axes, runs[f"{rule}-{depth}"], rule)
             frames.append(drawn.assign(rule=rule, hidden=depth))
         rate_axes(axes, runs["bp-1"].settings.rates)
-        axes.set_title(f"hidden layers: {depth}", fontsize=10)
+        axes.set_title(f"hidden layers: {depth}")
     for axes in panels[1:]:
         axes.set(ylabel="")
     panels[0].set(ylim=(1.5, 12))

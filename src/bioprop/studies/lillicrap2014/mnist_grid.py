@@ -151,7 +151,7 @@ def layers_at_best(axes: Axes, run: Run) -> pd.DataFrame:
         frames.append(pd.DataFrame({"quantity": f"angle-{layer}"} | drawn))
     drawing.angle_axis(axes)
     axes.set(xlabel="examples")
-    axes.legend(fontsize=9)
+    axes.legend()
     return pd.concat(frames)
 
 

@@ -8,7 +8,6 @@ larger hidden rate of backpropagation and once by a smaller B.
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -97,7 +96,7 @@ def times_as_large(runs: Runs, fa: str, bp: str) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error against examples, and the size of the hidden step."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(11, 4.5))
     frames = []
     for name, result in runs.items():
         frames.append(drawing.band(left, result, "error", name))
@@ -105,7 +104,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     drawing.log_y(left)
     drawing.percent_ticks(left.yaxis)
     left.set(ylim=(1.5, 12), xlabel="examples", ylabel="test error (%)")
-    left.legend(fontsize=9)
+    left.legend()
     right.set(ylim=(0, 6), xlabel="examples", ylabel="size of the hidden step (multiples)")
     return figure, pd.concat(frames)
 

@@ -4,7 +4,6 @@ The paper's comparison is at one rate for all. Claim (ours): with the rates that
 mnist-rates finds on held-out images, one for each layer and rule, neither is better.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
@@ -19,7 +18,7 @@ CALIBRATED = "the range of W was chosen in a few trials on the test images"
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error against examples."""
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    figure, axes = drawing.panels(figsize=(7, 4.5))
     frames = [drawing.band(axes, result, "error", name) for name, result in runs.items()]
     drawing.log_y(axes)
     drawing.percent_ticks(axes.yaxis)

@@ -9,7 +9,6 @@ alignment: what the search finds for the first holds for the second.
 from collections.abc import Mapping
 from itertools import product
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -78,7 +77,7 @@ def best(runs: Runs) -> Mapping[str, tuple[float, float]]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the hidden factor, a curve for each rate of the output."""
-    figure, panels = plt.subplots(1, len(runs), figsize=(10, 4.2), sharey=True)
+    figure, panels = drawing.panels(1, len(runs), figsize=(10, 4.2), sharey=True)
     frames = []
     for axes, (name, (rate, factor)) in zip(panels, best(runs).items(), strict=True):
         table = means(runs[name]).unstack("factor")
@@ -93,7 +92,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames.append(means(runs[name]).reset_index().assign(rule=name))
     drawing.percent_ticks(panels[0].yaxis)
     panels[0].set(ylabel="error on held-out images (%)")
-    panels[-1].legend(title="rate of the output", fontsize=8)
+    panels[-1].legend(title="rate of the output")
     figure.supxlabel("rate of the hidden layer, in multiples of the output's")
     return figure, pd.concat(frames)
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported
@@ -33,6 +33,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     at,
+    curve,
     gone,
     rows_at,
     unread,
@@ -104,7 +105,7 @@ def means(run: Run) -> pd.DataFrame:
 
 def draw_readings(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error of every reading, a mark for each pair of ranges, beside the paper's."""
-    figure, axes = plt.subplots(figsize=(8, 5))
+    figure, axes = drawing.panels(figsize=(8, 5))
     frames = []
     for place, (reading, (label, _)) in enumerate(READINGS.items()):
         for offset, name in zip((-0.2, 0.0, 0.2), RULES, strict=True):
@@ -118,33 +119,40 @@ def draw_readings(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         for name in RULES:
             paper = reported.value("lillicrap2014", f"fig2a-{name}-{AXIS}")
             axes.axvline(paper, color=drawing.LOOKS[name].colour, linestyle=":", lw=1)
+        axes.plot([], [], ":", color="0.35", lw=1, label="the paper's error under the rule")
     axes.set(xscale="log", xlabel="error on held-out images (%)", yticks=range(len(READINGS)))
     axes.set_yticklabels([label for label, _ in READINGS.values()])
     drawing.percent_ticks(axes.xaxis)
     axes.invert_yaxis()
-    axes.legend(fontsize=9)
+    axes.legend()
     return figure, pd.concat(frames)
 
 
 def draw_replication(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the reading of a published replication, at its rate and at twenty times that."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     frames = []
     for name in ("bp", "fa"):
-        frames.append(drawing.band(axes, runs[f"{name}-replication"], "error", name))
+        frames.append(spread(axes, runs[f"{name}-replication"], name))
         if runs["bp-replication"].settings.images == "mnist":
             theirs = reported.value("lillicrap2014", f"replication-{name}-error")
-            colour = drawing.LOOKS[name].colour
-            axes.plot(REPLICATION["examples"], theirs, "o", color=colour, mfc="white")
+            drawing.reported(axes, REPLICATION["examples"], theirs, name)
     fast = {"label": "backpropagation, rate x 20", "color": "0.55"}
-    frames.append(drawing.band(axes, runs["bp-replication-fast"], "error", "bp", **fast))
+    frames.append(spread(axes, runs["bp-replication-fast"], "bp", **fast))
     plain = {"label": "backpropagation, no slope", "color": "0.55", "linestyle": ":"}
-    frames.append(drawing.band(axes, runs["bp-replication-no-slope"], "error", "bp", **plain))
-    axes.plot([], [], "o", color="0.5", mfc="white", label="the replication's report")
+    frames.append(spread(axes, runs["bp-replication-no-slope"], "bp", **plain))
     axes.set(xlabel="examples", ylabel="test error (%)", yscale="log", ylim=(1.5, 100))
     drawing.percent_ticks(axes.yaxis)
-    axes.legend()
+    drawing.legend(axes, ("bp", "fa"), "the replication's report")
     return figure, pd.concat(frames)
+
+
+def spread(axes: Axes, run: Run, rule: str, **changes: Any) -> pd.DataFrame:
+    """Draw the mean error and, on a log axis, all networks between the lowest and the highest."""
+    look = drawing.LOOKS[rule]
+    options = {"color": look.colour, "linestyle": look.line, "label": look.name, **changes}
+    drawn = drawing.ranged(axes, curve(run, "error"), **options)
+    return pd.DataFrame({"rule": rule, "quantity": "error"} | drawn)
 
 
 def replication(id: str, variant: str, key: str, statement: str, tolerance: float) -> Claim:
@@ -254,11 +262,11 @@ STUDY = Study(
             id="mnist-replication",
             title="Why a published replication ends far above the paper's error",
             alt="Test error on a log axis against examples: backpropagation and feedback alignment "
-            "with the output slope at the printed rate, with open circles for a published "
+            "with the output slope at the printed rate, with open marks for a published "
             "replication's own errors, and backpropagation at twenty times the rate and without "
             "the slope.",
             caption="Test error under the reading of a published replication: inputs from 0 to 1, "
-            "error multiplied by the slope of the output units, the printed rate. Open circles: "
+            "error multiplied by the slope of the output units, the printed rate. Open marks: "
             "the errors that its report gives. Grey: the same at twenty times the rate, and at the "
             "printed rate without the slope. Mean and 95 % interval over networks.",
             place="Full methods, task 2",

@@ -6,12 +6,12 @@ learns below a random output, feedback alignment's does not, and its signals sta
 to backpropagation's. Each rule has the rate that serves it best, of a grid for both.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
 
+from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.lillicrap2014.freezing import FreezingSettings, Turn, taking_turns
 from bioprop.studies.lillicrap2014.mnist import where_moved
@@ -82,11 +82,11 @@ def over_shallow(runs: Runs) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the rate, and the angle at each hidden layer."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4.2))
     frames = [along_rates(left, result, name).assign(rule=name) for name, result in runs.items()]
     rate_axes(left, runs["bp"].settings.rates)
     left.set(ylim=(1.5, 110))
-    left.legend(fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.8))
+    left.legend(loc="center", bbox_to_anchor=(0.5, 0.8))
     return figure, pd.concat([*frames, layers_at_best(right, runs["fa"])])
 
 

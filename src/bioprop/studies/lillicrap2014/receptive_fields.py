@@ -6,7 +6,6 @@ themselves would show the random ones that they started from: those are as large
 
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -52,7 +51,7 @@ def run(settings: FieldSettings, journal: Journal) -> None:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw what changed in the input weights of each unit, a block of pictures for each rule."""
-    figure = plt.figure(figsize=(9, 4.8))
+    figure = drawing.page(0.53)
     blocks, frames = figure.subfigures(1, len(runs), squeeze=False)[0], []
     for block, (name, result) in zip(blocks, runs.items(), strict=True):
         table = result.table

@@ -6,14 +6,13 @@ the printed rate, under backpropagation alone. Claim (ours): feedback alignment,
 the paper's error.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported
 from bioprop.studies.lillicrap2014 import mnist_readings
 from bioprop.studies.lillicrap2014.mnist import excess, well_learnt
-from bioprop.studies.lillicrap2014.mnist_readings import REPLICATION, ReadingSettings, run
+from bioprop.studies.lillicrap2014.mnist_readings import REPLICATION, ReadingSettings, run, spread
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, at, own_claim, within
 
 FAST = {**REPLICATION, "rate": 2e-2}  # twenty times the printed rate, as in bp-replication-fast
@@ -21,10 +20,10 @@ FAST = {**REPLICATION, "rate": 2e-2}  # twenty times the printed rate, as in bp-
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error against examples, and the paper's errors at the end."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     frames = []
     for name, result in runs.items():
-        frames.append(drawing.band(axes, result, "error", name))
+        frames.append(spread(axes, result, name))
         if result.settings.images == "mnist":
             paper = reported.value("lillicrap2014", f"{name}-mean-error-n-20")
             axes.axhline(paper, color=drawing.LOOKS[name].colour, linestyle=":", lw=1)

@@ -8,7 +8,6 @@ import dataclasses
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -162,7 +161,7 @@ def above_shallow(runs: Runs) -> np.ndarray:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error, and the angle between the two teaching signals, against examples."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), width_ratios=(3, 2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9, 4), width_ratios=(3, 2))
     frames = [drawing.band(left, runs[name], "error", name) for name in ("shallow", "bp", "fa")]
     drawing.log_y(left)
     left.set(xlabel="examples", ylabel="test error (%)", yticks=(3, 5, 10, 20, 50, 100))
@@ -183,7 +182,7 @@ def firing(runs: Runs, name: str) -> float:
 
 def draw_extensions(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the final error of both rules, without an extension and under each."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     titles = {name: title for name, (title, _, _) in EXTENSIONS.items()}
     names = {"": "none", **titles, "graded": "graded volley"}
     rows = []
@@ -221,7 +220,7 @@ def draw_raster(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the spikes of one presentation, and the volley at its end."""
     settings = runs["fa"].settings
     trains, volley = one_presentation(settings)
-    figure, panels = plt.subplots(
+    figure, panels = drawing.panels(
         3, 1, figsize=(7, 6), sharex=True, height_ratios=[len(s[0]) + 5 for s in trains]
     )
     frames = []
@@ -234,8 +233,8 @@ def draw_raster(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         time = np.full(len(units), settings.steps + 1)
         panels[-1].plot(time, units, marker, color=colour, ms=5)
         frames.append(pd.DataFrame({"layer": "volley", "step": time, "unit": units, "sign": sign}))
-    panels[0].set_title("volley", loc="right", color=drawing.COLOURS[3], fontsize=11)
-    panels[0].set_title("not counted", loc="left", color="0.4", fontsize=11)
+    panels[0].set_title("volley", loc="right", color=drawing.COLOURS[3])
+    panels[0].set_title("not counted", loc="left", color="0.4")
     panels[-1].set(xlabel="time step", xlim=(0.5, settings.steps + 1.8))
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, pd.concat(frames)

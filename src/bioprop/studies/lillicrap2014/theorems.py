@@ -7,7 +7,6 @@ positive multiple of W^+ e; and W^+ e approximates a Gauss-Newton step of the hi
 
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -165,7 +164,7 @@ def gauss_newton(settings: TheoremSettings, journal: Journal) -> None:
 
 def draw_dynamics(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error and what is conserved, a line for each network."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9, 3.8))
     run = runs["dynamics"]
     time = np.linspace(0, run.settings.time, run.settings.marks + 1)
     colour = drawing.LOOKS["fa"].colour
@@ -179,7 +178,7 @@ def draw_dynamics(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_gauss_newton(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of three signals to the exact Gauss-Newton step."""
-    figure, axes = plt.subplots(figsize=(7, 3.2))
+    figure, axes = drawing.panels(figsize=(7, 3.2))
     names = {
         "pseudobackprop": ("pbp", "$W^+e$"),
         "backprop": ("bp", "$W^Te$"),

@@ -6,7 +6,6 @@ Claim: learning drives the forward weight w to agree with the feedback weight.
 
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -106,7 +105,7 @@ def drift(runs: Runs) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw Fig 3: the flow of the two weights, and paths through it, for both rules."""
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(9, 4.4), sharey=True)
     names = {"backprop": "bp", "anywhere": "fa"}
     frames = []
     for axes, (variant, name) in zip(panels, names.items(), strict=True):

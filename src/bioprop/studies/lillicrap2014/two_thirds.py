@@ -10,7 +10,6 @@ against what other studies recorded, and measures Theorem 2's angle to the trans
 from collections.abc import Callable
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -210,7 +209,7 @@ def missed_in_task(runs: Runs) -> np.ndarray:
 
 def draw_law(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the nearest power along the flow, and predicted beside learnt angles."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4))
     looks = {"white": ("$TT^T \\propto I$", "fa"), "uniform": ("the paper's $T$", "layer-1")}
     frames = []
     for variant, (label, look) in looks.items():
@@ -257,7 +256,7 @@ def predicted_beside_learnt(axes: Axes, runs: Runs) -> pd.DataFrame:
 
 def draw_pairs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw both signals' angles for one pair, and for many with either teacher."""
-    figure, panels = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
+    figure, panels = drawing.panels(1, 3, figsize=(11, 4))
     titles = {
         "single-pair": "one pair",
         "uniform": "many pairs, the paper's $T$",
@@ -271,7 +270,7 @@ def draw_pairs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
                 frames.append(largest_of_pairs(axes, runs, quantity, look, label))
             else:
                 frames.append(over_time(axes, runs, variant, quantity, look, label))
-        axes.set_title(title, fontsize=12)
+        axes.set_title(title)
         axes.set(xlabel="time", ylim=(0, 60))
     drawing.log_y(panels[0])
     panels[0].set(ylim=(1e-15, 100), ylabel="angle of $Be$ (degrees)")

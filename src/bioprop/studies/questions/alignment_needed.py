@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -162,7 +161,7 @@ def learners(runs: Runs, variant: str, low: float, high: float) -> np.ndarray:
 
 def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw learning speed against the angle, held and free."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     names = {
         "held": ("angle held", "0.15", "-", "o"),
         "free": ("$B$ fixed, $W$ free", drawing.LOOKS["fa"].colour, "--", "s"),
@@ -190,7 +189,7 @@ def draw_half_angle(axes: Axes, speed: pd.DataFrame) -> pd.DataFrame:
 
 def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw error against examples for each angle: held left, free right."""
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(9, 4), sharey=True)
     frames = []
     for axes, (variant, title) in zip(
         panels, {"held": "angle held", "free": "$B$ fixed, $W$ free"}.items(), strict=True

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -162,14 +161,14 @@ def factor(start: str, choice: str) -> Callable[[Runs], float]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw examples needed against depth: a column for each start, a row for each choice."""
-    figure, grid = plt.subplots(2, 3, figsize=(10, 6), sharex=True, sharey=True)
+    figure, grid = drawing.panels(2, 3, figsize=(10, 6), sharex=True, sharey=True)
     frames = [
         panel(axes, runs, start, choice).assign(start=start, rates=choice)
         for row, choice in zip(grid, CHOICES, strict=True)
         for axes, start in zip(row, STARTS, strict=True)
     ]
     for axes, title in zip(grid[0], STARTS.values(), strict=True):
-        axes.set_title(title, fontsize=12)
+        axes.set_title(title)
     for axes, name in zip(grid[:, 0], CHOICES.values(), strict=True):
         axes.set(ylabel=f"examples to 1 % error\n{name}")
     for axes in grid[1]:

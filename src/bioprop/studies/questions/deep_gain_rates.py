@@ -8,7 +8,6 @@ among rates at which no network diverges and all get there.
 import itertools
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -71,7 +70,7 @@ def best(runs: Runs) -> Mapping[str, float]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw examples needed against the rate: a column for each start, a row for each rule."""
-    figure, grid = plt.subplots(2, 3, figsize=(10, 6), sharex=True, sharey=True)
+    figure, grid = drawing.panels(2, 3, figsize=(10, 6), sharex=True, sharey=True)
     chosen, frames = best(runs), []
     for row, name in zip(grid, RULES, strict=True):
         for axes, start in zip(row, STARTS, strict=True):
@@ -80,13 +79,13 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
                 frames.append(curve(axes, runs[variant], chosen[variant], depth))
                 frames[-1] = frames[-1].assign(start=start, rule=name)
     for axes, title in zip(grid[0], STARTS.values(), strict=True):
-        axes.set_title(title, fontsize=12)
+        axes.set_title(title)
     for axes, name in zip(grid[:, 0], RULES, strict=True):
         axes.set(ylabel=f"examples to 1 % error\n{drawing.LOOKS[name].name}")
     for axes in grid[1]:
         axes.set(xlabel="learning rate", xscale="log")
     drawing.log_y(grid[0, 0])
-    grid[0, 2].legend(title="hidden layers", fontsize=9, ncols=2)
+    grid[0, 2].legend(title="hidden layers", ncols=2)
     return figure, pd.concat(frames)
 
 

@@ -7,7 +7,6 @@ through random matrices B_1 B_2 ... B_L. Does the product still align, and how d
 import itertools
 from functools import partial
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -119,7 +118,7 @@ def over_backprop(runs: Runs, depth: int) -> float:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error against examples: a panel for each rule, a line for each depth."""
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(9, 4), sharey=True)
     frames = []
     for axes, name in zip(panels, ("bp", "fa"), strict=True):
         for depth in DEPTHS:
@@ -138,7 +137,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw each layer's angle: on the way in the deepest network, and at the end of all."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
+    figure, (left, right) = drawing.panels(1, 2, figsize=(9, 4), sharey=True)
     frames = [along_the_way(left, runs[f"fa-{DEPTHS[-1]}"])]
     for depth in DEPTHS:
         mean, low, high = drawing.interval(final_angles(runs[f"fa-{depth}"]))
@@ -152,7 +151,7 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames.append(pd.DataFrame(frame | {"high": high, "quantity": "angle at the end"}))
     right.axhline(90, color="0.6", lw=1)
     right.set(xticks=DEPTHS, xlabel="random matrices passed through", title="at the end")
-    right.legend(title="hidden layers", fontsize=9)
+    right.legend(title="hidden layers")
     return figure, pd.concat(frames)
 
 
@@ -165,8 +164,8 @@ def along_the_way(axes: Axes, run: Run) -> pd.DataFrame:
     drawing.angle_axis(axes)
     axes.set(xlabel="examples")
     axes.locator_params(axis="x", nbins=4)
-    axes.set_title(f"{run.settings.layers} hidden layers", fontsize=12)
-    axes.legend(title="matrices passed", fontsize=9, ncols=2, loc="lower left")
+    axes.set_title(f"{run.settings.layers} hidden layers")
+    axes.legend(title="matrices passed", ncols=2, loc="lower left")
     return pd.concat(frames)
 
 

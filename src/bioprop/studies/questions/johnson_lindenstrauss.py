@@ -8,7 +8,6 @@ B teaches? If so, B that keeps distances exactly should teach better, most of al
 from functools import partial
 from typing import Annotated, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -199,7 +198,7 @@ def ticks(axes: Axes, widths: pd.Index) -> None:
 
 def draw_distortion(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw distortion against width on log axes, beside the lemma's one over the root."""
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4))
+    figure, panels = drawing.panels(1, 2, figsize=(9, 4))
     frames = []
     labels = {"spread": "spread of squared distances", "largest": "largest deviation from 1"}
     for axes, (quantity, label) in zip(panels, labels.items(), strict=True):
@@ -214,13 +213,13 @@ def draw_distortion(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawing.log_y(axes)
         axes.set(ylabel=label)
         ticks(axes, random.index)
-    panels[0].legend(fontsize=9)
+    panels[0].legend()
     return figure, pd.concat(frames)
 
 
 def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw examples needed against width, and at the paper's width against two measures of B."""
-    figure, (left, *others) = plt.subplots(1, 3, figsize=(11, 4))
+    figure, (left, *others) = drawing.panels(1, 3, figsize=(11, 4))
     frames = []
     for place, (kind, run) in enumerate(runs.items()):
         examples, look = needed(run), LOOKS[kind]
@@ -245,7 +244,7 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         others, ("spread of squared distances", "smallest singular value of $B$"), strict=True
     ):
         axes.set(xlabel=label)
-        axes.set_title(f"{PAPER} hidden units", fontsize=12)
+        axes.set_title(f"{PAPER} hidden units")
     return figure, pd.concat(frames)
 
 

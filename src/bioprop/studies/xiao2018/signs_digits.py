@@ -8,7 +8,6 @@ with feedback weights that share nothing with the weights.
 
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -79,7 +78,7 @@ def between(runs: Runs) -> np.ndarray:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw test error over epochs."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     frames = [error_band(axes, runs[name], "error", name) for name in NAMES]
     axes.set(xlabel="epochs", ylabel="test error (%)", ylim=(0, 100))
     axes.legend()
@@ -88,7 +87,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of the signal at the start and at the end, layer by layer."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4.2), sharey=True)
     frames = []
     for axes, percent, when in zip(panels, (0, 100), ("at the start", "at the end"), strict=True):
         for name in NAMES[1:]:
@@ -102,7 +101,7 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         layer_axis(axes, len(values.columns))
         axes.set(title=when)
         axes.label_outer()
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.concat(frames)
 
 

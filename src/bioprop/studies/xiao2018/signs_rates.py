@@ -6,7 +6,6 @@ with seeds that are used nowhere else. What the study signs-tiny is tested on pl
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -63,7 +62,7 @@ def best(runs: Runs) -> Mapping[str, float]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against the rate."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     frames = []
     for name, chosen in best(runs).items():
         look, errors = drawing.LOOKS[name], means(runs[name])

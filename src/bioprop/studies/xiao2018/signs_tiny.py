@@ -7,7 +7,6 @@ photographs are those of Tiny ImageNet and the network is a ResNet-18 of half th
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
@@ -62,7 +61,7 @@ def run(settings: SignsSettings, journal: Journal) -> None:
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw top-1 and top-5 error over epochs."""
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharex=True)
+    figure, panels = drawing.panels(1, 2, figsize=(9, 4), sharex=True)
     frames = []
     for axes, quantity, title in zip(panels, ("error", "top5"), ("top-1", "top-5"), strict=True):
         frames += [error_band(axes, runs[name], quantity, name) for name in NAMES]
@@ -83,19 +82,18 @@ ELSEWHERE = {
 
 def draw_beside(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw our final errors beside those that others report for the same rules."""
-    figure, axes = plt.subplots(figsize=(8, 4))
+    figure, axes = drawing.panels(figsize=(8, 4))
     rows = [
         drawing.dot(axes, at(runs[name], "error"), 0, name) | {"where": "here"} for name in NAMES
     ]
     for place, (label, prefix) in enumerate(ELSEWHERE.items(), start=1):
         for name in NAMES:
             value = reported.value("xiao2018", f"{prefix}-{name}")
-            marker = "o" if name == "bp" else "s"
-            axes.plot(value, place, marker, color=drawing.LOOKS[name].colour, mfc="white")
+            drawing.reported(axes, value, place, name)
             rows.append({"rule": name, "mean": value, "where": label.replace("\n", ", ")})
     settings = runs["bp"].settings
     here = f"{settings.images}, ResNet-18\nof width {settings.width}, here"
-    axes.set_yticks(range(len(ELSEWHERE) + 1), [here, *ELSEWHERE], fontsize=8)
+    axes.set_yticks(range(len(ELSEWHERE) + 1), [here, *ELSEWHERE])
     axes.set(xlabel="top-1 error (%)", xlim=(0, 100), ylim=(len(ELSEWHERE) + 0.5, -0.5))
     axes.legend()
     return figure, pd.DataFrame(rows)
@@ -103,7 +101,7 @@ def draw_beside(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of the signal layer by layer, from the start of the run to its end."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4.2), sharey=True)
     frames = []
     for axes, name in zip(panels, ("ss", "fa"), strict=True):
         frames.append(layer_lines(axes, runs[name], "angle", PERCENTS).assign(rule=name))
@@ -116,13 +114,13 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawing.angle_axis(axes)
         axes.set(title=drawing.LOOKS[name].name)
         axes.label_outer()
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.concat(frames)
 
 
 def draw_agreement(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw in how many of its numbers a signal has backpropagation's sign, layer by layer."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4), sharey=True)
     frames = []
     for axes, name in zip(panels, ("ss", "fa"), strict=True):
         frames.append(layer_lines(axes, runs[name], "agreement", PERCENTS).assign(rule=name))
@@ -130,7 +128,7 @@ def draw_agreement(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.set(ylim=(30, 100), ylabel="numbers of equal sign (%)")
         axes.set(title=drawing.LOOKS[name].name)
         axes.label_outer()
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.concat(frames)
 
 
