@@ -48,6 +48,7 @@ from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
 from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
 from bioprop.studies.lillicrap2014.two_thirds import STUDY as _two_thirds
 from bioprop.studies.questions.alignment_needed import STUDY as _alignment_needed
+from bioprop.studies.questions.best_feedback import STUDY as _best_feedback
 from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
 from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
@@ -89,6 +90,7 @@ STUDIES = {
         _deep_gain_rates,
         _deep_gain,
         _johnson_lindenstrauss,
+        _best_feedback,
         _spiking,
         _targets_explained,
         _targets_defect,
