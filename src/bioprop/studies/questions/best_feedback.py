@@ -6,8 +6,8 @@ rate that serves it best, found with networks of other seeds; shapes have one me
 the range of its own that serves it best.
 
 The range has no best value of its own. From zero weights a change of scale of the hidden units, by
-c^(1/3), takes feedback c B at rate r to feedback B at rate r c^(2/3): range and rate are one number,
-r b^(2/3). What is left to choose is the shape.
+c^(1/3), takes feedback c B at rate r to feedback B at rate r c^(2/3): range and rate are one
+number, r b^(2/3). What is left to choose is the shape.
 """
 
 from collections.abc import Mapping, Sequence
