@@ -23,6 +23,7 @@ from bioprop.learning.rules.alignment import (
     shallow,
 )
 from bioprop.learning.rules.base import Matrices, Rule, carry_back, nothing, transposes
+from bioprop.learning.rules.channels import channelled
 from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_recirculation
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
@@ -78,6 +79,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     "ao-sdtp": auxiliary_output_target_propagation,
     "generec": generalized_recirculation,
     "chl": contrastive_hebbian,
+    "channel": channelled,
 }
 
 
