@@ -53,6 +53,7 @@ from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
 from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
+from bioprop.studies.questions.said import STUDY as _said
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
@@ -91,6 +92,7 @@ STUDIES = {
         _deep_gain,
         _johnson_lindenstrauss,
         _best_feedback,
+        _said,
         _spiking,
         _targets_explained,
         _targets_defect,
