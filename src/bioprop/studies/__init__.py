@@ -54,6 +54,7 @@ from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.questions.nonlinear_feedback import STUDY as _nonlinear_feedback
+from bioprop.studies.questions.plastic_feedback import STUDY as _plastic_feedback
 from bioprop.studies.questions.said import STUDY as _said
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
@@ -95,6 +96,7 @@ STUDIES = {
         _best_feedback,
         _said,
         _nonlinear_feedback,
+        _plastic_feedback,
         _spiking,
         _targets_explained,
         _targets_defect,

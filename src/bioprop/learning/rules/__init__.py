@@ -28,7 +28,7 @@ from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
 from bioprop.learning.rules.rotation import isoclinic, rotated_alignment, rotated_backprop
-from bioprop.learning.rules.scheduled import in_turn
+from bioprop.learning.rules.scheduled import in_turn, plastic_within
 from bioprop.learning.rules.signs import (
     sign_symmetry,
     sign_symmetry_fixed,
@@ -53,6 +53,7 @@ __all__ = [
     "in_turn",
     "isoclinic",
     "nothing",
+    "plastic_within",
     "pseudoinverse",
     "rule",
     "transposes",
