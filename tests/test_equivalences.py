@@ -435,6 +435,23 @@ def test_signs_that_go_ways_of_their_own_are_backprop_where_both_are_the_transpo
     same(ours, signals("bp", network, trial), **close)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_predictive_coding_that_is_nudged_a_little_and_settles_is_backprop(
+    population: Any, output: str, loss: str, kind: str
+) -> None:
+    network = population(STREAMS, output=output, loss=loss, kind=kind)
+    x, target = presentation(network)
+    backprop = signals("bp", network, network.present(x, target))
+    trial = network.present(x, target)
+    options = {"nudge": 1e-6, "steps": 200, "speed": 0.3}
+    ours = signals("pc", network, trial, **options)
+    same(ours, backprop, rtol=0.0, atol=1e-4 * max(float(s.abs().max()) for s in backprop))
+    B = [W.clone() for W in transposes(network)]
+    trial = network.present(x, target)
+    same(signals("pc", network, trial, B, **options), ours, **close)
+
+
 # Populations and time
 
 

@@ -1,5 +1,6 @@
 """Feedback that is plastic for a part of the run."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ def test_feedback_learns_within_its_time_and_not_outside(training: Any) -> None:
     for step in range(1, 10):
         made.until(step)
         seen.append(made.state["B"][0].clone())
-    changed = [not torch.equal(a, b) for a, b in zip(seen[:-1], seen[1:], strict=True)]
+    changed = [not torch.equal(a, b) for a, b in itertools.pairwise(seen)]
     assert changed == [False, False, True, True, True, False, False, False]
 
 

@@ -55,6 +55,7 @@ from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.questions.nonlinear_feedback import STUDY as _nonlinear_feedback
 from bioprop.studies.questions.plastic_feedback import STUDY as _plastic_feedback
+from bioprop.studies.questions.predictive import STUDY as _predictive
 from bioprop.studies.questions.said import STUDY as _said
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
@@ -97,6 +98,7 @@ STUDIES = {
         _said,
         _nonlinear_feedback,
         _plastic_feedback,
+        _predictive,
         _spiking,
         _targets_explained,
         _targets_defect,

@@ -27,6 +27,7 @@ from bioprop.learning.rules.channels import channelled
 from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_recirculation
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
+from bioprop.learning.rules.predictive import predictive_coding
 from bioprop.learning.rules.rotation import isoclinic, rotated_alignment, rotated_backprop
 from bioprop.learning.rules.scheduled import in_turn, plastic_within
 from bioprop.learning.rules.signs import (
@@ -81,6 +82,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     "generec": generalized_recirculation,
     "chl": contrastive_hebbian,
     "channel": channelled,
+    "pc": predictive_coding,
 }
 
 
