@@ -42,6 +42,7 @@ from bioprop.studies.study import (
     Some,
     Study,
     own_claim,
+    unread,
 )
 
 Kind = Literal["tanh", "rectifier", "threshold", "sign", "noise", "bits"]
@@ -81,6 +82,9 @@ class WaySettings(TaskSettings):
     examples: Count = 10_000  # ours: a fortieth of the study depth's
     precision: Precision = "float32"  # ours: as in the study depth
     members: MemberCount = 10  # ours: networks for each point
+
+    def __post_init__(self) -> None:
+        unread(self, **dict.fromkeys(("images", "held_out"), "the task has no images"))
 
 
 def run(settings: WaySettings, journal: Journal) -> None:
