@@ -54,6 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rotated-fixed": {"degrees": 40.0},
     "generec": {"gain": 0.02},  # small: linear units settle for small gains alone
     "chl": {"gain": 0.02},
+    "pc": {"steps": 10, "nudge": 0.05},  # few, as every test takes them
 }
 
 

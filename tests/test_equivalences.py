@@ -29,6 +29,7 @@ from bioprop.learning import (
 )
 from bioprop.learning.rules import carry_back, transposes
 from bioprop.learning.rules.alignment import redrawn
+from bioprop.learning.rules.channels import CHANNELS
 from bioprop.learning.rules.contrastive import phases
 
 STREAMS = Streams(SEEDS)
@@ -395,6 +396,60 @@ def test_shallow_teaches_the_output_layer_as_backprop_does_and_no_other(populati
     for parameter in ("weights", "biases"):
         same(getattr(stepped, parameter)[:-1], getattr(initial, parameter)[:-1])
         same(getattr(stepped, parameter)[-1:], getattr(network, parameter)[-1:])
+
+
+# What each channel is with the amount at which it loses nothing.
+LOSSLESS = {
+    "exact": 1.0,
+    "rank": 3,
+    "bits": 50,
+    "loss": 0.0,
+    "tanh": 1e-7,
+    "rectifier": 0.0,
+    "threshold": 0.0,
+    "sign": 0.0,
+    "noise": 0.0,
+}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_channel_that_loses_nothing_is_the_rule_without_it(
+    population: Any, kind: str, channel: str
+) -> None:
+    network = population(STREAMS, kind=kind)
+    trial = network.present(*presentation(network))
+    for weights, name in {"fixed": "fa", "transposed": "bp", "direct": "dfa"}.items():
+        if channel == "rank" and weights != "direct":
+            continue  # of signals of other widths than the error it loses something
+        options = {"channel": channel, "amount": LOSSLESS[channel], "weights": weights}
+        same(signals("channel", network, trial, **options), signals(name, network, trial), **close)
+
+
+def test_signs_that_go_ways_of_their_own_are_backprop_where_both_are_the_transpose(
+    population: Any,
+) -> None:
+    network = population(STREAMS)
+    trial = network.present(*presentation(network))
+    ours = signals("channel", network, trial, weights="transposed", split=True)
+    same(ours, signals("bp", network, trial), **close)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_predictive_coding_that_is_nudged_a_little_and_settles_is_backprop(
+    population: Any, output: str, loss: str, kind: str
+) -> None:
+    network = population(STREAMS, output=output, loss=loss, kind=kind)
+    x, target = presentation(network)
+    backprop = signals("bp", network, network.present(x, target))
+    trial = network.present(x, target)
+    options = {"nudge": 1e-6, "steps": 200, "speed": 0.3}
+    ours = signals("pc", network, trial, **options)
+    same(ours, backprop, rtol=0.0, atol=1e-4 * max(float(s.abs().max()) for s in backprop))
+    B = [W.clone() for W in transposes(network)]
+    trial = network.present(x, target)
+    same(signals("pc", network, trial, B, **options), ours, **close)
 
 
 # Populations and time

@@ -72,6 +72,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "more networks than are shown": ("receptive-fields", "fa", {"members": 2}, "should be 1"),
     "images for no angle": ("receptive-fields", "fa", {"probe": 9}, "no angle is measured"),
     "images for no error": ("autoencoder-pictures", "bp", {"measured": 9}, "no error is measured"),
+    "images where there are none": ("nonlinear-feedback", "sign-fa", {"held_out": 9}, "no images"),
     "a precision no solver has": ("theorems", "dynamics", {"precision": "float32"}, "'float64'"),
     "a device no solver has": ("theorems", "single-pair", {"device": "cuda"}, "'cpu'"),
 }
@@ -88,7 +89,12 @@ def test_a_setting_that_would_change_nothing_is_refused_with_what_to_do(
 
 
 # What a study has of another and refuses to be given.
-UNREAD = {"receptive-fields": {"probe"}, "autoencoder-pictures": {"probe", "measured"}}
+UNREAD = {
+    "receptive-fields": {"probe"},
+    "autoencoder-pictures": {"probe", "measured"},
+    "nonlinear-feedback": {"images", "held_out"},
+    "predictive-coding": {"images", "held_out"},
+}
 
 
 @pytest.mark.parametrize("name", studies.STUDIES)

@@ -58,10 +58,15 @@ from bioprop.studies.lillicrap2014.theorems import STUDY as _theorems
 from bioprop.studies.lillicrap2014.toy_network import STUDY as _toy_network
 from bioprop.studies.lillicrap2014.two_thirds import STUDY as _two_thirds
 from bioprop.studies.questions.alignment_needed import STUDY as _alignment_needed
+from bioprop.studies.questions.best_feedback import STUDY as _best_feedback
 from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
 from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
+from bioprop.studies.questions.nonlinear_feedback import STUDY as _nonlinear_feedback
+from bioprop.studies.questions.plastic_feedback import STUDY as _plastic_feedback
+from bioprop.studies.questions.predictive import STUDY as _predictive
+from bioprop.studies.questions.said import STUDY as _said
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.xiao2018.alexnet_tiny import STUDY as _alexnet_tiny
 from bioprop.studies.xiao2018.last_layer import STUDY as _last_layer
@@ -108,6 +113,11 @@ STUDIES = {
         _deep_gain_rates,
         _deep_gain,
         _johnson_lindenstrauss,
+        _best_feedback,
+        _said,
+        _nonlinear_feedback,
+        _plastic_feedback,
+        _predictive,
         _spiking,
         _targets_explained,
         _targets_defect,

@@ -23,11 +23,13 @@ from bioprop.learning.rules.alignment import (
     shallow,
 )
 from bioprop.learning.rules.base import Matrices, Rule, carry_back, nothing, transposes
+from bioprop.learning.rules.channels import channelled
 from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_recirculation
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
+from bioprop.learning.rules.predictive import predictive_coding
 from bioprop.learning.rules.rotation import isoclinic, rotated_alignment, rotated_backprop
-from bioprop.learning.rules.scheduled import in_turn
+from bioprop.learning.rules.scheduled import in_turn, plastic_within
 from bioprop.learning.rules.signs import (
     sign_symmetry,
     sign_symmetry_fixed,
@@ -52,6 +54,7 @@ __all__ = [
     "in_turn",
     "isoclinic",
     "nothing",
+    "plastic_within",
     "pseudoinverse",
     "rule",
     "transposes",
@@ -78,6 +81,8 @@ RULES: dict[str, Callable[..., Rule]] = {
     "ao-sdtp": auxiliary_output_target_propagation,
     "generec": generalized_recirculation,
     "chl": contrastive_hebbian,
+    "channel": channelled,
+    "pc": predictive_coding,
 }
 
 

@@ -1,4 +1,4 @@
-"""Which layers learn, and when: a schedule around any rule."""
+"""Which layers learn, and when, and when feedback does: schedules around any rule."""
 
 import dataclasses
 from collections.abc import Collection, Sequence
@@ -34,3 +34,23 @@ def in_turn(rule: Rule, turns: Sequence[Collection[int]], steps: int = 1) -> Rul
         return [delta if layer in turn else None for layer, delta in enumerate(deltas)]
 
     return dataclasses.replace(rule, name=f"{rule.name} in turn", init=init, teach=teach)
+
+
+def plastic_within(rule: Rule, first: int, last: int) -> Rule:
+    """Teach as ``rule`` does, but let what it keeps learn only from batch ``first`` to ``last``.
+
+    Batches are counted from 0, ``last`` is the first that comes too late. Outside, feedback weights
+    stay as they are. Raises ``ValueError`` where ``rule`` keeps nothing that learns, and where
+    there is no such batch.
+    """
+    if rule.learn is None:
+        raise ValueError(f"rule {rule.name!r} keeps nothing that learns, so nothing can be held")
+    if not 0 <= first < last:
+        raise ValueError(f"no batch lies between {first} and {last}: give 0 or more, then more")
+    learn_always = rule.learn
+
+    def learn(network: Network, state: Any, trial: Trial, deltas: Deltas) -> None:
+        if first <= trial.step < last:
+            learn_always(network, state, trial, deltas)
+
+    return dataclasses.replace(rule, name=f"{rule.name} at times", learn=learn)
