@@ -8,6 +8,7 @@ from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoenco
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
 from bioprop.studies.bartunov2018.imagenet import STUDY as _imagenet
 from bioprop.studies.bartunov2018.imagenet_classes import STUDY as _imagenet_classes
+from bioprop.studies.bartunov2018.imagenet_others import STUDY as _imagenet_others
 from bioprop.studies.bartunov2018.imagenet_rates import STUDY as _imagenet_rates
 from bioprop.studies.bartunov2018.sharing import STUDY as _sharing
 from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
@@ -130,6 +131,7 @@ STUDIES = {
         _sharing_cifar,
         _imagenet_rates,
         _imagenet,
+        _imagenet_others,
         _imagenet_classes,
         _signs_digits,
         _signs_rates,

@@ -99,7 +99,8 @@ def draw_curves(
         if logarithmic:
             drawing.log_y(axes)
             drawing.percent_ticks(axes.yaxis)
-        axes.legend(fontsize=8)
+        if axes.lines:
+            axes.legend(fontsize=8)
     each[0].set(ylabel="test error (%)")
     return figure, pd.concat(frames)
 
