@@ -207,8 +207,8 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
         ("activations", "activations-rates"),
         ("sharing-mnist", "sharing-mnist-rates"),
         ("sharing-cifar", "sharing-cifar-rates"),
-        ("imagenet", "imagenet-rates"),
-        ("imagenet-others", "imagenet-rates"),
+        ("towards-imagenet", "towards-imagenet-rates"),
+        ("towards-imagenet-others", "towards-imagenet-rates"),
     ],
 )
 def test_every_method_has_the_settings_that_the_search_found(study: str, search: str) -> None:

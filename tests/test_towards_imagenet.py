@@ -11,19 +11,24 @@ from bioprop import studies
 from bioprop.book import claims
 from bioprop.book.claims import judge
 from bioprop.learning import Convolution, Layer, LocallyConnected, Streams, memory
-from bioprop.studies.bartunov2018 import imagenet, imagenet_classes, sharing, sharing_cifar
-from bioprop.studies.bartunov2018.imagenet_classes import PARTS, ClassesSettings
+from bioprop.studies.bartunov2018 import (
+    sharing,
+    sharing_cifar,
+    towards_imagenet,
+    towards_imagenet_classes,
+)
 from bioprop.studies.bartunov2018.methods import layers, learnt_from, marks, prepare
+from bioprop.studies.bartunov2018.towards_imagenet_classes import PARTS, ClassesSettings
 from bioprop.tasks import images
 from bioprop.tasks.classify import error_rate, layered_network
 from bioprop.tasks.images import Images
 
-RESULT, CLASSES = studies.get("imagenet"), studies.get("imagenet-classes")
+RESULT, CLASSES = studies.get("towards-imagenet"), studies.get("towards-imagenet-classes")
 
 
 def built(variant: str, side: int, classes: int) -> list[Layer]:
     """The layers of a variant, for images of a size."""
-    study = RESULT if variant in RESULT.variants else studies.get("imagenet-others")
+    study = RESULT if variant in RESULT.variants else studies.get("towards-imagenet-others")
     settings: Any = study.configure("reduced", variant)
     return layers(settings, (3, side, side), classes)
 
@@ -31,7 +36,7 @@ def built(variant: str, side: int, classes: int) -> list[Layer]:
 @pytest.mark.parametrize("side, classes", [(224, 1000), (64, 200)])
 def test_the_network_is_the_papers_layer_by_layer(side: int, classes: int) -> None:
     expected, size, below = [], side, 3
-    for kernel, channels, stride in imagenet.LOCAL:
+    for kernel, channels, stride in towards_imagenet.LOCAL:
         size = -(-size // stride)  # SAME padding
         expected.append((size * size, kernel * kernel * below, channels))
         below = channels
@@ -45,7 +50,7 @@ def test_the_network_is_the_papers_layer_by_layer(side: int, classes: int) -> No
 
 
 def test_what_the_whole_network_keeps_follows_from_its_layers() -> None:
-    sizes = imagenet.sizes()
+    sizes = towards_imagenet.sizes()
     table = sizes["kept (GB)"]
     local = built("bp", 224, 1000)
     numbers = [int(np.prod(layer.weight_shape)) for layer in local]
@@ -71,7 +76,7 @@ def test_the_whole_network_is_refused_where_it_does_not_fit_before_it_is_drawn(
 ) -> None:
     none = torch.zeros(2000, 1, dtype=torch.uint8).expand(-1, 3 * 224 * 224)
     labels = torch.zeros(2000, dtype=torch.uint8)
-    whole = Images(none, labels, none[:1], labels[:1], *imagenet.IMAGENET)
+    whole = Images(none, labels, none[:1], labels[:1], *towards_imagenet.IMAGENET)
     monkeypatch.setitem(images.SETS, "imagenet", lambda: whole)
     monkeypatch.setattr(memory, "free", lambda device: int(12e9))
     settings: Any = RESULT.configure("reduced", "dtp-alternating", images="imagenet", held_out=1000)
@@ -97,13 +102,13 @@ def test_the_answer_may_be_any_of_several() -> None:
 def test_table_2_shows_all_methods_that_are_there() -> None:
     table, *_ = RESULT.figures
     runs = {}
-    for name in ("imagenet", "imagenet-others"):
+    for name in ("towards-imagenet", "towards-imagenet-others"):
         for variant in studies.get(name).variants:
             made = record(name, variant, TABLE_2[variant], 99.5, top5=50.0)
-            runs[variant if name == "imagenet" else f"{name}/{variant}"] = made
+            runs[variant if name == "towards-imagenet" else f"{name}/{variant}"] = made
     drawn = table.draw(runs)[1]
     ours = drawn[drawn["quantity"] == "error"].set_index("rule")["mean"]
-    assert list(ours.index) == list(imagenet.VARIANTS)
+    assert list(ours.index) == list(towards_imagenet.VARIANTS)
     assert ours.to_dict() == pytest.approx(TABLE_2)
     theirs = drawn[drawn["quantity"] == "paper, top-1"].set_index("rule")["mean"]
     assert theirs["fa"] == 93.08 and "dfa" not in theirs
@@ -121,7 +126,7 @@ def coloured(monkeypatch: pytest.MonkeyPatch) -> Images:
     tests = torch.arange(200).to(torch.uint8)
     made = Images(labels[:, None], labels, tests[:, None], tests, (1, 1, 1), 200)
     monkeypatch.setitem(images.SETS, "tiny-imagenet", lambda: made)
-    imagenet_classes.some_classes.cache_clear()
+    towards_imagenet_classes.some_classes.cache_clear()
     return made
 
 
@@ -138,7 +143,7 @@ def test_fewer_classes_are_evenly_spaced_and_learnt_from_for_as_many_updates(
     held_out = there.test_labels.bincount()
     assert held_out.tolist() == [5] * count, "as many of each"
     assert list(marks(settings)) == [0, 3000, 6000, 9000], "whatever the classes"
-    imagenet_classes.some_classes.cache_clear()
+    towards_imagenet_classes.some_classes.cache_clear()
 
 
 def test_classes_that_cannot_be_evenly_spaced_are_refused_with_what_to_do() -> None:
@@ -180,13 +185,13 @@ def test_claims_about_table_2_can_fail(changed: dict[str, float], expected: dict
     errors = TABLE_2 | changed
     made = {
         name: {v: record(name, v, errors[v], 99.5) for v in studies.get(name).variants}
-        for name in ("imagenet", "imagenet-others")
+        for name in ("towards-imagenet", "towards-imagenet-others")
     }
     for name, runs in made.items():
         study = studies.get(name)
         for claim in study.claims:
-            verdict = judge(study, claim, runs, "reduced", made["imagenet"]).verdict
-            words = expected.get(claim.id.removeprefix("imagenet-"), "reproduced")
+            verdict = judge(study, claim, runs, "reduced", made["towards-imagenet"]).verdict
+            words = expected.get(claim.id.removeprefix("towards-imagenet-"), "reproduced")
             assert verdict == words, claim.id
 
 
@@ -198,7 +203,9 @@ def test_claims_about_classes_can_fail(kept: float, verdict: str) -> None:
     for name, share in shares.items():
         for part, guess in chance.items():
             error = guess - 40 * (share.get(part, 0.9) if name != "bp" else 1.0)
-            runs[f"{name}-{part}"] = record("imagenet-classes", f"{name}-{part}", error, guess)
+            runs[f"{name}-{part}"] = record(
+                "towards-imagenet-classes", f"{name}-{part}", error, guess
+            )
     for claim in CLASSES.claims:
         assert judge(CLASSES, claim, runs, "reduced").verdict == verdict, claim.id
 

@@ -2,15 +2,16 @@
 
 Claim: parallel target propagation, DTP or SDTP, hardly leaves chance either, and the ConvNet, which
 shares its weights, is better than the locally connected network. Direct feedback alignment did not
-fit into the memory of the paper's card. They stand apart from the study imagenet, with whose runs
-they are compared, so that those can be judged while some of these are still to be made.
+fit into the memory of the paper's card. They stand apart from the study towards-imagenet, with
+whose runs they are compared, so that those can be judged while some of these are still to be made.
 """
 
 from functools import partial
 
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018 import imagenet
-from bioprop.studies.bartunov2018.imagenet import (
+from bioprop.studies.bartunov2018 import towards_imagenet
+from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
+from bioprop.studies.bartunov2018.towards_imagenet import (
     OTHERS,
     TIERS,
     VARIANTS,
@@ -20,37 +21,36 @@ from bioprop.studies.bartunov2018.imagenet import (
     run,
     with_rates,
 )
-from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
 from bioprop.studies.study import Claim, Figure, Region, Study, gone
 
 FIGURE = f"{OTHERS}-curves"
-NAMES = [name for name in VARIANTS if name not in imagenet.HERE]
+NAMES = [name for name in VARIANTS if name not in towards_imagenet.HERE]
 
 CLAIMS: list[Claim] = [
-    *hardly_learns("dtp-parallel", FIGURE, beside="imagenet"),
-    *hardly_learns("sdtp-parallel", FIGURE, beside="imagenet"),
+    *hardly_learns("dtp-parallel", FIGURE, beside="towards-imagenet"),
+    *hardly_learns("sdtp-parallel", FIGURE, beside="towards-imagenet"),
     behind(
         "bp",
         "bp-convnet",
         FIGURE,
-        id="imagenet-convnet",
+        id="towards-imagenet-convnet",
         statement="Under backpropagation the ConvNet, which shares its weights, is better.",
         holds=Region(low=0.0),
         reason="locally connected minus ConvNet, above zero",
-        beside="imagenet",
+        beside="towards-imagenet",
     ),
     behind(
         "dfa",
         "fa",
         FIGURE,
-        id="imagenet-dfa-behind-fa",
+        id="towards-imagenet-dfa-behind-fa",
         statement=f"{drawing.LOOKS['dfa'].name.capitalize()} is worse than feedback alignment.",
         place="ours",
         origin="ours",
         reported=None,
         holds=Region(low=0.0),
         reason="DFA minus FA, above zero, as in both locally connected columns of Table 1",
-        beside="imagenet",
+        beside="towards-imagenet",
     ),
 ]
 
@@ -62,7 +62,7 @@ STUDY = Study(
     tiers=TIERS,
     variants=with_rates(*NAMES),
     run=run,
-    after="imagenet-rates",
+    after="towards-imagenet-rates",
     cost={"reduced": 3600.0},  # processor time of parallel DTP, the slowest: 0.45 s a step
     claims=CLAIMS,
     learnt=gone("error", 0.02),

@@ -69,7 +69,7 @@ LOCAL: tuple[Kernel, ...] = (
 IMAGENET = (3, 224, 224), 1000  # sec. 3: the images of the paper, and their classes
 CARD = 16e9  # bytes of the paper's GPU (sec. 3)
 NAMES = ("dtp-parallel", "dtp-alternating", "sdtp-parallel", "fa", "dfa", "bp")  # Table 2
-OTHERS = "imagenet-others"  # the study of the methods that have fewer networks so far
+OTHERS = "towards-imagenet-others"  # the study of the methods that have fewer networks so far
 HERE = ("bp", "fa", "dtp-alternating")
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     **{name: METHODS[name] for name in NAMES},
@@ -186,7 +186,7 @@ def hardly_learns(name: str, figure: str, **changes: Any) -> list[Claim]:
             name,
             "fa",
             figure,
-            id=f"imagenet-{name}-behind-fa",
+            id=f"towards-imagenet-{name}-behind-fa",
             statement=f"{look} is more than two points behind feedback alignment.",
             holds=Region(low=2.0),
             reason="the paper's three differences are five to six points",
@@ -194,7 +194,7 @@ def hardly_learns(name: str, figure: str, **changes: Any) -> list[Claim]:
             **changes,
         ),
         Claim(
-            id=f"imagenet-{name}-near-chance",
+            id=f"towards-imagenet-{name}-near-chance",
             statement=f"{look} ends within five points of chance.",
             place=PLACE,
             measure=partial(ended, name=name),
@@ -214,14 +214,14 @@ CLAIMS = [
     behind(
         "fa",
         "bp",
-        "imagenet-table",
-        id="imagenet-fa-behind-bp",
+        "towards-imagenet-table",
+        id="towards-imagenet-fa-behind-bp",
         statement="Feedback alignment is more than 15 points of top-1 error behind "
         "backpropagation.",
         holds=Region(low=15.0),
         reason="the paper's difference is more than 20 points, after many more updates",
     ),
-    *hardly_learns("dtp-alternating", "imagenet-table"),
+    *hardly_learns("dtp-alternating", "towards-imagenet-table"),
 ]
 
 
@@ -289,7 +289,7 @@ DIGITS: dict[str, Any] = {
     "auxiliary": 8,
 }
 
-# What the study imagenet-rates found; nothing is taken from it until it is recorded.
+# What the study towards-imagenet-rates found; nothing is taken from it until it is recorded.
 FOUND: Mapping[str, Mapping[str, float]] = {}
 
 TIERS: Mapping[str, Mapping[str, Any]] = {
@@ -305,14 +305,14 @@ def with_rates(*names: str) -> dict[str, Mapping[str, Any]]:
 
 
 STUDY = Study(
-    name="imagenet",
+    name="towards-imagenet",
     title="Three methods on Tiny ImageNet, in the paper's network for ImageNet",
     paper="bartunov2018",
     settings=ImageNetSettings,
     tiers=TIERS,
     variants=with_rates(*HERE),
     run=run,
-    after="imagenet-rates",
+    after="towards-imagenet-rates",
     # Processor time of alternating DTP, the slowest: 0.24 s a step, 15 200 steps; under
     # backpropagation 0.2 s and 7600 steps.
     cost={"reduced": 3900.0},
@@ -320,7 +320,7 @@ STUDY = Study(
     learnt=gone("error", 0.02),  # two points from chance, where there are 200 classes
     figures=[
         Figure(
-            id="imagenet-table",
+            id="towards-imagenet-table",
             title="Table 2, on Tiny ImageNet",
             alt="Two panels, top-1 and top-5 test error in per cent; a row for each of six methods "
             "and the ConvNet, with a cross for the paper's error on ImageNet and a mark with an "
@@ -334,7 +334,7 @@ STUDY = Study(
             beside=(OTHERS,),
         ),
         Figure(
-            id="imagenet-curves",
+            id="towards-imagenet-curves",
             title="Three methods on Tiny ImageNet over epochs",
             alt="Two panels, top-1 test error and training error in per cent against epochs, each "
             "with a line and a band for backpropagation, feedback alignment and alternating DTP.",
@@ -343,7 +343,7 @@ STUDY = Study(
             draw=partial(draw_curves, logarithmic=False),
         ),
         Figure(
-            id="imagenet-angles",
+            id="towards-imagenet-angles",
             title="Each method's weight change beside backpropagation's, layer by layer",
             alt="Angle in degrees against the layer, from the lowest to the highest hidden one: a "
             "line with a band for each of five methods, and a grey line at 90 degrees.",
