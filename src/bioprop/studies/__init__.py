@@ -6,9 +6,6 @@ from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations
 from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
 from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
-from bioprop.studies.bartunov2018.imagenet import STUDY as _imagenet
-from bioprop.studies.bartunov2018.imagenet_classes import STUDY as _imagenet_classes
-from bioprop.studies.bartunov2018.imagenet_rates import STUDY as _imagenet_rates
 from bioprop.studies.bartunov2018.sharing import STUDY as _sharing
 from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
 from bioprop.studies.bartunov2018.sharing_cifar_rates import STUDY as _sharing_cifar_rates
@@ -32,6 +29,10 @@ from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
 from bioprop.studies.bartunov2018.targets_sensitivity_cifar import STUDY as _sensitivity_cifar
+from bioprop.studies.bartunov2018.towards_imagenet import STUDY as _towards_imagenet
+from bioprop.studies.bartunov2018.towards_imagenet_classes import STUDY as _imagenet_classes
+from bioprop.studies.bartunov2018.towards_imagenet_others import STUDY as _imagenet_others
+from bioprop.studies.bartunov2018.towards_imagenet_rates import STUDY as _imagenet_rates
 from bioprop.studies.lillicrap2014.depth import STUDY as _depth
 from bioprop.studies.lillicrap2014.depth_rates import STUDY as _depth_rates
 from bioprop.studies.lillicrap2014.feedback_redrawn import STUDY as _feedback_redrawn
@@ -148,7 +149,8 @@ STUDIES = {
         _sharing_cifar_rates,
         _sharing_cifar,
         _imagenet_rates,
-        _imagenet,
+        _towards_imagenet,
+        _imagenet_others,
         _imagenet_classes,
         _signs_digits,
         _signs_rates,

@@ -98,7 +98,8 @@ def draw_curves(
         if logarithmic:
             drawing.log_y(axes)
             drawing.percent_ticks(axes.yaxis)
-        axes.legend()
+        if axes.lines:
+            axes.legend()
     each[0].set(ylabel="test error (%)")
     return figure, pd.concat(frames)
 

@@ -9,9 +9,9 @@ from functools import partial
 
 import pydantic
 
-from bioprop.studies.bartunov2018.imagenet import DIGITS, LOCAL, VARIANTS
 from bioprop.studies.bartunov2018.methods import Kernel
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
+from bioprop.studies.bartunov2018.towards_imagenet import DIGITS, LOCAL, VARIANTS
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
 
 ALONE = {"epsilons": (1e-8,)}  # Table 5, backpropagation
@@ -31,7 +31,7 @@ class ImageNetRateSettings(RateSettings):
 
 
 STUDY = Study(
-    name="imagenet-rates",
+    name="towards-imagenet-rates",
     title="The best rates of seven methods on Tiny ImageNet",
     paper="bartunov2018",
     settings=ImageNetRateSettings,
@@ -46,7 +46,7 @@ STUDY = Study(
     population="points of the grid",
     figures=[
         Figure(
-            id="imagenet-rates",
+            id="towards-imagenet-rates",
             title="Held-out error against the rates on Tiny ImageNet",
             alt="Seven panels, one for each of six methods and the ConvNet: error on held-out "
             "images against the learning rate, both on log axes, a line for each rate of the "

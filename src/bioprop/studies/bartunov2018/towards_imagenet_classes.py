@@ -2,9 +2,9 @@
 
 Between the ten digits, where feedback alignment and target propagation come close to
 backpropagation, and ImageNet, where they do not, lie other images and a larger network, but also a
-hundred times as many classes. Here images and network stay: those of the study imagenet, with 10,
-50 and all 200 classes of Tiny ImageNet, each for as many updates. With fewer classes the same
-images are seen more often.
+hundred times as many classes. Here images and network stay: those of the study towards-imagenet,
+with 10, 50 and all 200 classes of Tiny ImageNet, each for as many updates. With fewer classes the
+same images are seen more often.
 """
 
 from functools import cache, partial
@@ -17,15 +17,15 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018.imagenet import (
+from bioprop.studies.bartunov2018.methods import run
+from bioprop.studies.bartunov2018.targets_mnist import chosen
+from bioprop.studies.bartunov2018.towards_imagenet import (
     DIGITS,
     FOUND,
     VARIANTS,
     ImageNetSettings,
     on_photographs,
 )
-from bioprop.studies.bartunov2018.methods import run
-from bioprop.studies.bartunov2018.targets_mnist import chosen
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -104,7 +104,7 @@ def share_lost(runs: Runs, name: str) -> np.ndarray:
 def opens(name: str) -> Claim:
     """Return the claim that a method falls behind as classes are added."""
     return own_claim(
-        id=f"imagenet-classes-{name}",
+        id=f"towards-imagenet-classes-{name}",
         statement=f"{drawing.LOOKS[name].name} goes a smaller share of backpropagation's way from "
         "chance with 200 classes than with 10.",
         measure=partial(share_lost, name=name),
@@ -112,7 +112,7 @@ def opens(name: str) -> Claim:
         holds=Region(low=0.0),
         reason="smaller where the interval of the difference lies above zero; a share, as chance "
         "itself moves with the number of classes",
-        figure="imagenet-classes",
+        figure="towards-imagenet-classes",
         applies=on_photographs,
         unlearnt="a method that stays at chance goes no share of the way",
     )
@@ -154,7 +154,7 @@ def against(
 
 
 STUDY = Study(
-    name="imagenet-classes",
+    name="towards-imagenet-classes",
     title="Error against the number of classes",
     paper="bartunov2018",
     settings=ClassesSettings,
@@ -170,13 +170,13 @@ STUDY = Study(
         for name in TAUGHT
     },
     run=run,
-    after="imagenet-rates",
+    after="towards-imagenet-rates",
     cost={"reduced": 1500.0},  # processor time: 5700 steps of alternating DTP
     claims=[opens(name) for name in TAUGHT[1:]],
     learnt=gone("error", 0.02),
     figures=[
         Figure(
-            id="imagenet-classes",
+            id="towards-imagenet-classes",
             title="Error against the number of classes",
             alt="Two panels against the number of classes on a log axis, 10, 50 and 200: test "
             "error in per cent for backpropagation, feedback alignment and alternating DTP beside "
