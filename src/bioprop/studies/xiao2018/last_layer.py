@@ -134,7 +134,7 @@ STUDY = Study(
     settings=LastSettings,
     tiers={
         "smoke": SMOKE,
-        "quick": DIGITS | {"width": 4, "epochs": 8, "batch": 64, "members": 1},
+        "quick": DIGITS | {"width": 4, "epochs": 5, "batch": 64, "members": 1},
         "reduced": {},
     },
     variants=VARIANTS,
