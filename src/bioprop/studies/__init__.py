@@ -53,6 +53,7 @@ from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
+from bioprop.studies.xiao2018.imagenet import STUDY as _imagenet
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
@@ -114,6 +115,7 @@ STUDIES = {
         _signs_digits,
         _signs_rates,
         _signs_tiny,
+        _imagenet,
     )
 }
 

@@ -23,12 +23,14 @@ def load(name: str) -> Folders:
     return folders.find() if name == "imagenet" else folders.read(generated_folders.root())
 
 
-def workers() -> int:
-    """Return how many processes decode: $BIOPROP_WORKERS, or a core each.
+def workers(usual: int | None = None) -> int:
+    """Return how many processes decode: $BIOPROP_WORKERS, or ``usual``, or one for each core.
 
     Processes that train together on one machine divide its cores.
     """
     named = os.environ.get("BIOPROP_WORKERS")
+    if named is None and usual is not None:
+        return usual
     if named is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
