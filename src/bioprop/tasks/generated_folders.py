@@ -74,6 +74,6 @@ def _photograph(k: int, classes: int, i: int) -> np.ndarray:
     y, x = np.ogrid[: SIZE[0], : SIZE[1]]
     width, phase = numbers.uniform(5, 12), numbers.uniform(0, 2 * np.pi)
     stripes = np.sin(2 * np.pi * (x * np.cos(turn) + y * np.sin(turn)) / width + phase)
-    colour = 0.6 + 0.4 * np.cos(2 * np.pi * (k / classes + np.arange(3) / 3))
-    noise = numbers.standard_normal((*SIZE, 3), np.float32)
-    return np.clip(128 + 70 * stripes[..., None] * colour + 40 * noise, 0, 255).astype(np.uint8)
+    colour = np.cos(2 * np.pi * (k / classes + np.arange(3) / 3))
+    noise = 40 * numbers.standard_normal((*SIZE, 3), np.float32)
+    return np.clip(128 + 30 * colour + 50 * stripes[..., None] + noise, 0, 255).astype(np.uint8)
