@@ -319,8 +319,8 @@ STUDY = Study(
             "side": 64,  # AlexNet takes no less
             "width": 2,
             "recipe": "short",
-            "epochs": 1,
-            "batch": 96,
+            "epochs": 2,
+            "batch": 192,
             "shares": 2,
             "precision": "float32",
             "members": 2,
