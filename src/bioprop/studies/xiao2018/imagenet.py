@@ -328,10 +328,10 @@ STUDY = Study(
         "quick": {
             "images": "generated",
             "side": 64,
-            "width": 8,
+            "width": 6,
             "recipe": "short",
-            "epochs": 6,
-            "batch": 32,
+            "epochs": 4,
+            "batch": 24,
             "shares": 2,
             "precision": "float32",
             "members": 1,
