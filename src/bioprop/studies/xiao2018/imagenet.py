@@ -49,9 +49,7 @@ class ImageNetSettings(Settings):
     """Settings of a network that learns ImageNet, and where each value comes from."""
 
     rule: DeepRule  # Fig 1: sign-symmetry; ours: beside backpropagation and feedback alignment
-    last: Literal["rule", "bp"] = (
-        "rule"  # ours: the rule in all layers; the official code has bp by default
-    )
+    last: Literal["rule", "bp"] = "rule"  # ours: the rule in the last layer too; the paper has both
     network: Literal["resnet18", "alexnet"] = "resnet18"  # Fig 1: both
     images: Literal["imagenet", "generated"] = "imagenet"  # Fig 1; generated ones are for trials
     side: Count = 224  # ours: as in the official code, rows and columns of a crop
@@ -60,10 +58,8 @@ class ImageNetSettings(Settings):
     rate: Positive = 0.1  # ours: as in the official code, learning rate
     epochs: Natural = 0  # ours: as in the official code, 90; 0 is what the recipe has
     batch: Natural = 0  # ours: as in the official code, 256; 0 is what the recipe has
-    shares: Count = 8  # Methods: eight cards, each of which normalises its share of a batch
-    manhattan: bool = (
-        False  # ours: learn from the signs of gradients; an option of the official code
-    )
+    shares: Count = 8  # ours: as on a DGX-1, said to be the paper's: each card has its share
+    manhattan: bool = False  # ours: signs of gradients, which the official code has as an option
     skip: bool = False  # ours: leave out images that cannot be read, and count them
     decoder: Literal["pillow", "simplejpeg"] = "pillow"  # ours: what everybody has
     precision: Precision = "bfloat16"  # ours: of products alone
