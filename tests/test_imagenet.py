@@ -244,7 +244,7 @@ def test_another_decoder_shows_the_same_images_and_leaves_to_pillow_what_it_cann
     for path, each in zip(sorted((tree / "train/n00000000").iterdir()), chances, strict=True):
         request = Request(str(path), each)
         one, other = (shown(request, 32, name).astype(int) for name in decoding.DECODERS)
-        assert np.abs(one - other).mean() < 1.5, path
+        assert np.abs(one - other).mean() < 2.5, path  # CMYK is converted otherwise
 
 
 # Batches

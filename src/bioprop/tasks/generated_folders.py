@@ -76,4 +76,4 @@ def _photograph(k: int, classes: int, i: int) -> np.ndarray:
     stripes = np.sin(2 * np.pi * (x * np.cos(turn) + y * np.sin(turn)) / width + phase)
     colour = np.cos(2 * np.pi * (k / classes + np.arange(3) / 3))
     noise = 40 * numbers.standard_normal((*SIZE, 3), np.float32)
-    return np.clip(128 + 30 * colour + 50 * stripes[..., None] + noise, 0, 255).astype(np.uint8)
+    return np.clip(128 + 60 * colour + 40 * stripes[..., None] + noise, 0, 255).astype(np.uint8)
