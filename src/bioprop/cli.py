@@ -18,6 +18,7 @@ from rich.table import Column, Table
 
 from bioprop import paths, studies, values
 from bioprop.choose import choose
+from bioprop.deep import team
 from bioprop.disk import why
 from bioprop.studies import TIERS, Study
 
@@ -33,7 +34,8 @@ app.add_typer(data, name="data")
 SET = "A setting, as name=value; bioprop list STUDY names them."
 DATA = "mnist, cifar10 or tiny-imagenet."
 LONG = 60.0  # seconds; what takes longer says so beforehand
-out = Console(markup=False, emoji=False)  # paths and names are printed as they are
+# Paths and names are printed as they are; of processes that train together the first one speaks.
+out = Console(markup=False, emoji=False, quiet=team.rank() > 0)
 
 TierOption = Annotated[str, typer.Option(help=f"How much to run: {', '.join(TIERS)}.")]
 ParameterOption = Annotated[
@@ -119,6 +121,9 @@ def run(
         str | None,
         typer.Option(help="A Dask scheduler's address, such as tcp://node1:8786, or file."),
     ] = None,
+    logs: Annotated[
+        Path | None, typer.Option(help="A folder for TensorBoard's logs of what is measured.")
+    ] = None,
 ) -> None:
     """Run studies and keep their records; what is published already is skipped.
 
@@ -130,9 +135,14 @@ def run(
 
     Examples: `bioprop run linear-task --tier paper`,
     `bioprop run linear-task --seeds 5 --set rate=0.004 --variant fa`,
-    `bioprop run mnist --tier paper --variant fa --part 3-4`, `bioprop run --pending --hours 2`
+    `bioprop run mnist --tier paper --variant fa --part 3-4`, `bioprop run --pending --hours 2`,
+    `torchrun --nproc-per-node 8 .venv/bin/bioprop run imagenet --tier paper --device cuda`
     """
     from bioprop.book import parts, runs
+    from bioprop.book.logs import require_tensorboard
+
+    if logs:
+        require_tensorboard()
 
     options = {"members": seeds, "device": device, "precision": precision}
     named = {name: value for name, value in options.items() if value is not None}
@@ -145,6 +155,8 @@ def run(
                 "--pending makes what is missing as it is declared: leave out settings, --tier, "
                 "--variant, --part and --again"
             )
+        if logs or team.size() > 1:
+            raise ValueError("--pending takes no --logs, and one process: leave out torchrun")
         return _pending(todo, math.inf if hours is None else hours, jobs or 1, scheduler)
     if hours is not None or jobs or scheduler:
         raise ValueError("--hours, --jobs and --scheduler are for --pending")
@@ -170,7 +182,7 @@ def run(
     if tier in runs.PUBLISHED and not set_:
         _estimate(tier, work_off)
     for each, name, changes, which in work_off:
-        _run(each, tier, name, changes, which)
+        _run(each, tier, name, changes, which, logs)
 
 
 def _left(
@@ -224,16 +236,24 @@ def _say_beforehand(seconds: float, how: str = "as when it was recorded") -> Non
 
 
 def _run(
-    study: Study, tier: str, variant: str, changes: dict[str, Any], seeds: range | None
+    study: Study,
+    tier: str,
+    variant: str,
+    changes: dict[str, Any],
+    seeds: range | None,
+    logs: Path | None,
 ) -> None:
     """Run one variant, or a part of it, and say what it gave."""
     from bioprop.book import runs
+    from bioprop.book.logs import tensorboard
     from bioprop.book.progress import progress
 
     path = runs.store_for(tier, changes).path(study.name, tier, variant, seeds)
     told = progress(f"{study.name}: {path.stem}")
+    first = runs.configure(study, tier, variant, changes, seeds).first_seed
+    watch = tensorboard(logs / study.name / tier / path.stem, first) if logs else None
     try:
-        record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told)
+        record = runs.run(study, tier, variant, changes, seeds=seeds, progress=told, watch=watch)
     except KeyboardInterrupt:
         out.print(
             f"{study.name}/{tier}/{path.stem}: interrupted; the same command goes on from its last "
@@ -241,6 +261,8 @@ def _run(
             soft_wrap=True,
         )
         raise
+    if team.rank():
+        return
     lost = f", {len(record.diverged)} diverged" if record.diverged else ""
     seconds = record.provenance["seconds"]
     line = f"{path}: {record.members} {study.population}, {seconds:.1f} s{lost}"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from bioprop.book import parts, provenance, twins
 from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
+from bioprop.deep.team import Team, size, team
 from bioprop.learning.memory import TooLarge
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.studies.study import known_device
+from bioprop.tasks import folders
 from bioprop.tasks.images import load
 
 PUBLISHED = ("reduced", "paper")  # tiers whose unchanged runs are kept in data/runs
@@ -31,6 +33,7 @@ REFUSED_MEMORY = re.compile(
 )
 
 Progress = Callable[[int, int], None]
+Watch = Callable[[int, Mapping[str, Sequence[float]]], None]
 
 
 class Busy(RecordError):
@@ -61,39 +64,64 @@ def run(
     progress: Progress | None = None,
     every: float = 10.0,
     deadline: float = math.inf,
+    watch: Watch | None = None,
 ) -> Record:
     """Train one variant of a study, or the part of it with some ``seeds``, and keep its record.
 
     An interrupted run goes on from its last checkpoint; one is saved at most every ``every``
-    seconds, and before the ``deadline``, a time of ``time.time()``. Raises ``ValueError`` for
-    unknown names or values, a device that is not here, more than the memory holds, and where there
-    is no copy of the book; ``RecordError`` when another process is at the same run, other files
-    have these seeds or the disk refuses; ``CheckpointError`` for a damaged checkpoint, and
-    ``OutOfTime`` where the deadline comes first.
+    seconds, and before the ``deadline``, a time of ``time.time()``. ``watch`` is told of what is
+    measured. Of processes that train together, the first keeps checkpoints and the record; the
+    others return one without provenance. Raises ``ValueError`` for unknown names or values, a
+    device that is not here, more than the memory holds, and where there is no copy of the book;
+    ``RecordError`` when another process is at the same run, other files have these seeds or the
+    disk refuses; ``CheckpointError`` for a damaged checkpoint, and ``OutOfTime`` where the deadline
+    comes first.
     """
     paths.require_book()
     changes = changes or {}
     settings = configure(study, tier, variant, changes, seeds)
     present(settings.device)
+    threads = threads or study.threads
+    group = _team(study, settings, deadline)
+    if group.rank:
+        with on_threads(threads):
+            journal = Journal()
+            with _memory(study):
+                study.run(settings, journal)
+            return make(study, tier, variant, settings, journal)
     store = store or store_for(tier, changes)
     if store is RECORDED:
         committed()
-    threads = threads or study.threads
     target = store.path(study.name, tier, variant, seeds)
     checkpoint = _checkpoint(target, settings, threads)
     with _alone(target), on_threads(threads):
         _new_seeds(store, study, tier, variant, settings, target)
-        journal = Journal(checkpoint, progress, every, deadline)
+        journal = Journal(checkpoint, progress, every, deadline, watch)
         with _memory(study):
             study.run(settings, journal)
         record = make(study, tier, variant, settings, journal)
-        facts = {"data": journal.data} if journal.data else {}
+        facts: dict[str, Any] = {"data": journal.data} if journal.data else {}
+        facts |= {"processes": group.size} if group.size > 1 else {}
         record.provenance = provenance.describe(journal.seconds, settings.device, **facts)
         _new_seeds(store, study, tier, variant, settings, target)
         store.save(record, part=seeds is not None)
         for leftover in (checkpoint, checkpoint.with_suffix(".partial")):
             leftover.unlink(missing_ok=True)
     return record.sealed()
+
+
+def _team(study: Study, settings: Settings, deadline: float) -> Team:
+    """Meet the processes that were started together; ``ValueError`` where they cannot train so."""
+    if size() == 1:
+        return Team()
+    if not study.together:
+        raise ValueError(
+            f"study {study.name!r} trains in one process and {size()} were started: leave out "
+            "torchrun"
+        )
+    if deadline != math.inf:
+        raise ValueError("processes that train together cannot stop at a time that each reads off")
+    return team(settings.device)
 
 
 def configure(
@@ -155,7 +183,7 @@ def verify(
     settings = study.configure(record.tier, record.variant, **record.configuration | where)
     present(settings.device)
     then = record.provenance.get("data", {})
-    if changed := [name for name in then if fingerprint(load(name).parts) != then[name]]:
+    if changed := [name for name in then if digest(name) != then[name]]:
         words = "the data set {} is not the one the record was made from"
         return Verification("", [words.format(name) for name in changed])
     with on_threads(threads or record.provenance["threads"]):
@@ -169,6 +197,11 @@ def verify(
         return compare(record, again, study)
 
 
+def digest(name: str) -> str:
+    """Return what a data set is known by in a record."""
+    return folders.find().digest if name == "imagenet" else fingerprint(load(name).parts)
+
+
 def exact(record: Record, threads: int | None = None, device: str | None = None) -> bool:
     """Say whether a new run must agree with a record in every bit.
 
@@ -179,6 +212,7 @@ def exact(record: Record, threads: int | None = None, device: str | None = None)
     then, now = record.provenance, provenance.describe(0.0, device or record.settings.device)
     same = all(then.get(key) == now[key] for key in ("machine", "arithmetic", "device"))
     same &= all(then["packages"][name] == now["packages"][name] for name in ("numpy", "torch"))
+    same &= then.get("processes", 1) == 1
     return same and threads in (None, then["threads"])
 
 

@@ -87,6 +87,10 @@ class Training:
             loss = F.cross_entropy(self.model(images), classes)
         self.optimiser.zero_grad()
         loss.backward()
+        self._changed(loss.detach())
+
+    def _changed(self, loss: Tensor) -> None:
+        """Change the weights by the gradients that are there."""
         if self.recipe.manhattan:
             for parameter in self.model.parameters():
                 if parameter.grad is not None:
@@ -97,7 +101,7 @@ class Training:
         self.optimiser.step()
         if self.keep:
             self.keep()
-        self._finite &= loss.detach().isfinite()
+        self._finite &= loss.isfinite()
         self.step += 1
         if self.step % WATCH == 0 or self.step == self.recipe.epochs * self.each_epoch:
             self.diverged = not bool(self._finite)
@@ -112,17 +116,22 @@ class Training:
         diverged.
         """
         self.model.eval()
-        wrong, seen = torch.zeros(len(best), dtype=torch.float64, device=self.device), 0
-        finite = ~torch.tensor(self.diverged, device=self.device)
+        wrong = torch.zeros(len(best), dtype=torch.float64, device=self.device)
+        seen = torch.zeros(2, dtype=torch.float64, device=self.device)  # and how many no number
         with self._memory():
             for x, classes in images:
                 with self.products():
                     y = self.model(x)
                 first = y.topk(min(max(best), y.shape[1])).indices == classes[:, None]
                 wrong += torch.stack([(~first[:, :n].any(1)).sum() for n in best])
-                finite &= y.isfinite().all()
-                seen += len(x)
-        return list(torch.where(finite, 100 * wrong / seen, torch.nan))
+                seen += torch.stack([torch.full_like(seen[0], len(x)), (~y.isfinite()).sum()])
+        counts = self._total(torch.cat([wrong, seen]))
+        finite = (counts[-1] == 0) & (not self.diverged)
+        return list(torch.where(finite, 100 * counts[:-2] / counts[-2], torch.nan))
+
+    def _total(self, counts: Tensor) -> Tensor:
+        """Return the counts of all who measure together."""
+        return counts
 
     def products(self) -> torch.autocast:
         """Return the context in which products are made in the training's precision."""
@@ -197,12 +206,15 @@ class Training:
             known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
             if not known and "can't allocate memory" not in str(error):  # as a CPU says it
                 raise
-            batch = self.recipe.batch
-            smaller = f"try batch = {batch // 2}" if batch > 1 else "nothing smaller is left to try"
             raise OutOfMemory(
-                f"a batch of {batch} images does not fit into the memory of {self.device}: "
-                f"{smaller}, and with it a rate in proportion"
+                f"a batch of {self.recipe.batch} images does not fit into the memory of "
+                f"{self.device}: {self._advice()}"
             ) from error
+
+    def _advice(self) -> str:
+        batch = self.recipe.batch
+        smaller = f"try batch = {batch // 2}" if batch > 1 else "nothing smaller is left to try"
+        return f"{smaller}, and with it a rate in proportion"
 
 
 class Members:

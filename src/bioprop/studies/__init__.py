@@ -70,6 +70,7 @@ from bioprop.studies.questions.predictive import STUDY as _predictive
 from bioprop.studies.questions.said import STUDY as _said
 from bioprop.studies.study import TIERS, Claim, Figure, Region, Settings, Study, within
 from bioprop.studies.xiao2018.alexnet_tiny import STUDY as _alexnet_tiny
+from bioprop.studies.xiao2018.imagenet import STUDY as _imagenet
 from bioprop.studies.xiao2018.last_layer import STUDY as _last_layer
 from bioprop.studies.xiao2018.rules_rates import STUDY as _rules_rates
 from bioprop.studies.xiao2018.signs_angles import STUDY as _signs_angles
@@ -164,6 +165,7 @@ STUDIES = {
         _signs_supports,
         _signs_dale,
         _signs_cifar,
+        _imagenet,
     )
 }
 

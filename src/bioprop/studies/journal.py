@@ -7,7 +7,7 @@ import os
 import pickle
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from bioprop.deep.team import team
 
 SEAL = 32  # a checkpoint starts with the SHA-256 of the rest
 
@@ -68,7 +70,8 @@ class Journal:
     ``every`` seconds, and less often where saving would take more than a twentieth of the time; 0
     is at every chance. ``progress(done, total)`` is told of each mark. ``deadline`` is a time of
     ``time.time()``: at the last mark that comes before it a checkpoint is saved, and the run stops
-    with ``OutOfTime``.
+    with ``OutOfTime``. ``watch(examples, quantities)`` is told of what is measured, one number for
+    each member, as soon as it is.
     """
 
     def __init__(
@@ -77,9 +80,10 @@ class Journal:
         progress: Callable[[int, int], None] | None = None,
         every: float = 10.0,
         deadline: float = math.inf,
+        watch: Callable[[int, Mapping[str, Sequence[float]]], None] | None = None,
     ):
         self.checkpoint, self.progress, self.every = checkpoint, progress, every
-        self.deadline = deadline
+        self.deadline, self.watch = deadline, watch
         self.rows: list[tuple[int, dict[str, list[float]]]] = []
         self.labels: dict[str, Sequence[Any]] = {}
         self.data: dict[str, str] = {}
@@ -109,6 +113,12 @@ class Journal:
         """Write what was measured after ``examples`` examples, shape ``(member,)`` each."""
         lists = {name: torch.as_tensor(v).double().tolist() for name, v in quantities.items()}
         self.rows.append((int(examples), lists))
+        self.glance(int(examples), lists)
+
+    def glance(self, examples: int, quantities: Mapping[str, Sequence[float]]) -> None:
+        """Show numbers to who watches, which need not be worth keeping."""
+        if self.watch:
+            self.watch(examples, quantities)
 
     def follow(
         self,
@@ -195,9 +205,11 @@ class Journal:
                 partial.unlink()
 
     def _resume(self, training: Trainable) -> int:
-        if self.checkpoint is None or not self.checkpoint.exists():
+        there = self.checkpoint is not None and self.checkpoint.exists()
+        own = self.checkpoint.read_bytes() if self.checkpoint and there else None
+        content = team().from_first(own)  # who trains with others has none of its own
+        if content is None:
             return -1
-        content = self.checkpoint.read_bytes()
         seal, content = content[:SEAL], content[SEAL:]
         if seal != _seal(content):
             raise CheckpointError(

@@ -348,6 +348,7 @@ class Study:
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
     decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
     learnt: Callable[[Run], np.ndarray] | None = None  # who of a run's members, or of its seeds?
+    together: bool = False  # whether several processes can train one network of it
 
     def step(self, quantity: str) -> float:
         """Return the step that a quantity is rounded to where a run writes it, 0 for none."""
