@@ -242,6 +242,7 @@ STUDY = Study(
     variants=with_choices(VARIANTS, members=3),
     run=run,
     claims=CLAIMS,
+    cost={"paper": 1.5},  # estimated, from trials
     learnt=some_point_learns,
     decimals={"log_nse": 4, "angle": 2},
     figures=[
