@@ -70,10 +70,10 @@ WEIGHTS = {"bp": "transposed", "fa": "fixed"}
 class WaySettings(TaskSettings):
     """Settings of the nonlinear task with two hidden layers; all but the task itself are ours."""
 
-    task: Literal["nonlinear"] = "nonlinear"  # Lillicrap et al. 2014, task 3
+    task: Literal["nonlinear"] = "nonlinear"  # Methods, task 3
     channel: Kind = "tanh"  # ours: what the signal passes at each layer
     amounts: Some[float] = (1.0,)  # ours: how much is lost
-    weights: Literal["transposed", "fixed"] = "fixed"  # backpropagation's, or feedback alignment's
+    weights: Literal["transposed", "fixed"] = "fixed"  # ours: W^T, or fixed B
     split: bool = False  # ours: do positive and negative signals go ways of their own?
     hidden: Some[Count] = (20, 10)  # Methods, task 3
     bound: Positive = 0.1  # ours: as in the study depth
@@ -242,6 +242,7 @@ STUDY = Study(
     variants=with_choices(VARIANTS, members=3),
     run=run,
     claims=CLAIMS,
+    cost={"paper": 1.5},  # estimated, from trials
     learnt=some_point_learns,
     decimals={"log_nse": 4, "angle": 2},
     figures=[

@@ -307,6 +307,7 @@ STUDY = Study(
     variants=with_choices(VARIANTS),
     run=run,
     claims=CLAIMS,
+    cost={"paper": 5.0},  # estimated, from trials
     learnt=some_point_learns,
     decimals={"log_nse": 4, "apart": 2},
     figures=[

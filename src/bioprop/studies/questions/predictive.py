@@ -64,7 +64,7 @@ LOOKS = {
 class PredictiveSettings(TaskSettings):
     """Settings of the nonlinear task with two hidden layers; all but the task itself are ours."""
 
-    task: Literal["nonlinear"] = "nonlinear"  # Lillicrap et al. 2014, task 3
+    task: Literal["nonlinear"] = "nonlinear"  # Methods, task 3
     what: Literal["bp", "fa", "pc", "pc-fixed"] = "bp"  # ours: what teaches
     steps: Count = 20  # ours: that values settle for
     speed: Positive = 0.2  # ours: of the values

@@ -52,7 +52,7 @@ AXES = {
 class TaskSettings(Settings):
     """Settings of a task and of the grid; ``members`` counts the networks for each point."""
 
-    task: Literal["linear", "nonlinear", "images"] = "linear"  # Lillicrap et al. 2014, tasks 1 to 3
+    task: Literal["linear", "nonlinear", "images"] = "linear"  # Methods, tasks 1 to 3
     images: str = "mnist"  # Methods, task 2; "digits" are scikit-learn's, for quick runs
     held_out: Natural = 0  # ours: training images that stand in for the test images, to choose by
     hidden: Some[Count] = (20,)  # Methods, tasks 1 and 3; ours of images
