@@ -1,25 +1,40 @@
 """The command line: list, run, chapter, verify, scorecard, book, serve, costs, data."""
 
+from __future__ import annotations
+
 import dataclasses
 import dis
 import functools
 import http.server
+import importlib
 import math
 import os
 import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from bioprop import paths, studies, values
+from bioprop import paths, values
 from bioprop.choose import choose
 from bioprop.disk import why
-from bioprop.studies import TIERS, Study
+
+if TYPE_CHECKING:
+    from bioprop import studies
+    from bioprop.studies import Study
+else:  # loaded by whoever asks for something of it: help is there before PyTorch is
+
+    class _Later:
+        """The studies, once one is asked for."""
+
+        def __getattr__(self, name):
+            return getattr(importlib.import_module("bioprop.studies"), name)
+
+    studies = _Later()
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +47,7 @@ data = typer.Typer(no_args_is_help=True, help="Fetch and check data sets.")
 app.add_typer(data, name="data")
 SET = "A setting, as name=value; bioprop list STUDY names them."
 DATA = "mnist, cifar10 or tiny-imagenet."
+TIERS = ("smoke", "quick", "reduced", "paper")  # as the studies have them
 LONG = 60.0  # seconds; what takes longer says so beforehand
 out = Console(markup=False, emoji=False)  # paths and names are printed as they are
 
@@ -617,19 +633,12 @@ def is_message(error: ValueError) -> bool:
 
 def main(words: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done, 1 failed or differs, 2 wrong words."""
-    from bioprop.tasks.datasets import DataError
-
-    expected: tuple[type[Exception], ...] = (ValueError, DataError, OSError)
     try:
-        from bioprop.book.chapters import ChapterError
-        from bioprop.book.records import RecordError
-        from bioprop.book.site import SiteError
-        from bioprop.studies.journal import CheckpointError
-
-        expected += (ChapterError, RecordError, SiteError, CheckpointError)
         paths.require_book()
         app(words, standalone_mode=True)
-    except expected as error:
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
         if isinstance(error, ValueError) and not is_message(error):
             raise
         told = str(error)
@@ -637,3 +646,18 @@ def main(words: list[str] | None = None) -> None:
             told = f"could not read or write {error.filename or 'a file'}: {why(error)}"
         Console(stderr=True).print(f"bioprop: {told}", soft_wrap=True, markup=False, style="red")
         sys.exit(2 if isinstance(error, ValueError) else 1)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return the errors that are said in words; what is broken on disk may keep modules away."""
+    from bioprop.tasks.datasets import DataError
+
+    found: tuple[type[Exception], ...] = (ValueError, DataError, OSError)
+    try:
+        from bioprop.book.chapters import ChapterError
+        from bioprop.book.records import RecordError
+        from bioprop.book.site import SiteError
+        from bioprop.studies.journal import CheckpointError
+    except found:
+        return found
+    return (*found, ChapterError, RecordError, SiteError, CheckpointError)
