@@ -149,7 +149,7 @@ def test_a_page_opens_without_a_fault_and_asks_no_other_host(opened: Visit) -> N
 def source_of(address: str) -> str:
     """The text of the chapter at an address of the site; of another page, nothing."""
     name = urlsplit(address).path.rpartition("/")[2].removesuffix(".html")
-    chapter = chapters.chapters().get(name)
+    chapter = chapters.chapters().get(name) if "chapters/" in address else None
     cells = nbformat.read(chapter, as_version=4).cells if chapter else []
     return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 

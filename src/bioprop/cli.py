@@ -78,12 +78,11 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
 
     Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
-    first = Column("study", no_wrap=True)
-    variants = [Column("variants", overflow="fold")] if study else []
-    table = Table(first, "title", *variants, "tiers")
+    table = Table.grid(Column("study", no_wrap=True), "", padding=(0, 2))
     for each in map(studies.get, study) if study else chosen(None):
-        names = [", ".join(each.variants)] if study else []
-        table.add_row(each.name, each.title, *names, ", ".join(_recorded(each)))
+        lines = [each.title, ", ".join(_recorded(each))]
+        lines += [f"variants: {', '.join(each.variants)}"] if study else []
+        table.add_row(each.name, "\n".join(lines))
     out.print(table)
     for each in map(studies.get, study):
         settings = ", ".join(field.name for field in dataclasses.fields(each.settings))
@@ -419,10 +418,10 @@ def scorecard() -> None:
         judged += claims.recorded(study)[2]
     rows = [
         (
-            j.claim.id,
+            j.claim,
             j.paper,
-            _two_lines(j.measured, j.aside),
-            _so_far(j.verdict, j.count, j.members < j.wanted),
+            _with_aside(j.measured, j.aside, j.count if j.members < j.wanted else None),
+            claims.word(j.verdict, j.claim.origin),
         )
         for j in judged
     ]
@@ -467,10 +466,12 @@ def book(
         index = site.build(tier, values.pairs(parameter), told=out.print)
     rows = [
         (
-            c.id,
+            c,
             c.text["paper"],
-            _two_lines(c.text["recorded"], c.aside),
-            _so_far(c.verdict, c.text["members"], c.members < c.wanted),
+            _with_aside(
+                c.text["recorded"], c.aside, c.text["members"] if c.members < c.wanted else None
+            ),
+            c.text["verdict"],
         )
         for c in index.claims
     ]
@@ -594,23 +595,19 @@ def check(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
         out.print(f"{path}: as published", soft_wrap=True)
 
 
-def _so_far(verdict: str, count: str, missing: bool) -> str:
-    """Say beside a verdict how many members it is from, while some are missing."""
-    return f"{verdict} ({count})" if missing else verdict
+def _with_aside(number: str, *asides: str | None) -> str:
+    """Put what there is to say behind a number: a p value, how many members it is from so far."""
+    return "; ".join(filter(None, [number, *asides]))
 
 
-def _two_lines(number: str, aside: str | None) -> str:
-    """Put an aside beneath a number."""
-    return f"{number}\n{aside}" if aside else number
-
-
-def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:
+def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]]) -> None:
     """Print all verdicts, and what is missing where a study would have others."""
     from bioprop.book import claims
 
-    table = Table(Column("claim", no_wrap=True), "reported", "recorded", "verdict")
-    for row in rows:
-        table.add_row(*row)
+    table = Table.grid(Column("verdict", max_width=16), Column("claim"), padding=(0, 2))
+    for claim, paper, recorded, verdict in rows:
+        numbers = f"reported {paper}, recorded {recorded}" if paper != "–" else recorded
+        table.add_row(verdict, f"{claim.id}: {claim.statement}\n{numbers} ({claim.unit})")
     out.print(table)
     for line in filter(None, map(claims.lacking, studies.STUDIES.values())):
         out.print(line, soft_wrap=True)
