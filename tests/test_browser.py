@@ -27,7 +27,8 @@ FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-ba
 --disable-component-update --disable-sync --hide-scrollbars""".split()
 DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 TOC = re.findall(r"(?:root|file): (\S+)", (SOURCES / "_toc.yml").read_text())
-PAGES = [f"{name}.html" for name in [*TOC, "search"]]
+CLAIMS = "claims/linear-task"  # one of the pages of claims, which are all of one make
+PAGES = [f"{name}.html" for name in [*TOC, "search", CLAIMS]]
 CHAPTERS = [name for name in PAGES if name.startswith("chapters/")]
 TYPES = {
     "svg": "image/svg+xml",
@@ -148,7 +149,7 @@ def test_a_page_opens_without_a_fault_and_asks_no_other_host(opened: Visit) -> N
 def source_of(address: str) -> str:
     """The text of the chapter at an address of the site; of another page, nothing."""
     name = urlsplit(address).path.rpartition("/")[2].removesuffix(".html")
-    chapter = chapters.chapters().get(name)
+    chapter = chapters.chapters().get(name) if "chapters/" in address else None
     cells = nbformat.read(chapter, as_version=4).cells if chapter else []
     return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
@@ -249,16 +250,48 @@ def test_a_search_finds_the_chapters(visit: Callable[[str, str], Visit], address
     assert opened.faults == []
 
 
-def test_a_link_on_the_cover_leads_to_the_figure(
+def test_a_row_of_the_forest_leads_to_the_claim_and_from_there_to_its_figure_and_records(
     visit: Callable[[str, str], Visit], address: str, built: Built
 ) -> None:
     opened = visit(address, "index.html")
-    claim = next(c for c in built.index["claims"] if c["figure"] == "linear-nse")
-    opened.page.get_by_role("link", name=claim["statement"]).click()
+    claim = next(c for c in built.index["claims"] if c["id"] == "linear-fa-final")
+    row = opened.page.locator(f".forest-row[href='{claim['page']}']")
+    assert claim["verdict"] in row.inner_text()
+    row.focus()
+    opened.page.keyboard.press("Enter")
+    opened.page.wait_for_url(f"**/{claim['page']}")
+    place = opened.page.locator(f"section#{claim['id']}")
+    assert place.locator("svg.dots circle").count() == claim["members"]
+    file = place.locator("a[download]").first.get_attribute("href") or ""
+    answer = opened.page.request.get(address + file.removeprefix("../"))
+    assert answer.json()["study"] == "linear-task"
+    place.get_by_role("link", name=f"figure {claim['figure']}").click()
     opened.page.wait_for_url(f"**/linear-task.html#{claim['figure']}")
-    top = "document.getElementById('linear-nse').getBoundingClientRect().top"
-    opened.page.wait_for_function(f"0 <= {top} && {top} < 200")
     assert opened.faults == []
+
+
+def test_the_scorecard_shows_both_numbers_on_a_phone(
+    visit: Callable[[str, str], Visit], address: str
+) -> None:
+    opened = visit(address, "scorecard.html")
+    opened.page.set_viewport_size(PHONE)
+    fold = opened.page.locator("details.scores").nth(1)
+    fold.locator("summary").click()
+    for label in ("reported", "recorded", "criterion"):
+        cells = fold.locator(f"td[data-label='{label}']")
+        assert cells.count() > 1
+        for cell in cells.all():
+            box = cell.bounding_box()
+            assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_the_cover_is_printed_on_six_pages_or_fewer(
+    visit: Callable[[str, str], Visit], address: str
+) -> None:
+    opened = visit(address, "index.html")
+    printed = opened.page.pdf(format="A4")
+    assert 1 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 6
 
 
 def test_the_search_of_a_page_opened_as_a_file_finds_pages_without_a_fault(

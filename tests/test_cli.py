@@ -25,10 +25,11 @@ from bioprop import cli, studies, values
 from bioprop.book import parts, runs
 from bioprop.book.closeness import Verification
 from bioprop.book.records import Store, read
+from bioprop.start import asks_for_help
 
 DONE, FAILED, WRONG = 0, 1, 2
 SMALL = ["--variant", "small"]  # the variant of a study that was recorded on a processor
-COMMANDS = ["list", "run", "chapter", "verify", "scorecard", "book", "serve", "costs"]
+COMMANDS = ["list", "run", "chapter", "verify", "scorecard", "explain", "book", "serve", "costs"]
 COMMANDS += ["data fetch", "data check"]
 STORED = "data/cache/runs/unchanged"
 
@@ -266,17 +267,35 @@ def test_an_example_of_the_help_is_understood(line: str) -> None:
             study.configure(given.get("tier", "quick"), variant, **changes)
 
 
+def test_help_does_not_wait_for_pytorch() -> None:
+    code = "import sys, bioprop.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert asks_for_help([]) and asks_for_help(["run", "--help"]) and not asks_for_help(["list"])
+    assert cli.TIERS == studies.TIERS
+
+
+def test_explain_shows_all_that_is_behind_a_verdict(bioprop: Bioprop) -> None:
+    said = bioprop("explain toy-aligns")
+    assert said.code == DONE
+    words = "claim toy-aligns: .* recorded .* criterion .* verdict .* since .* measure .* records "
+    assert re.match(words, said.out)
+    assert "bioprop verify toy-network --variant small" in said.out
+    assert "data/runs/toy-network/paper/small.json" in said.out
+    wrong = bioprop("explain toy-aligned")
+    assert wrong.code == WRONG and "Did you mean 'toy-aligns'?" in wrong.err
+
+
 # Work
 
 
 def test_list_names_every_study_and_what_is_recorded(bioprop: Bioprop) -> None:
     said = bioprop("list")
     assert said.code == DONE
-    [row] = [line for line in said.out.splitlines() if "linear-task" in line]
-    assert re.search(r"smoke, quick, paper \(4/4 recorded in [\d.]+ (s|min|h)\)", row)
+    row = r"linear-task The linear task (smoke, quick, paper \(4/4 recorded in [\d.]+ (s|min|h)\))"
+    assert re.search(row, said.out)
     assert all(study in said.out for study in studies.STUDIES)
     named = bioprop("list linear-task").out
-    assert "shallow" not in row and "bp, fa, np, shallow" in named
+    assert "shallow" not in said.out and "variants: bp, fa, np, shallow" in named
     assert "settings of linear-task, for --set: members, first_seed, precision" in named
 
 
@@ -328,9 +347,11 @@ def test_the_scorecard_has_a_verdict_for_every_claim(bioprop: Bioprop) -> None:
     said = bioprop("scorecard")
     assert said.code == DONE
     claims = [claim.id for study in studies.STUDIES.values() for claim in study.claims]
-    assert all(claim in said.out for claim in claims)
-    verdicts = re.findall(r"reproduced|partly|not attempted|cannot be judged", said.out)
-    assert len(verdicts) == len(claims)
+    words = "not reproduced|reproduced|partly|holds in part|holds|does not hold|not attempted"
+    verdicts = re.findall(rf"({words}|cannot be judged) ([\w-]+): ", said.out)
+    assert [claim for _, claim in verdicts] == claims
+    own = {c.id for study in studies.STUDIES.values() for c in study.claims if c.origin == "ours"}
+    assert not {claim for verdict, claim in verdicts if "repro" in verdict} & own
 
 
 def test_verify_makes_the_records_again(bioprop: Bioprop) -> None:

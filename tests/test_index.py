@@ -101,7 +101,9 @@ def test_claims_are_those_of_the_studies_with_the_verdicts_of_the_records(built:
             assert entry["aside"] == judged.aside
             assert entry["summary"] == judged.claim.summary.name
             assert entry["calibrated"] == judged.claim.calibrated
-            assert entry["changed"] == changes.told(judged.claim.id)
+            assert entry["changed"] == changes.told(judged.claim.id, judged.claim.origin)
+            assert entry["read"] == list(judged.read)
+            assert list(map(len, entry["values"])) == list(map(len, judged.values))
 
 
 def test_live_numbers_are_those_of_this_build(built: Built) -> None:
@@ -117,8 +119,12 @@ def test_live_numbers_are_those_of_this_build(built: Built) -> None:
 def test_figures_are_those_of_the_recorded_studies(built: Built) -> None:
     recorded = [study for study in STUDIES.values() if best_tier(study, RECORDED)]
     known = {figure.id: (study, figure) for study in recorded for figure in study.figures}
-    assert [entry["id"] for entry in built.index["figures"]] == list(known)
-    for entry in built.index["figures"]:
+    drawn = [entry for entry in built.index["figures"] if entry["study"]]
+    assert [entry["id"] for entry in drawn] == list(known)
+    papers = {c["paper"] for c in built.index["claims"] if c["origin"] == "paper" and c["interval"]}
+    forests = {entry["id"] for entry in built.index["figures"] if not entry["study"]}
+    assert {f"forest-{paper}" for paper in papers if paper != "xiao2018"} <= forests
+    for entry in drawn:
         study, figure = known[entry["id"]]
         assert (entry["title"], entry["alt"]) == (figure.title, figure.alt)
         assert entry["study"] == study.name

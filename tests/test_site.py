@@ -1,5 +1,6 @@
 """The built site: whole, self-contained, repeatable, and kept when a build fails."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from site_fixture import Built, bioprop, build, copy_book, copy_small_book, writ
 from bioprop import paths
 from bioprop.book import changes, figures, site
 from bioprop.book.chapters import homes
+from bioprop.book.claims import word
 
 pytest_plugins = ["site_fixture"]
 
@@ -74,7 +76,8 @@ def leads_to(page: str, link: str, folder: Path) -> tuple[str, str]:
 def test_the_pages_are_those_of_the_contents_and_the_search(built: Built) -> None:
     toc = (built.root / "_toc.yml").read_text()
     listed = re.findall(r"(?:root|file): (\S+)", toc)
-    assert set(built.pages) == {f"{name}.html" for name in [*listed, "search"]}
+    claims = {claim["page"].partition("#")[0] for claim in built.index["claims"]}
+    assert set(built.pages) == {f"{name}.html" for name in [*listed, "search"]} | claims
 
 
 def test_every_link_inside_the_site_leads_somewhere(soup: Soup) -> None:
@@ -164,28 +167,28 @@ def test_notebooks_are_published_as_run_at_this_tier_without_errors_or_warnings(
 
 
 def test_every_figure_is_on_its_page_under_its_name(soup: Soup) -> None:
-    homes = {path.stem: name for name, path in soup.built.pages.items() if "chapters" in name}
     for figure in soup.built.index["figures"]:
-        [found] = soup.pages[homes[figure["chapter"]]].select(f"figure#{figure['id']}")
-        assert found.img["alt"] == figure["alt"]
+        page, _, anchor = figure["page"].partition("#")
+        assert anchor == figure["id"]
+        [found] = soup.pages[page].select(f"figure#{anchor}")
+        if figure["study"]:
+            assert found.img["alt"] == figure["alt"]
         links = [link["href"] for link in found.select(".figure-files a")]
-        for kind in figures.files(figure["id"]).keys() - {"bib"}:  # that one is shown
-            assert f"../../{figure['files'][kind]}" in links
+        for kind in figure["files"].keys() - {"bib"}:  # that one is shown
+            assert f"{'../' * page.count('/')}{figure['files'][kind]}" in links
         cited = (soup.built.html / figure["files"]["bib"]).read_text("utf-8")
         assert found.select_one(".figure-cite pre").get_text() == cited
 
 
 def scorecard(page: BeautifulSoup) -> list[tuple[str, list[str], list[str]]]:
     """The rows of the scorecard, the papers' claims first: text, the links, the verdicts."""
-    tables = [t for t in page.select("article table") if "verdict" in t.thead.get_text()]
     return [
         (
             row.get_text(" ", strip=True),
             [link["href"] for link in row.select("a")],
             [badge.get_text() for badge in row.select("[class^=verdict-]")],
         )
-        for table in tables
-        for row in table.tbody.select("tr")
+        for row in page.select("details.scores tbody tr")
     ]
 
 
@@ -194,7 +197,7 @@ def straight(text: str) -> str:
     return text.replace("\u2019", "'")
 
 
-def as_on_the_cover(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def as_in_the_scorecard(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The papers' own claims, then those that the book adds, both chapter by chapter."""
     placed = homes()
     first: dict[tuple[bool, str | None], int] = {}
@@ -205,26 +208,83 @@ def as_on_the_cover(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [claims[k] for k in order]
 
 
-def test_every_claim_has_one_verdict_on_the_cover_and_leads_to_its_figure(soup: Soup) -> None:
-    claims, rows = as_on_the_cover(soup.built.index["claims"]), scorecard(soup.pages["index.html"])
-    drawn = {figure["id"]: figure["chapter"] for figure in soup.built.index["figures"]}
+def test_every_claim_has_one_verdict_in_the_scorecard_and_leads_to_its_place(soup: Soup) -> None:
+    claims = as_in_the_scorecard(soup.built.index["claims"])
+    rows = scorecard(soup.pages["scorecard.html"])
     assert len(rows) == len(claims)
     for claim, (text, links, verdicts) in zip(claims, rows, strict=True):
-        assert verdicts == [claim["verdict"]] and claim["verdict"] in VERDICTS
+        assert verdicts == [word(claim["verdict"], claim["origin"])]
+        assert claim["verdict"] in VERDICTS
         assert claim["place"] in straight(text) and claim["text"]["recorded"] in text
-        if claim["figure"] in drawn:
-            [link] = links
-            assert link.endswith(f"/{drawn[claim['figure']]}.html#{claim['figure']}")
+        assert claim["summary"] in text
+        assert links == [claim["page"]]
 
 
-def test_the_cover_names_the_chapter_above_its_claims(soup: Soup) -> None:
-    page, chapters = soup.pages["index.html"], homes()
-    tables = [t for t in page.select("article table") if "verdict" in t.thead.get_text()]
-    assert len(tables) > len({claim["origin"] for claim in soup.built.index["claims"]})
-    for table in tables:
-        above = table.find_previous("p").a["href"].partition(".html")[0]
-        linked = {link["href"].rpartition("#")[2] for link in table.select("tbody a")}
-        assert {chapters[figure] for figure in linked} == {above.rpartition("/")[2]}
+def test_a_claim_of_this_book_is_not_said_to_be_reproduced(soup: Soup) -> None:
+    own = {c["page"] for c in soup.built.index["claims"] if c["origin"] == "ours"}
+    for text, [link], [verdict] in scorecard(soup.pages["scorecard.html"]):
+        assert (link in own) <= (verdict not in ("reproduced", "partly", "not reproduced")), text
+
+
+def test_the_scorecard_is_folded_by_chapter(soup: Soup) -> None:
+    chapters = homes()
+    folds = soup.pages["scorecard.html"].select("details.scores")
+    figures = {claim["page"]: claim["figure"] for claim in soup.built.index["claims"]}
+    names = []
+    for fold in folds:
+        found = {chapters.get(figures[link["href"]]) for link in fold.select("tbody a")}
+        assert len(found) == 1
+        names += found
+        assert fold.summary.select("[class^=verdict-]") and not fold.has_attr("open")
+    assert len(names) > len(set(names)) > 10, "the papers' claims, and those that this book adds"
+
+
+def test_every_claim_has_a_place_with_all_that_is_behind_its_verdict(soup: Soup) -> None:
+    records = {r["file"]: r for s in soup.built.index["studies"] for r in s["records"]}
+    for claim in soup.built.index["claims"]:
+        page, _, anchor = claim["page"].partition("#")
+        [place] = soup.pages[page].select(f"section#{anchor}")
+        [badge] = place.select("[class^=verdict-]")
+        assert badge.get_text() == word(claim["verdict"], claim["origin"])
+        text = straight(place.get_text(" "))
+        assert claim["criterion"] in text and claim["text"]["recorded"] in text
+        assert f"{claim['measure']['file']}, line" in text
+        served = [link["href"].removeprefix("../") for link in place.select("a[download]")]
+        assert bool(served) == bool(claim["read"])
+        assert {records[file]["variant"] for file in served} == {
+            name.rpartition("/")[2] for name in claim["read"]
+        }
+        drawn = place.select("svg.dots circle")
+        if claim["interval"]:
+            assert len(drawn) == sum(map(len, claim["values"]))
+
+
+def test_the_records_behind_the_verdicts_are_served_with_their_digests(built: Built) -> None:
+    folder = built.html / "runs"
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    summed = dict(reversed(line.split("  ")) for line in lines)
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*.json")}
+    assert summed.keys() == files
+    for entry in (record for study in built.index["studies"] for record in study["records"]):
+        served = (built.html / entry["file"]).read_bytes()
+        assert served == (built.root / "data" / entry["file"]).read_bytes()
+        assert json.loads(served)["digest"] == entry["digest"]
+        name = entry["file"].removeprefix("runs/")
+        assert hashlib.sha256(served).hexdigest() == summed[name]
+
+
+def test_the_forest_has_each_reported_number_and_leads_to_its_claim(soup: Soup) -> None:
+    claims = soup.built.index["claims"]
+    rows = soup.pages["index.html"].select("a.forest-row")
+    shown = {row["href"]: row.get_text(" ") for row in rows}
+    assert len(shown) == len(rows) > 40
+    for claim in claims:
+        wanted = claim["origin"] == "paper" and claim["reported"] is not None and claim["interval"]
+        assert (claim["page"] in shown) == bool(wanted)
+        if wanted:
+            said = shown[claim["page"]]
+            assert claim["text"]["paper"] in said and claim["text"]["recorded"] in said
+            assert claim["verdict"] in said
 
 
 def test_the_cost_page_has_both_times_of_each_chapter(soup: Soup) -> None:
@@ -236,16 +296,23 @@ def test_the_cost_page_has_both_times_of_each_chapter(soup: Soup) -> None:
         assert re.fullmatch(r"\d+ s|\d+ min|\d+\.\d h|not measured", recorded), name
 
 
-def test_the_cover_counts_the_verdicts(soup: Soup) -> None:
-    shown = [p.get_text() for p in soup.pages["index.html"].select("article p")]
+def test_the_scorecard_counts_the_verdicts(soup: Soup) -> None:
+    shown = [p.get_text() for p in soup.pages["scorecard.html"].select("article p")]
     for origin, name in {
         "paper": "Claims of the papers",
         "ours": "Claims that this book adds",
     }.items():
         claims = [claim for claim in soup.built.index["claims"] if claim["origin"] == origin]
         verdicts = Counter(claim["verdict"] for claim in claims)
-        counted = " ".join(f"{verdict}\u00a0{number}" for verdict, number in verdicts.items())
+        counted = " ".join(f"{word(v, origin)}\u00a0{number}" for v, number in verdicts.items())
         assert f"{name}, {len(claims)}: {counted}" in shown
+
+
+def test_the_cover_counts_the_claims_of_the_papers(soup: Soup) -> None:
+    claims = [c for c in soup.built.index["claims"] if c["origin"] == "paper"]
+    count = Counter(claim["verdict"] for claim in claims)
+    said = soup.pages["index.html"].select_one("article").get_text(" ")
+    assert f"Of {len(claims)} claims of the papers, {count['reproduced']} are reproduced" in said
 
 
 def test_a_figure_says_what_was_asked_of_each_of_its_claims(soup: Soup) -> None:
@@ -306,7 +373,7 @@ def test_a_cover_shows_claims_that_nobody_has_attempted(small: Built) -> None:
     rows = scorecard(Soup(small).pages["index.html"])
     verdicts = Counter(verdict for _, _, [verdict] in rows)
     assert verdicts["not attempted"] > 0 and verdicts["reproduced"] > 0
-    assert all(not links for _, links, [verdict] in rows if verdict == "not attempted")
+    assert all(link.startswith("claims/") for _, [link], _ in rows)
 
 
 # Builds that fail

@@ -1,26 +1,41 @@
 """The command line: list, run, chapter, verify, scorecard, book, serve, costs, data."""
 
+from __future__ import annotations
+
 import dataclasses
 import dis
 import functools
 import http.server
+import importlib
 import math
 import os
 import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from bioprop import paths, studies, values
+from bioprop import paths, values
 from bioprop.choose import choose
 from bioprop.deep import team
 from bioprop.disk import why
-from bioprop.studies import TIERS, Study
+
+if TYPE_CHECKING:
+    from bioprop import studies
+    from bioprop.studies import Study
+else:  # loaded by whoever asks for something of it: help is there before PyTorch is
+
+    class _Later:
+        """The studies, once one is asked for."""
+
+        def __getattr__(self, name):
+            return getattr(importlib.import_module("bioprop.studies"), name)
+
+    studies = _Later()
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +48,7 @@ data = typer.Typer(no_args_is_help=True, help="Fetch and check data sets.")
 app.add_typer(data, name="data")
 SET = "A setting, as name=value; bioprop list STUDY names them."
 DATA = "mnist, cifar10 or tiny-imagenet."
+TIERS = ("smoke", "quick", "reduced", "paper")  # as the studies have them
 LONG = 60.0  # seconds; what takes longer says so beforehand
 # Paths and names are printed as they are; of processes that train together the first one speaks.
 out = Console(markup=False, emoji=False, quiet=team.rank() > 0)
@@ -64,12 +80,11 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
 
     Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
-    first = Column("study", no_wrap=True)
-    variants = [Column("variants", overflow="fold")] if study else []
-    table = Table(first, "title", *variants, "tiers")
+    table = Table.grid(Column("study", no_wrap=True), "", padding=(0, 2))
     for each in map(studies.get, study) if study else chosen(None):
-        names = [", ".join(each.variants)] if study else []
-        table.add_row(each.name, each.title, *names, ", ".join(_recorded(each)))
+        lines = [each.title, ", ".join(_recorded(each))]
+        lines += [f"variants: {', '.join(each.variants)}"] if study else []
+        table.add_row(each.name, "\n".join(lines))
     out.print(table)
     for each in map(studies.get, study):
         settings = ", ".join(field.name for field in dataclasses.fields(each.settings))
@@ -425,10 +440,10 @@ def scorecard() -> None:
         judged += claims.recorded(study)[2]
     rows = [
         (
-            j.claim.id,
+            j.claim,
             j.paper,
-            _two_lines(j.measured, j.aside),
-            _so_far(j.verdict, j.count, j.members < j.wanted),
+            _with_aside(j.measured, j.aside, j.count if j.members < j.wanted else None),
+            claims.word(j.verdict, j.claim.origin),
         )
         for j in judged
     ]
@@ -473,10 +488,12 @@ def book(
         index = site.build(tier, values.pairs(parameter), told=out.print)
     rows = [
         (
-            c.id,
+            c,
             c.text["paper"],
-            _two_lines(c.text["recorded"], c.aside),
-            _so_far(c.verdict, c.text["members"], c.members < c.wanted),
+            _with_aside(
+                c.text["recorded"], c.aside, c.text["members"] if c.members < c.wanted else None
+            ),
+            c.text["verdict"],
         )
         for c in index.claims
     ]
@@ -600,23 +617,19 @@ def check(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
         out.print(f"{path}: as published", soft_wrap=True)
 
 
-def _so_far(verdict: str, count: str, missing: bool) -> str:
-    """Say beside a verdict how many members it is from, while some are missing."""
-    return f"{verdict} ({count})" if missing else verdict
+def _with_aside(number: str, *asides: str | None) -> str:
+    """Put what there is to say behind a number: a p value, how many members it is from so far."""
+    return "; ".join(filter(None, [number, *asides]))
 
 
-def _two_lines(number: str, aside: str | None) -> str:
-    """Put an aside beneath a number."""
-    return f"{number}\n{aside}" if aside else number
-
-
-def _print_scorecard(rows: Sequence[tuple[str, ...]]) -> None:
+def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]]) -> None:
     """Print all verdicts, and what is missing where a study would have others."""
     from bioprop.book import claims
 
-    table = Table(Column("claim", no_wrap=True), "reported", "recorded", "verdict")
-    for row in rows:
-        table.add_row(*row)
+    table = Table.grid(Column("verdict", max_width=16), Column("claim"), padding=(0, 2))
+    for claim, paper, recorded, verdict in rows:
+        numbers = f"reported {paper}, recorded {recorded}" if paper != "–" else recorded
+        table.add_row(verdict, f"{claim.id}: {claim.statement}\n{numbers} ({claim.unit})")
     out.print(table)
     for line in filter(None, map(claims.lacking, studies.STUDIES.values())):
         out.print(line, soft_wrap=True)
@@ -639,19 +652,12 @@ def is_message(error: ValueError) -> bool:
 
 def main(words: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done, 1 failed or differs, 2 wrong words."""
-    from bioprop.tasks.datasets import DataError
-
-    expected: tuple[type[Exception], ...] = (ValueError, DataError, OSError)
     try:
-        from bioprop.book.chapters import ChapterError
-        from bioprop.book.records import RecordError
-        from bioprop.book.site import SiteError
-        from bioprop.studies.journal import CheckpointError
-
-        expected += (ChapterError, RecordError, SiteError, CheckpointError)
         paths.require_book()
         app(words, standalone_mode=True)
-    except expected as error:
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
         if isinstance(error, ValueError) and not is_message(error):
             raise
         told = str(error)
@@ -659,3 +665,18 @@ def main(words: list[str] | None = None) -> None:
             told = f"could not read or write {error.filename or 'a file'}: {why(error)}"
         Console(stderr=True).print(f"bioprop: {told}", soft_wrap=True, markup=False, style="red")
         sys.exit(2 if isinstance(error, ValueError) else 1)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return the errors that are said in words; what is broken on disk may keep modules away."""
+    from bioprop.tasks.datasets import DataError
+
+    found: tuple[type[Exception], ...] = (ValueError, DataError, OSError)
+    try:
+        from bioprop.book.chapters import ChapterError
+        from bioprop.book.records import RecordError
+        from bioprop.book.site import SiteError
+        from bioprop.studies.journal import CheckpointError
+    except found:
+        return found
+    return (*found, ChapterError, RecordError, SiteError, CheckpointError)

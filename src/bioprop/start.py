@@ -55,10 +55,17 @@ def settle() -> None:
             stream.reconfigure(errors="bioprop")
 
 
+def asks_for_help(words: list[str]) -> bool:
+    """Say whether words on the command line want to be told what there is, and nothing run."""
+    return words == [] or "--help" in words
+
+
 def command() -> None:
     """Run the command line, ``bioprop``."""
     settle()
     with loading():
+        if not asks_for_help(sys.argv[1:]):
+            importlib.import_module("bioprop.studies")
         cli = importlib.import_module("bioprop.cli")
     cli.main()
 

@@ -35,7 +35,7 @@ def section(entry: ClaimEntry, index: Index, root: str) -> str:
         ("criterion", [*map(_esc, filter(None, [entry.criterion, explain.breadth(entry)]))]),
         ("arithmetic", list(map(_esc, explain.arithmetic(entry)))),
         ("to know", list(map(_esc, claims.remarks(entry.calibrated, entry.changed)))),
-        ("since", [_committed(line, place) for line in explain.origin(entry, mine)]),
+        ("since", [committed(line, place) for line in explain.origin(entry, mine)]),
         ("measure", [_measure(entry, index, place)]),
         ("records", [_record(record, root) for record in mine]),
         ("check it", [f"<code>{_esc(line)}</code>" for line in explain.commands(entry)]),
@@ -91,6 +91,16 @@ def picture(entry: ClaimEntry) -> str:
         f"<details><summary>The {entry.members} numbers of {entry.id}</summary>"
         f"<p>{_esc(said)}</p></details>"
     )
+
+
+def committed(line: str, place: Home) -> str:
+    """Make a link of a commit's name, where the book has a repository."""
+    words = [
+        f'<a href="{place.commit(bare)}">{word}</a>' if place.commit(bare) else _esc(word)
+        for word in line.split(" ")
+        for bare in [word.strip(",.")]
+    ]
+    return " ".join(words)
 
 
 class Axis:
@@ -155,16 +165,6 @@ def _drawn(entry: ClaimEntry, index: Index, root: str) -> Sequence[str]:
 
 def _number(entry: ClaimEntry, shown: str) -> str:
     return f"<strong>{shown}</strong> {_esc(entry.unit)}"
-
-
-def _committed(line: str, place: Home) -> str:
-    """Make a link of a commit's name, where the book has a repository."""
-    words = [
-        f'<a href="{place.commit(bare)}">{word}</a>' if place.commit(bare) else _esc(word)
-        for word in line.split(" ")
-        for bare in [word.strip(",")]
-    ]
-    return " ".join(words)
 
 
 def _measure(entry: ClaimEntry, index: Index, place: Home) -> str:

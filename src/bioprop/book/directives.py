@@ -2,6 +2,7 @@
 
 ``{result-figure} id``  a figure with its files, its verdicts and how it was made
 ``{forest}``            a forest plot for each paper
+``{cite-book}``         how to cite the book, and where it lives
 ``{counts}``            how many claims have each verdict, by chapter
 ``{scorecard}``         the tables of all claims
 ``{claims} study``      all that is behind each claim of a study
@@ -44,9 +45,10 @@ from bioprop.book import (
     interactive,
     twins,
 )
-from bioprop.book.claim_pages import badge
+from bioprop.book.claim_pages import badge, committed
 from bioprop.book.claims import remarks
 from bioprop.book.costs import Costs
+from bioprop.book.home import home
 from bioprop.book.records import RECORDED
 from bioprop.book.settings_table import rows as settings_rows
 from bioprop.choose import choose
@@ -106,7 +108,8 @@ def files(place: Result, entry: index.FigureEntry) -> str:
     return (
         f'<p class="figure-files">{links} · <a href="#{entry.id}" aria-label="link to figure '
         f'{entry.id}">link</a></p>'
-        f'<p class="figure-made">{html.escape(f"{_stands(entry)}. {entry.made}.")}</p>'
+        f'<p class="figure-made">{html.escape(_stands(entry))}. '
+        f"{committed(f'{entry.made}.', home())}</p>"
         f'<details class="figure-cite"><summary>Cite figure {entry.id}</summary>'
         f'<div class="highlight"><pre>{html.escape(bib)}</pre></div></details>'
     )
@@ -178,6 +181,28 @@ class ResultFigure(Result):
         )
         self.state.document.note_explicit_target(place)
         return [place]
+
+
+class CiteBook(Result):
+    """Show how to cite the book, and where it and its sources live, if they do."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return an entry for a bibliography, and a sentence."""
+        place, version = home(), self.index.built.version
+        url = f"\n  url    = {{{place.address}/}}," if place.address else ""
+        lines = [
+            "```bibtex",
+            "@misc{bioprop,",
+            "  author = {{The bioprop contributors}},",
+            "  title  = {Learning without weight transport: a reproduction of three papers},",
+            f"  year   = {{2026}},{url}",
+            f"  note   = {{Version {version}}}",
+            "}",
+            "```",
+        ]
+        if place.repository:
+            lines += ["", f"Its sources are at [{place.repository}]({place.repository})."]
+        return self.parse("\n".join(lines))
 
 
 class Forest(Result):
@@ -548,6 +573,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "scorecard": Scorecard,
         "forest": Forest,
         "counts": Counts,
+        "cite-book": CiteBook,
         "claims": ClaimSections,
         "gallery": Gallery,
         "settings": SettingsTable,

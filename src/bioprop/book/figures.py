@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as Picture
 
 import bioprop
 from bioprop.book.claims import Judgement
+from bioprop.book.home import home
 from bioprop.book.records import Record, RecordError, seconds
 from bioprop.studies import Figure, Study
 from bioprop.studies.drawing import style
@@ -153,8 +154,14 @@ def bibtex(figure: Figure) -> str:
         f"  title = {{{{{_tex(figure.title)}}}}},\n"
         f"  howpublished = {{Figure \\texttt{{{figure.id}}} of \\emph{{{BOOK}}}}},\n"
         f"  note = {{bioprop version {bioprop.__version__}, CC BY 4.0}},\n"
-        "  year = {2026}\n}\n"
+        f"{_address(figure)}  year = {{2026}}\n}}\n"
     )
+
+
+def _address(figure: Figure) -> str:
+    """Return the field with a figure's address, where the book has one."""
+    address = home().page(f"figures/{figure.id}.svg")
+    return f"  url = {{{address}}},\n" if address else ""
 
 
 def _tex(text: str) -> str:

@@ -323,7 +323,7 @@ def _forest(figure: studies.Figure) -> FigureEntry:
         files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
         study=None,
         tier=None,
-        made="from the records of all studies",
+        made="Made from the records of its studies",
     )
 
 

@@ -17,7 +17,7 @@ import filelock
 import yaml
 
 from bioprop import paths, studies
-from bioprop.book import chapters, compare, index, records
+from bioprop.book import chapters, compare, home, index, publishing, records
 from bioprop.book.costs import duration
 from bioprop.choose import choose
 from bioprop.disk import using
@@ -99,6 +99,9 @@ def _stage() -> None:
         source = paths.ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, STAGE / name)
+    config = yaml.safe_load((STAGE / "_config.yml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump(publishing.configure(config, home.home()), sort_keys=False)
+    (STAGE / "_config.yml").write_text(text, encoding="utf-8")
 
 
 def _write_index(compiled: index.Index) -> None:
