@@ -408,3 +408,46 @@ def test_no_two_chapters_open_the_same_study() -> None:
         for study in pattern.findall(cell.source)
     )
     assert set(opened.values()) == {1}, opened
+
+
+# What is said of results comes from the index, or carries what does.
+SWEEPING = re.compile(r"\b(every|never|always)\b", re.IGNORECASE)
+MEASURED = re.compile(r"\{(verdict|recorded|number|reported)\}")
+SET_UP = (  # sentences of what was done, not of what came out
+    "are the same for every number",
+    "black in every image",
+    "every fifth test image",
+    "The rule is in every layer here",
+)
+
+
+def test_no_sweeping_word_is_typed_about_results(notebook: NotebookNode) -> None:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    results = [part for part in sections if part.startswith(("## What differs", "## Verdicts"))]
+    sentences = re.split(r"(?<=[.!?])\s+", " ".join(" ".join(results).split()))
+    typed = [s for s in sentences if SWEEPING.search(s) and not MEASURED.search(s)]
+    assert [s for s in typed if not any(words in s for words in SET_UP)] == []
+
+
+ABBREVIATED = {
+    "BP": "backpropagation",
+    "FA": "feedback alignment",
+    "NSE": "normalised squared error",
+    "DTP": "difference target propagation",
+    "SDTP": "simplified difference target propagation",
+    "AO-SDTP": "simplified difference target propagation with auxiliary outputs",
+}
+
+
+def test_an_abbreviation_is_spelt_out_where_a_chapter_first_uses_it(notebook: NotebookNode) -> None:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    prose = re.sub(r"```.*?```|\$\$.*?\$\$|\$[^$]+\$", "", text, flags=re.DOTALL)
+    prose = re.sub(r"^#.*|^\|.*|\{(?!term)[a-z:]+\}`[^`]*`", "", prose, flags=re.MULTILINE)
+    prose = " ".join(prose.split())
+    for short, full in ABBREVIATED.items():
+        used = re.search(rf"(?<![-\w]){short}(?![-\w])", prose)
+        assert used is None or full in prose[: used.start()].lower(), (
+            short,
+            prose[: used.end()][-80:],
+        )

@@ -343,13 +343,15 @@ def sizes_of(text: ElementTree.Element) -> list[float]:
     """Return the sizes of a text's letters in points; of a formula the largest, without indices."""
     styles = [element.get("style", "") for element in text.iter()]
     found = [
-        float(size) for style in styles for size in re.findall(r"font:[^;]*?([\d.]+)px", style)
+        float(size)
+        for style in styles
+        for size in re.findall(r"font(?:-size)?:[^;]*?([\d.]+)px", style)
     ]
     return [max(found)] if found else []
 
 
 def test_what_is_measured_is_the_type_of_a_text() -> None:
-    text = "<text><tspan style='font: 7px a'/><tspan style='font: italic 4.9px b'/></text>"
+    text = "<text><tspan style='font-size: 7px; a'/><tspan style='font: italic 4.9px b'/></text>"
     assert sizes_of(ElementTree.fromstring(text)) == [7.0]
 
 

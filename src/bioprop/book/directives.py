@@ -145,12 +145,7 @@ class ResultFigure(Result):
         if not entry.alt.strip():
             raise ValueError(f"figure {id!r} has no alt text")
         figure = nodes.figure(ids=[id], names=[id], classes=["result-figure"])
-        narrow = (
-            f'<source media="(max-width: 40rem)" srcset="{self.root}{entry.files["column-svg"]}">'
-        )
-        figure += nodes.raw("", f"<picture>{narrow}", format="html")
-        figure += nodes.image(uri=f"/public/{entry.files['svg']}", alt=entry.alt, width="100%")
-        figure += nodes.raw("", "</picture>", format="html")
+        figure += nodes.raw("", self._picture(entry), format="html")
         caption = nodes.caption()
         for node in self.parse(entry.caption):
             caption += node.children
@@ -168,6 +163,16 @@ class ResultFigure(Result):
             for c in verdicts
         ]
         return [figure, *self.parse("\n".join(lines))]
+
+    def _picture(self, entry: index.FigureEntry) -> str:
+        """Return the picture as a link to itself: on a narrow screen the one for a column."""
+        wide, narrow = (f"{self.root}{entry.files[kind]}" for kind in ("svg", "column-svg"))
+        return (
+            f'<a class="reference internal image-reference" href="{wide}"><picture>'
+            f'<source media="(max-width: 40rem)" srcset="{narrow}">'
+            f'<img src="{wide}" alt="{html.escape(entry.alt)}" style="width: 100%;">'
+            "</picture></a>"
+        )
 
     def _to_come(self, id: str) -> list[nodes.Node]:
         """Return a box in the place of a figure that is declared and not recorded yet."""

@@ -429,12 +429,16 @@ FIGURES = [
     Figure(
         id="mnist-error",
         title="Test error on MNIST",
-        alt="Test error in per cent against examples, a line with a band for each of five: "
-        "backpropagation and feedback alignment, whole and with half of their connections "
-        "removed, and shallow. Open marks in the same colours: the paper's curves.",
+        alt="Two panels. Left: test error in per cent against examples, a line with a band for "
+        "each of five: backpropagation and feedback alignment, whole and with half of their "
+        "connections removed, and shallow. Open marks in the same colours: the paper's curves. "
+        "Right: the error at the end of four of them, a dot with a bar in a row each, with open "
+        "marks for the errors that the paper prints.",
         caption="Test error of 784-1000-10 networks with logistic units, mean and 95 % interval "
-        "over networks. Open marks: the paper's Fig 2a, digitised, one network for each "
-        "rule; their places assume that the paper's axis ends at 1.8 million examples.",
+        "over networks. Left, open marks: the paper's Fig 2a, digitised, one network for each "
+        "rule; their places assume that the paper's axis ends at 1.8 million examples. Right: the "
+        "end, at a scale where a tenth of a point can be seen; the shallow network ends far to "
+        "the right of it. Open marks: the means that the paper prints.",
         place="Fig 2a",
         draw=draw_error,
         numbers={"sampling": sampling_error},

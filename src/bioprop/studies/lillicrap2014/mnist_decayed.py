@@ -170,7 +170,7 @@ STUDY = Study(
             title="Test error and angle on MNIST with the decay for each example",
             alt="Two panels against examples. Left: test error in per cent, a line with a band for "
             "each of five, backpropagation and feedback alignment, whole and with half of their "
-            "connections removed, and shallow; open circles in the same colours are the paper's "
+            "connections removed, and shallow; open marks in the same colours are the paper's "
             "curves. Right: the angle to backpropagation's signal, from 0 to 100 degrees with a "
             "line at 90, for feedback alignment, whole and with half removed.",
             caption="Test error of 784-1000-10 networks with logistic units (left) and the angle "

@@ -268,7 +268,8 @@ STUDY = Study(
             caption="Test error under the reading of a published replication: inputs from 0 to 1, "
             "error multiplied by the slope of the output units, the printed rate. Open marks: "
             "the errors that its report gives. Grey: the same at twenty times the rate, and at the "
-            "printed rate without the slope. Mean and 95 % interval over networks.",
+            "printed rate without the slope. Mean over networks, and the "
+            "range from the lowest to the highest.",
             place="Full methods, task 2",
             draw=draw_replication,
         ),

@@ -81,7 +81,8 @@ STUDY = Study(
             "printed rate; dotted lines in the same colours are the paper's errors.",
             caption="Test error under the reading of a published replication, inputs from 0 to 1 "
             "and error multiplied by the slope of the output units, at twenty times the printed "
-            "rate. Dotted lines: the paper's errors. Mean and 95 % interval over networks.",
+            "rate. Dotted lines: the paper's errors. Mean over networks, and the "
+            "range from the lowest to the highest.",
             place="Full methods, task 2",
             draw=draw,
         )
