@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup, Tag
 from site_fixture import Built, bioprop, build, copy_book, copy_small_book, write_chapter
 
 from bioprop import paths
-from bioprop.book import changes, figures, site
+from bioprop.book import changes, site
 from bioprop.book.chapters import homes
 from bioprop.book.claims import word
 
