@@ -25,11 +25,12 @@ def way(name: str, variant: str) -> tuple[Any, ...]:
     """Return what decides through which code a run goes: its function and settings.
 
     Of a number that is whether it is zero, as nothing may then be removed, held out or drawn, and
-    of several whether there are any.
+    of several whether there are any. Of a rule that differs from others in a number, its family.
     """
     study = studies.get(name)
     settings = vars(study.configure("smoke", variant))
     decides = {k: bool(v) if isinstance(v, int | float | tuple) else v for k, v in settings.items()}
+    decides["rule"] = str(settings.get("rule")).partition(":")[0]
     return study.run, *sorted(map(str, decides.items()))
 
 
