@@ -103,7 +103,7 @@ def reported_value(study: Study, claim: Claim) -> float | None:
     terms = zip(claim.reported.split(" - "), reported_keys(claim), strict=True)
     values = [(term, reported.value(study.paper, key)) for term, key in terms]
     first, *rest = (math.log10(v) if term.startswith(LOG) else v for term, v in values)
-    return first - sum(rest)
+    return float(f"{first - sum(rest):.9g}")  # a difference of decimals is one
 
 
 def reported_keys(claim: Claim) -> list[str]:

@@ -266,7 +266,12 @@ class Scorecard(Result):
             some = [claim for claim in self.index.claims if claim.origin == origin]
             if some:
                 shown += self.parse(f"**Claims {words}**, {len(some)}: {_counted(some)}")
+            above = ""
             for name, group in by_chapter(some).items():
+                paper = forest.PAPERS[group[0].paper]
+                if paper != above:
+                    shown += self.parse(f"*{paper}*")
+                above = paper
                 title = "Not drawn yet" if name is None else _title(name)
                 inside = (
                     f'<details class="scores"><summary>{html.escape(title)}: {_counted(group)}'
@@ -441,7 +446,8 @@ def _linked(chapter: str | None) -> str:
 def _title(chapter: str) -> str:
     """Return the heading of a chapter."""
     cells = nbformat.read(chapters.find(chapter), as_version=4).cells
-    return str(cells[0].source).partition("\n")[0].lstrip("# ")
+    lines = "\n".join(cell.source for cell in cells).splitlines()
+    return next(line.lstrip("# ") for line in lines if line.startswith("# "))
 
 
 def _asked(claim: index.ClaimEntry) -> str:

@@ -178,15 +178,15 @@ def _draw(found: Sequence[Row]) -> Any:
     picture, axes = plt.subplots(figsize=(6.9, 0.145 * len(lines) + 0.6))
     for y, (title, row) in enumerate(lines):
         if row is None:
-            axes.text(-14.5, y, title, fontsize=7, weight="bold", va="center")
+            axes.text(-17, y, title, fontsize=7, weight="bold", va="center")
         else:
             _draw_row(axes, y, row)
     axes.plot([0, 0], [-0.5, len(lines) - 0.5], color="0.3", lw=0.8, zorder=1)
-    axes.set(xlim=(-14.5, 9.5), ylim=(len(lines) - 0.5, -0.7), yticks=[])
+    axes.set(xlim=(-17, 14.5), ylim=(len(lines) - 0.5, -0.7), yticks=[])
     axes.set_xticks(range(-4, 5, 2))
     axes.tick_params(labelsize=7, length=2, width=0.6)
     axes.set_xlabel("from the paper's number, in half-widths of the criterion", fontsize=7)
-    axes.xaxis.set_label_coords(14.5 / 24, -0.5 / (0.145 * len(lines) + 0.6))
+    axes.xaxis.set_label_coords(17 / 31.5, -0.25 / (0.145 * len(lines) + 0.6))
     axes.spines[["left", "bottom"]].set_visible(False)
     return picture
 
@@ -202,10 +202,10 @@ def _draw_row(axes: Axes, y: int, row: Row) -> None:
     else:
         axes.plot(math.copysign(END, row.recorded), y, "<>"[row.recorded > 0], color="0.15", ms=4)
     text: dict[str, Any] = {"fontsize": 6.5, "va": "center"}
-    axes.text(-14.3, y, _short(row.entry.statement, 62), **text)
+    axes.text(-16.8, y, _short(row.entry.statement, 54), **text)
     numbers = row.entry.text["paper"], row.entry.text["recorded"].replace("\u00a0", " ")
     axes.text(4.4, y, f"{numbers[0]}; {numbers[1]}", **text)
-    axes.text(9.4, y, mark, color=colour, weight="bold", ha="right", fontsize=8, va="center")
+    axes.text(14.4, y, mark, color=colour, weight="bold", ha="right", fontsize=8, va="center")
 
 
 def _short(text: str, most: int) -> str:
