@@ -313,6 +313,7 @@ STUDY = Study(
     run=run,
     after="signs-rates",
     claims=CLAIMS,
-    learnt=gone("error"),
+    # A twentieth: of 200 classes chance gets half a per cent, and feedback alignment learns little.
+    learnt=gone("error", 0.05),
     figures=FIGURES,
 )
