@@ -64,7 +64,10 @@ def check(network: Network, rule: Rule, optimiser: Optimiser, streams: Streams) 
         return
     had = 0 if streams.device == "meta" else learnt
     refuse(
-        needed(network, rule, optimiser, streams), streams, f"training by {rule.name!r} takes", had
+        needed(network, rule, optimiser, streams),
+        streams,
+        f"training by {rule.name!r} takes at least",
+        had,
     )
 
 

@@ -16,6 +16,7 @@ from bioprop.studies.bartunov2018.targets_auxiliary_cifar_local import STUDY as 
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
+from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
 from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_cifar_rates
 from bioprop.studies.bartunov2018.targets_cifar_readings import STUDY as _cifar_readings
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
@@ -133,6 +134,7 @@ STUDIES = {
         _cifar_readings,
         _targets_cifar_rates,
         _targets_cifar,
+        _cifar_precision,
         _cifar_local_rates,
         _targets_cifar_local,
         _autoencoder_rates,

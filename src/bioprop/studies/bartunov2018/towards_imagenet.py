@@ -5,8 +5,8 @@ feedback alignment is more than twenty points behind, and target propagation has
 chance. The paper's network, layer by layer and stride by stride, learns here from photographs of
 64 x 64 pixels in 200 classes: its weights are a thirteenth of those at 224 x 224. Images of another
 size make the network larger, and the memory that it takes is counted before it is made. Whatever
-``SETS`` of :mod:`bioprop.tasks.images` has can be learnt from: ImageNet itself, resized once to
-224 x 224, as in the paper, would enter there.
+``SETS`` of :mod:`bioprop.tasks.images` has can be learnt from: ImageNet itself, resized to 224 x
+224 once, as in the paper, would enter there.
 """
 
 from collections.abc import Mapping
