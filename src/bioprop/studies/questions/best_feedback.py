@@ -290,7 +290,10 @@ def draw_range(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     bp = own(runs, "linear-bp").mean()
     for axes, label in zip(panels, ("learning rate $r$", "$r\\,b^{2/3}$"), strict=True):
         axes.axhline(bp, color="0.15", lw=1, label="backpropagation, at its own rate")
-        axes.set(xlabel=label, xscale="log")
+        axes.set(xlabel=label)
+    settings = run.settings
+    drawing.log_x(panels[0], settings.rates)
+    drawing.log_x(panels[1], [r * b ** (2 / 3) for r in settings.rates for b in settings.feedbacks])
     panels[0].set(ylabel="log10 NSE at the end")
     panels[0].legend(fontsize=8)
     return figure, pd.concat([*frames, pd.DataFrame({"feedback": [0.0], "mean": [bp]})])

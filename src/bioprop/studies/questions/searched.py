@@ -189,9 +189,8 @@ def course(
     run = runs[name]
     table, best = run.table, chosen(runs, name, free, **where)
     rows = only(run, **where, **best)
-    values = rows.pivot(index="examples", columns="seed", values=what or quantity(run))
-    if best and len(values):
-        return values
+    if best and len(rows):
+        return rows.pivot(index="examples", columns="seed", values=what or quantity(run))
     marks = pd.Index(table["examples"].unique(), name="examples")
     return pd.DataFrame(np.nan, marks, list(run.settings.seeds))
 
