@@ -97,16 +97,16 @@ def write(axes: Axes, title: str, mine: pd.DataFrame) -> None:
     axes.set(xlim=(0, 1), ylim=(len(METHODS) - 0.4, -1.6))
     axes.set_axis_off()
     axes.set_title(f"{title}: training / test error (%)", loc="left", weight="bold")
-    axes.text(THEIRS, -1.0, "paper", va="center", color="0.3", fontsize=7)
-    axes.text(1, -1.0, heading(mine), va="center", ha="right", color="0.3", fontsize=7)
+    axes.text(THEIRS, -1.0, "paper", va="center", color="0.3")
+    axes.text(1, -1.0, heading(mine), va="center", ha="right", color="0.3")
     axes.axhline(-0.5, color="0.6", lw=0.8)
     for name, pair in mine.groupby("method"):
         train, test = (pair[pair["error"] == part].iloc[0] for part in ERRORS.values())
         place = METHODS.index(str(name))
         theirs = f"{train['paper']:.2f} / {test['paper']:.2f}"
-        axes.text(0, place, drawing.LOOKS[str(name)].name, va="center", fontsize=7)
-        axes.text(THEIRS, place, theirs, va="center", color="0.3", fontsize=7)
-        axes.text(OURS, place, words(train, test), va="center", fontsize=7)
+        axes.text(0, place, drawing.LOOKS[str(name)].name, va="center")
+        axes.text(THEIRS, place, theirs, va="center", color="0.3")
+        axes.text(OURS, place, words(train, test), va="center")
 
 
 def heading(column: pd.DataFrame) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -244,7 +243,7 @@ def draw_table(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     What was not run is left out.
     """
     runs = all_methods(runs)
-    figure, panels = plt.subplots(1, 2, figsize=(10, 0.5 * len(runs) + 1.4), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 0.5 * len(runs) + 1.4), sharey=True)
     paper, rows = reported.table("bartunov2018").index, []
     for axes, (quantity, top) in zip(panels, {"error": 1, "top5": 5}.items(), strict=True):
         for place, (name, result) in enumerate(runs.items()):
@@ -259,13 +258,13 @@ def draw_table(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     panels[0].set_yticks(range(len(runs)), [drawing.LOOKS[name].name for name in runs])
     panels[0].plot([], [], "x", color="0.15", ms=8, mew=2, label="paper: ImageNet, 1000 classes")
     panels[0].plot([], [], "s", color="0.5", label="here: 200 classes")
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.DataFrame(rows)
 
 
 def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of each hidden layer's weight change at the end, a line a method."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     frames = []
     for name, result in all_methods(runs).items():
         if name in ("bp", "bp-convnet"):
@@ -279,7 +278,7 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     axes.axhline(90, color="0.6", lw=1)
     axes.set(xlabel="layer", ylabel="angle to backprop's change (degrees)", ylim=(0, 120))
     axes.set_xticks(angles.index)
-    axes.legend(fontsize=8)
+    axes.legend()
     return figure, pd.concat(frames)
 
 

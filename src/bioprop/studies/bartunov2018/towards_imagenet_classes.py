@@ -10,7 +10,6 @@ same images are seen more often.
 from functools import cache, partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -120,7 +119,7 @@ def opens(name: str) -> Claim:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error against the number of classes, and the share of backpropagation's way."""
-    figure, (errors, shares) = plt.subplots(1, 2, figsize=(10, 4.2))
+    figure, (errors, shares) = drawing.panels(1, 2, figsize=(10, 4.2))
     rows = []
     counts = [runs[f"bp-{part}"].settings.classes for part in PARTS]
     for name in TAUGHT:
@@ -135,7 +134,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, words in ((errors, "test error (%)"), (shares, "backprop's way from chance (%)")):
         drawing.log_x(axes, counts, labels=True)
         axes.set(xlabel="classes", ylabel=words)
-        axes.legend(fontsize=8)
+        axes.legend()
     return figure, pd.DataFrame(rows)
 
 

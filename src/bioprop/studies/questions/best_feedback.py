@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -277,7 +276,7 @@ def printed_is_farther(runs: Runs) -> np.ndarray:
 
 def draw_range(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error against the rate for every range, twice: over the rate, and over r b^(2/3)."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4.2), sharey=True)
     run, frames = runs["range"], []
     ends = only(run, examples=run.table["examples"].max())
     mean = ends.groupby(["feedback", "rate"])["log_nse"].agg(whole_mean).unstack("feedback")
@@ -295,13 +294,13 @@ def draw_range(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     drawing.log_x(panels[0], settings.rates)
     drawing.log_x(panels[1], [r * b ** (2 / 3) for r in settings.rates for b in settings.feedbacks])
     panels[0].set(ylabel="log10 NSE at the end")
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.concat([*frames, pd.DataFrame({"feedback": [0.0], "mean": [bp]})])
 
 
 def draw_shapes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end of every shape, a panel for each task."""
-    figure, panels = plt.subplots(1, 3, figsize=(12, 4.4), sharey=True)
+    figure, panels = drawing.panels(1, 3, figsize=(12, 4.4), sharey=True)
     rows = []
     for axes, (task, title) in zip(panels, TASKS.items(), strict=True):
         for place, shape in enumerate(SHAPES):
@@ -316,7 +315,7 @@ def draw_shapes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         rows.append({"task": task, "rule": "bp", "mean": values.mean()})
     panels[0].set(yticks=range(len(SHAPES)), ylim=(len(SHAPES) - 0.5, -0.5))
     panels[0].set_yticklabels(SHAPES.values())
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.DataFrame(rows)
 
 

@@ -9,7 +9,6 @@ that says how much is lost; at one end nothing is.
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -125,7 +124,7 @@ def by_amount(runs: Runs, name: str, what: str = "") -> pd.DataFrame:
 
 def draw(runs: Runs, what: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
     """Draw a quantity against what is lost, a panel for each nonlinearity."""
-    figure, panels = plt.subplots(2, 3, figsize=(11, 6.5), sharey=True)
+    figure, panels = drawing.panels(2, 3, figsize=(11, 6.5), sharey=True)
     frames = []
     for axes, (kind, label) in zip(panels.flat, LABELS.items(), strict=True):
         names = {f"{kind}-bp": "bp", f"{kind}-fa": "fa"}
@@ -143,8 +142,8 @@ def draw(runs: Runs, what: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
         axes.set(xlabel=label, xticks=range(len(amounts)), xticklabels=[f"{a:g}" for a in amounts])
     for axes in panels[:, 0]:
         axes.set(ylabel=ylabel)
-    panels[0, 0].legend(fontsize=8)
-    panels[0, 1].legend(fontsize=8)
+    panels[0, 0].legend()
+    panels[0, 1].legend()
     return figure, pd.concat(frames)
 
 

@@ -9,7 +9,6 @@ backpropagation, each at the rate, and at the decay or the mirror's rate, that s
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -125,7 +124,7 @@ def gain(runs: Runs, one: str, other: str, task: str) -> np.ndarray:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw error (above) and angle of the weights (below) over examples, a column a task."""
-    figure, panels = plt.subplots(2, 3, figsize=(12, 7), sharex="col")
+    figure, panels = drawing.panels(2, 3, figsize=(12, 7), sharex="col")
     frames = []
     for column, (task, title) in zip(panels.T, TASKS.items(), strict=True):
         for name, look in LOOKS.items():
@@ -141,7 +140,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         column[1].axhline(90, color="0.6", lw=1)
     panels[0, 2].set(ylim=(0, 40))
     panels[1, 0].set(ylabel="angle of $B$ to $W^T$ (degrees)")
-    panels[0, 0].legend(fontsize=7)
+    panels[0, 0].legend()
     return figure, pd.concat(frames)
 
 

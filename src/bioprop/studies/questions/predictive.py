@@ -9,7 +9,6 @@ where its way back is fixed and random, does feedback alignment happen in it?
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -166,7 +165,7 @@ def own_of(runs: Runs, name: str, what: str = "") -> np.ndarray:
 
 def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle to backpropagation's change against steps, before and after learning."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4), sharey=True)
     frames = []
     for axes, percent, title in zip(panels, (0, 100), ("before learning", "after it"), strict=True):
         for nudge, colour in zip(NUDGES, drawing.shades(len(NUDGES)), strict=True):
@@ -178,13 +177,13 @@ def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawing.log_x(axes, STEPS, labels=True)
         axes.set(title=title, xlabel="steps that values settle for", ylim=(0, None))
     panels[0].set(ylabel="angle to backprop's change (degrees)")
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.concat(frames)
 
 
 def draw_learning(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw error and angle to backpropagation's change over examples."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4))
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4))
     frames = []
     for axes, what in zip(panels, ("", "angle"), strict=True):
         for name, look in LOOKS.items():
@@ -195,7 +194,7 @@ def draw_learning(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.set(xlabel="examples")
     panels[0].set(ylabel=AXES["nonlinear"])
     drawing.angle_axis(panels[1])
-    panels[0].legend(fontsize=8)
+    panels[0].legend()
     return figure, pd.concat(frames)
 
 

@@ -9,7 +9,6 @@ output layer is taught by the error itself.
 from functools import partial
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -149,7 +148,7 @@ def best_of(runs: Runs, name: str, what: str = "") -> pd.DataFrame:
 
 def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against what is said: a column a channel, a row a task."""
-    figure, panels = plt.subplots(2, 3, figsize=(11, 6.5), sharey="row")
+    figure, panels = drawing.panels(2, 3, figsize=(11, 6.5), sharey="row")
     frames = []
     for row, task in zip(panels, ("linear", "images"), strict=True):
         for axes, (channel, label) in zip(row, LABELS.items(), strict=True):
@@ -161,7 +160,7 @@ def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             axes.set(xlabel=label)
         row[0].set(ylabel=f"{AXES[task]}\nat the end")
     frames.append(draw_formula(panels[0, 0]))
-    panels[0, 0].legend(fontsize=8)
+    panels[0, 0].legend()
     return figure, pd.concat(frames)
 
 
@@ -175,7 +174,7 @@ def draw_formula(axes: Axes) -> pd.DataFrame:
 
 def draw_turned(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle to backpropagation's signal, and what the weights have in what is said."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4.2))
     frames = []
     for name, (label, colour, line) in {
         "rank": ("linear task", drawing.COLOURS[0], "-"),
@@ -190,7 +189,7 @@ def draw_turned(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     right.set(ylabel="share of the output weights' squares\nin the directions that are said")
     for axes in (left, right):
         axes.set(xlabel=LABELS["rank"])
-        axes.legend(fontsize=8)
+        axes.legend()
     return figure, pd.concat(frames)
 
 
@@ -323,7 +322,7 @@ CLAIMS = [
 
 def draw_each(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error on the nonlinear task: a channel for each layer, and one for both."""
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = drawing.panels(figsize=(7, 4))
     frames = []
     for name, label, colour, line in (
         ("each", "a channel for each layer", drawing.COLOURS[2], "--"),

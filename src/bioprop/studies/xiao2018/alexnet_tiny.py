@@ -6,12 +6,12 @@ normalisation before each ReLU, as in the official code, and learns Tiny ImageNe
 epochs as the ResNet-18 of the study signs-tiny.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
 
+from bioprop.studies import drawing
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -50,7 +50,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     homes = {"AlexNet": "", "ResNet-18": f"{HOME}/"}
     there = {net: home for net, home in homes.items() if all(f"{home}{n}" in runs for n in NAMES)}
     size = (5 * len(there), 4)
-    figure, panels = plt.subplots(1, len(there), figsize=size, sharey=True, squeeze=False)
+    figure, panels = drawing.panels(1, len(there), figsize=size, sharey=True, squeeze=False)
     frames = []
     for axes, (network, home) in zip(panels[0], there.items(), strict=True):
         for name in NAMES:

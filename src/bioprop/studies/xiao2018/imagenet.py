@@ -7,7 +7,6 @@ the last layer is left to backpropagation; feedback alignment stays far behind a
 import dataclasses
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pydantic
 import torch
@@ -181,7 +180,7 @@ TITLES = ("ResNet-18", "AlexNet")
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw top-1 and top-5 error of both networks over epochs."""
-    figure, grid = plt.subplots(2, 2, figsize=(9, 7), sharex="row", sharey=True)
+    figure, grid = drawing.panels(2, 2, figsize=(9, 7), sharex="row", sharey=True)
     frames = []
     for panels, kind, title in zip(grid, ("resnet18", "alexnet"), TITLES, strict=True):
         for axes, quantity, top in zip(panels, ("error", "top5"), (1, 5), strict=True):
@@ -189,7 +188,7 @@ def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
                 if changes.get("network", "resnet18") == kind:
                     frames.append(_line(axes, runs[name], quantity).assign(variant=name))
             axes.set(xlabel="epochs", ylabel=f"{title}, top-{top} error (%)", ylim=(0, 100))
-        panels[0].legend(fontsize=8)
+        panels[0].legend()
     return figure, pd.concat(frames)
 
 

@@ -8,7 +8,6 @@ width learns all classes of Tiny ImageNet, an AlexNet of half the width a quarte
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
@@ -72,7 +71,7 @@ ROWS = {
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end, a pair of marks for each rule, a panel for each network."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 2.8), sharey=True)
+    figure, panels = drawing.panels(1, 2, figsize=(10, 2.8), sharey=True)
     rows = []
     for axes, (network, rules) in zip(panels, ROWS.items(), strict=True):
         for place, (rule, whole) in enumerate(rules.items()):
@@ -87,7 +86,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     panels[0].set_yticklabels([drawing.LOOKS[rule].name for rule in ("ss", "fa")])
     for face, words in ((None, "the rule in the last layer"), ("white", "backpropagation there")):
         panels[0].plot([], [], "s", color="0.5", mfc=face, label=words)
-    panels[0].legend(fontsize=8, loc="lower left")
+    panels[0].legend(loc="lower left")
     return figure, pd.DataFrame(rows)
 
 

@@ -7,7 +7,6 @@ and training images that are held out, with seeds that are used nowhere else.
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -39,7 +38,7 @@ PANELS = {
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against the rate, a panel for each kind of network."""
-    figure, panels = plt.subplots(1, len(PANELS), figsize=(12, 4), sharey=True)
+    figure, panels = drawing.panels(1, len(PANELS), figsize=(12, 4), sharey=True)
     frames, chosen = [], best(runs)
     for axes, (title, names) in zip(panels, PANELS.items(), strict=True):
         for name in names:
@@ -50,7 +49,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         tried = np.unique(np.concatenate([means(runs[name]).index for name in names]))
         drawing.log_x(axes, tried, labels=True)
         axes.set(xlabel="learning rate", title=title)
-        axes.legend(fontsize=7)
+        axes.legend()
     panels[0].set(ylabel="held-out top-1 error (%)")
     return figure, pd.concat(frames)
 

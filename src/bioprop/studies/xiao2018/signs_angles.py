@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pydantic
@@ -80,7 +79,7 @@ def run(settings: AngleSettings, journal: Journal) -> None:
 
 def draw(runs: Runs, quantity: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
     """Draw a quantity against the layer, a column for each rule, a row for each network."""
-    figure, grid = plt.subplots(2, 3, figsize=(12, 6.6), sharey=True, sharex="row")
+    figure, grid = drawing.panels(2, 3, figsize=(12, 6.6), sharey=True, sharex="row")
     frames = []
     for row, (short, network) in zip(grid, NETWORKS.items(), strict=True):
         for axes, rule in zip(row, RULES, strict=True):
@@ -95,7 +94,7 @@ def draw(runs: Runs, quantity: str, ylabel: str) -> tuple[Picture, pd.DataFrame]
                 axes.axhline(START[short], color="0.6", lw=1, ls=":")
             axes.set(title=f"{network}, {drawing.LOOKS[rule].name}", ylabel="")
         row[0].set(ylabel=ylabel)
-    grid[0, 0].legend(fontsize=8)
+    grid[0, 0].legend()
     return figure, pd.concat(frames)
 
 

@@ -8,7 +8,6 @@ tenth at every tenth epoch, so that after the thirtieth it is a thousandth of wh
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
@@ -70,7 +69,7 @@ BENCHMARKS = {"ResNet-20": "^", "ResNet-56": "v"}  # of BioTorch, and their mark
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end beside what others report, a row for each rule."""
-    figure, axes = plt.subplots(figsize=(8, 3.8))
+    figure, axes = drawing.panels(figsize=(8, 3.8))
     rows: list[dict[str, Any]] = []
     for place, name in enumerate(VARIANTS):
         colour = drawing.LOOKS[name].colour
@@ -92,18 +91,18 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         words = f"Sanfiz & Akrout 2021, {network}"
         axes.plot([], [], marker, color="0.5", mfc="white", ms=5, label=words)
     labels = [drawing.LOOKS[name].name.replace(", ", ",\n") for name in VARIANTS]
-    axes.set_yticks(range(len(VARIANTS)), labels, fontsize=8)
+    axes.set_yticks(range(len(VARIANTS)), labels)
     axes.set(xlabel="test error (%)", xlim=(0, None), ylim=(len(VARIANTS) - 0.5, -0.5))
-    axes.legend(fontsize=8)
+    axes.legend()
     return figure, pd.DataFrame(rows)
 
 
 def draw_curves(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error over epochs."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     frames = [error_band(axes, runs[name], "error", name) for name in VARIANTS]
     axes.set(xlabel="epochs", ylabel="test error (%)", ylim=(0, 100))
-    axes.legend(fontsize=8)
+    axes.legend()
     return figure, pd.concat(frames)
 
 

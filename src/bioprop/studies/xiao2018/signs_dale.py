@@ -8,7 +8,6 @@ sign-symmetry still come close to backpropagation under it?
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
@@ -34,7 +33,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end with and without the law."""
-    figure, axes = plt.subplots(figsize=(8, 2.8))
+    figure, axes = drawing.panels(figsize=(8, 2.8))
     names = (f"{HOME}/bp", "bp-dale", f"{HOME}/ss", "ss-dale")
     drawn = rows_of_dots(axes, runs, [(n, drawing.LOOKS[n.rpartition("/")[2]].name) for n in names])
     axes.set(xlabel="top-1 test error (%)", xlim=(0, 100))

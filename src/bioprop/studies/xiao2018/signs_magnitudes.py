@@ -8,7 +8,6 @@ their signs, direct feedback alignment, and Kolen-Pollack, whose feedback weight
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -39,7 +38,7 @@ ROWS = [f"{HOME}/bp", "kp", f"{HOME}/ss", "ss-fixed", "ss-redrawn", "sizes", "df
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end, a row for each rule."""
-    figure, axes = plt.subplots(figsize=(8, 4))
+    figure, axes = drawing.panels(figsize=(8, 4))
     rows = [(name, drawing.LOOKS[name.rpartition("/")[2]].name) for name in ROWS]
     drawn = rows_of_dots(axes, runs, rows)
     axes.set(xlabel="top-1 test error (%)", xlim=(0, 100))

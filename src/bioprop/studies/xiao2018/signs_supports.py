@@ -8,7 +8,6 @@ with neither, each at the learning rate that served it best on held-out images.
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -39,10 +38,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error over epochs, and at the end beside sign-symmetry with normalisation alone."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=(3, 4))
+    figure, (left, right) = drawing.panels(1, 2, figsize=(11, 4), width_ratios=(3, 4))
     frames = [error_band(left, runs[name], "error", name) for name in VARIANTS]
     left.set(xlabel="epochs", ylabel="top-1 test error (%)", ylim=(0, 100))
-    left.legend(fontsize=8)
+    left.legend()
     rows = [(f"{HOME}/bp", "backpropagation,\nbatch normalisation")]
     rows += [(f"{HOME}/ss", "batch normalisation")]
     rows += [(name, drawing.LOOKS[name].name.replace(" and ", "\nand ")) for name in VARIANTS]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,13 +59,13 @@ def along(axes: Axes, runs: Runs, names: Mapping[int, str]) -> list[dict[str, An
         axes.axhline(mean, color=look.colour, linestyle=look.line, label=look.name)
         rows.append({"variant": name, "rule": name, "mean": mean})
     axes.set(ylabel="top-1 test error (%)", ylim=(0, 100))
-    axes.legend(fontsize=8)
+    axes.legend()
     return rows
 
 
 def draw_shares(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error against the share of signs that agree."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     rows = along(axes, runs, SHARES)
     axes.set(xlabel="signs that agree with the weights' (%)", xticks=list(SHARES))
     return figure, pd.DataFrame(rows)
@@ -74,7 +73,7 @@ def draw_shares(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_refreshed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error against how rarely signs are looked up."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = drawing.panels(figsize=(7, 4.2))
     rows = along(axes, runs, BATCHES)
     drawing.log_x(axes, BATCHES, labels=True)
     axes.set(xlabel="batches from one look at the signs to the next")
