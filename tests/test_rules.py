@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import OPTIONS as OTHERS
+from conftest import OPTIONS as SHARED
 from conftest import SEEDS
 
 from bioprop.learning import RULES, Optimiser, Streams, adam, angle, rule, sgd
@@ -193,6 +193,8 @@ def test_the_pseudoinverse_of_a_diverged_member_is_0_and_the_others_are_exact(
         torch.testing.assert_close(inverse[m] @ W[m], torch.eye(4, dtype=dtype))
 
 
+# A channel that loses nothing has no use for an amount.
+OTHERS = SHARED | {"channel": {"channel": "tanh"}}
 # Every option of a rule that may differ from member to member, with a value for each of three.
 OPTIONS = {
     ("fa", "bound"): (0.2, 0.5, 1.0),
@@ -220,6 +222,10 @@ OPTIONS = {
     ("generec", "bound"): (0.2, 0.5, 1.0),
     ("chl", "gain"): (0.1, 0.2, 0.3),
     ("chl", "bound"): (0.2, 0.5, 1.0),
+    ("channel", "amount"): (0.5, 1.0, 2.0),
+    ("channel", "bound"): (0.2, 0.5, 1.0),
+    ("pc", "nudge"): (0.02, 0.05, 0.1),
+    ("pc", "bound"): (0.2, 0.5, 1.0),
     ("rotated", "degrees"): (10.0, 40.0, 80.0),
     ("rotated-fixed", "degrees"): (10.0, 40.0, 80.0),
     ("rotated-fixed", "gain"): (0.5, 1.0, 2.0),

@@ -19,9 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from bioprop import paths, values
+from bioprop import paths, processes, values
 from bioprop.choose import choose
-from bioprop.deep import team
 from bioprop.disk import why
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ DATA = "mnist, cifar10 or tiny-imagenet."
 TIERS = ("smoke", "quick", "reduced", "paper")  # as the studies have them
 LONG = 60.0  # seconds; what takes longer says so beforehand
 # Paths and names are printed as they are; of processes that train together the first one speaks.
-out = Console(markup=False, emoji=False, quiet=team.rank() > 0)
+out = Console(markup=False, emoji=False, quiet=processes.rank() > 0)
 
 TierOption = Annotated[str, typer.Option(help=f"How much to run: {', '.join(TIERS)}.")]
 ParameterOption = Annotated[
@@ -170,7 +169,7 @@ def run(
                 "--pending makes what is missing as it is declared: leave out settings, --tier, "
                 "--variant, --part and --again"
             )
-        if logs or team.size() > 1:
+        if logs or processes.size() > 1:
             raise ValueError("--pending takes no --logs, and one process: leave out torchrun")
         return _pending(todo, math.inf if hours is None else hours, jobs or 1, scheduler)
     if hours is not None or jobs or scheduler:
@@ -276,7 +275,7 @@ def _run(
             soft_wrap=True,
         )
         raise
-    if team.rank():
+    if processes.rank():
         return
     lost = f", {len(record.diverged)} diverged" if record.diverged else ""
     seconds = record.provenance["seconds"]

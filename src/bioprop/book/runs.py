@@ -17,8 +17,9 @@ from bioprop.book import parts, provenance, twins
 from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
-from bioprop.deep.team import Team, size, team
+from bioprop.deep.team import Team, team
 from bioprop.learning.memory import TooLarge
+from bioprop.processes import size
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
 from bioprop.studies.study import known_device

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from bioprop.deep.recipes import Recipe
 from bioprop.deep.training import WATCH, Training
+from bioprop.processes import size
 
 Shares = Callable[[int], list[tuple[Tensor, Tensor]]]
 
@@ -43,16 +44,6 @@ class Team:
         box = [content]
         dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         return box[0]
-
-
-def size() -> int:
-    """Return how many processes were started together."""
-    return int(os.environ.get("WORLD_SIZE", 1))
-
-
-def rank() -> int:
-    """Return the place of this process among them, counted from 0."""
-    return int(os.environ.get("RANK", 0))
 
 
 def team(device: str = "cpu") -> Team:

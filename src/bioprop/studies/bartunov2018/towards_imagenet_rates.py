@@ -22,7 +22,7 @@ WITH_INVERSES = {"inverse_rates": (1e-4, 1e-3), "epsilons": (1e-8,)}  # Table 5:
 class ImageNetRateSettings(RateSettings):
     """Settings of the search; ``members`` counts the networks for each point of the grid."""
 
-    images: str = "tiny-imagenet"  # as in the result
+    images: str = "tiny-imagenet"  # ours: as in the result
     local: tuple[Kernel, ...] = LOCAL  # Table 3
     hidden: tuple[Count, ...] = ()  # Table 3
     rates: Some[Positive] = (5e-5, 1.5e-4, 5e-4, 1.5e-3)  # ours: Table 5 has 1.1e-5 to 2.2e-4

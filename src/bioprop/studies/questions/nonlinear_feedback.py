@@ -234,7 +234,7 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=WaySettings,
     tiers={
-        "smoke": {"rates": (0.05,), "members": 2, "examples": 10, "marks": 1},
+        "smoke": {"rates": (0.05,), "members": 2, "examples": 10, "marks": 2},
         "quick": {"rates": (0.05,), "members": 3, "examples": 1500},
         "paper": {},
     },

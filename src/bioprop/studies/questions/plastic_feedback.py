@@ -169,7 +169,7 @@ def faster(one: str, other: str, task: str, statement: str) -> Claim:
         holds=Region(high=-LEAST[task]),
         partly=Region(high=0.0),
         reason=WHY[task],
-        figure="plastic-feedback",
+        figure="plastic-errors",
     )
 
 
@@ -184,7 +184,7 @@ def near_backprop(one: str, task: str) -> Claim:
         holds=Region(-LEAST[task], LEAST[task]),
         partly=Region(-2 * LEAST[task], 2 * LEAST[task]),
         reason=f"as Akrout et al. report on ImageNet; {WHY[task]}",
-        figure="plastic-feedback",
+        figure="plastic-errors",
     )
 
 
@@ -204,7 +204,7 @@ def agrees(one: str, task: str, most: float, words: str) -> Claim:
         partly=Region(high=2 * most),
         reason="fixed feedback stays at some 45 degrees or more on images; Akrout et al. report "
         "that both rules come near",
-        figure="plastic-feedback",
+        figure="plastic-errors",
         decimals=0,
     )
 
@@ -241,7 +241,7 @@ CLAIMS = [
         holds=Region(-0.5, 0.5),
         partly=Region(-1.0, 1.0),
         reason=WHY["linear"],
-        figure="plastic-feedback",
+        figure="plastic-errors",
     ),
     own_claim(
         id="plastic-late",
@@ -251,7 +251,7 @@ CLAIMS = [
         holds=Region(high=-0.5),
         partly=Region(high=0.0),
         reason=WHY["linear"],
-        figure="plastic-feedback",
+        figure="plastic-errors",
     ),
 ]
 
@@ -298,7 +298,7 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=PlasticSettings,
     tiers={
-        "smoke": DIGITS | {"rates": (0.008,), "members": 2, "examples": 40, "marks": 1},
+        "smoke": DIGITS | {"rates": (0.008,), "members": 2, "examples": 40, "marks": 2},
         "quick": DIGITS | {"rates": (0.004, 0.008), "members": 3, "examples": 1300, "noisy": 2},
         "paper": {},
     },
@@ -311,7 +311,7 @@ STUDY = Study(
     decimals={"log_nse": 4, "apart": 2},
     figures=[
         Figure(
-            id="plastic-feedback",
+            id="plastic-errors",
             title="Plastic feedback",
             alt="Six panels, a column each for the linear task, the nonlinear task and images: "
             "above the error over examples for backpropagation, fixed feedback, Kolen-Pollack "

@@ -377,7 +377,7 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=SaidSettings,
     tiers={
-        "smoke": DIGITS | {"rates": (0.008,), "members": 2, "examples": 40, "marks": 1},
+        "smoke": DIGITS | {"rates": (0.008,), "members": 2, "examples": 40, "marks": 2},
         "quick": DIGITS | {"rates": (0.004, 0.008), "members": 3, "examples": 1300},
         "paper": {},
     },
