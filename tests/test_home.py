@@ -105,6 +105,15 @@ def test_a_chapter_can_be_launched(published: Built) -> None:
     hosts = {urlsplit(link).hostname: link for link in links}
     for host in ("colab.research.google.com", "mybinder.org"):
         assert "someone/copy" in hosts[host] and f"{CHAPTER}.ipynb" in hosts[host]
+    assert "/blob/launch/" in hosts["colab.research.google.com"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "colab"), [(REPOSITORY, True), ("https://gitlab.com/someone/copy", False)]
+)
+def test_colab_opens_what_is_on_github(repository: str, colab: bool) -> None:
+    launched = publishing.configure({"html": {}}, Home(repository))["launch_buttons"]
+    assert ("colab_url" in launched) == colab and launched["binderhub_url"]
 
 
 def test_claims_and_figures_link_to_their_commits(published: Built) -> None:
