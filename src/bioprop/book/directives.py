@@ -204,6 +204,8 @@ class CiteBook(Result):
             f"  note   = {{Version {version}}}",
             "}",
             "```",
+            "",
+            f'The same for other programs: <a href="{self.root}CITATION.cff">CITATION.cff</a>.',
         ]
         if place.repository:
             lines += ["", f"Its sources are at [{place.repository}]({place.repository})."]

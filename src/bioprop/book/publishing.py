@@ -35,6 +35,13 @@ def configure(config: dict[str, Any], place: Home) -> dict[str, Any]:
     return {**config, "html": pages, "repository": repository, "launch_buttons": buttons}
 
 
+def citation(text: str, place: Home) -> str:
+    """Return the text of ``CITATION.cff`` with the addresses of the book and of its sources."""
+    known = {"url": place.address, "repository-code": place.repository}
+    lines = [f"{key}: {value}\n" for key, value in known.items() if value]
+    return text.replace("authors:\n", "".join(lines) + "authors:\n", 1)
+
+
 def tags(title: str, description: str, page: str, place: Home) -> str:
     """Return the tags of a page: a description, and for who shares or cites it at an address."""
     said = {"description": description}

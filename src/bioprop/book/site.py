@@ -104,6 +104,8 @@ def _stage() -> None:
     config = yaml.safe_load((STAGE / "_config.yml").read_text(encoding="utf-8"))
     text = yaml.safe_dump(publishing.configure(config, home.home()), sort_keys=False)
     (STAGE / "_config.yml").write_text(text, encoding="utf-8")
+    cited = publishing.citation(paths.CITATION.read_text(encoding="utf-8"), home.home())
+    (STAGE / "public" / paths.CITATION.name).write_text(cited, encoding="utf-8")
 
 
 def _write_index(compiled: index.Index) -> None:
