@@ -242,7 +242,7 @@ def test_nothing_is_said_of_a_place_where_there_is_none(small: Built) -> None:
 
 
 @pytest.mark.skipif(not git("rev-parse", "HEAD"), reason="sources without their history")
-def test_a_criterion_is_fixed_by_the_last_commit_of_its_lines() -> None:
+def test_a_criterion_is_fixed_by_a_commit_of_this_history() -> None:
     claims = [claim for study in STUDIES.values() for claim in study.claims]
     found = {claim.id: origins.fixed(claim) for claim in claims}
     names = {commit.name for commit in found.values() if commit}
@@ -254,9 +254,9 @@ def test_without_a_history_nobody_says_when_a_criterion_was_fixed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(origins, "git", lambda *words: "")
-    origins._blame.cache_clear()
+    origins._versions.cache_clear()
     assert origins.fixed(STUDIES["linear-task"].claims[0]) is None
-    origins._blame.cache_clear()
+    origins._versions.cache_clear()
 
 
 def test_a_claim_knows_the_lines_that_declare_it_and_those_that_measure() -> None:
