@@ -243,7 +243,8 @@ def test_nothing_is_said_of_a_place_where_there_is_none(small: Built) -> None:
 
 @pytest.mark.skipif(not git("rev-parse", "HEAD"), reason="sources without their history")
 def test_a_criterion_is_fixed_by_a_commit_of_this_history() -> None:
-    claims = [claim for study in STUDIES.values() for claim in study.claims]
+    chosen = [STUDIES[name] for name in ("toy-network", "linear-task", "depth")]
+    claims = [claim for study in chosen for claim in study.claims]
     found = {claim.id: origins.fixed(claim) for claim in claims}
     names = {commit.name for commit in found.values() if commit}
     history = git("log", "--format=%H").split()

@@ -23,6 +23,7 @@ CLAIMS = [
     *(ends(f"a-{name}", key) for name, key in NAMES.items()),
 ]
 """
+CACHES = origins._versions, origins._at, origins._naming, origins._commit
 PLACES = {"a-falls": "a-falls", "a-ends": '"a-ends"', "a-third": "*(ends"}
 
 
@@ -45,13 +46,13 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
             path.write_text(text) if text is not None else path.unlink()
         git("add", "--all")
         git("commit", "-q", "-m", "Changed")
-        for cached in (origins._versions, origins._at):
+        for cached in CACHES:
             cached.cache_clear()
         return git("rev-parse", "HEAD")[:10]
 
     git("init", "-q")
     yield commit
-    for cached in (origins._versions, origins._at):
+    for cached in CACHES:
         cached.cache_clear()
 
 

@@ -202,17 +202,22 @@ def _at(commit: str, file: str) -> Words:
 
 def _known(claim: Claim, commit: str) -> list[str]:
     """Return the files that named a claim, or what may be one, before a commit."""
-    if not git("rev-parse", "--verify", "--quiet", f"{commit}^"):
-        return []
     source = (PACKAGE / claim.declared[0].file).read_text(encoding="utf-8")
     parts = claim.id.split("-")
     heads = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
     head = next((head for head in heads if f'"{head}' in source), "")
-    said = git("grep", "-l", "-F", f'"{head}', f"{commit}^", "--", f"{PACKAGE}/*.py")
+    return _naming(f'"{head}', commit)
+
+
+@functools.cache
+def _naming(text: str, commit: str) -> list[str]:
+    """Return the files that had a text before a commit; none where it is the first."""
+    said = git("grep", "-l", "-F", text, f"{commit}^", "--", f"{PACKAGE}/*.py")
     folder = f"{PACKAGE.relative_to(paths.ROOT).as_posix()}/"
     return [line.partition(":")[2].removeprefix(folder) for line in said.splitlines()]
 
 
+@functools.cache
 def _commit(name: str) -> Commit:
     when = int(git("show", "--no-patch", "--format=%ct", name))
     day = datetime.datetime.fromtimestamp(when, datetime.UTC)
