@@ -37,6 +37,9 @@ A fourth layer: {recorded}`depth-fa-deeper`, {aside}`depth-fa-deeper`.
 ```{amplifying}
 ```
 
+```{gallery}
+```
+
 ```{cite-book}
 ```
 
