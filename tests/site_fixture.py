@@ -37,6 +37,12 @@ A fourth layer: {recorded}`depth-fa-deeper`, {aside}`depth-fa-deeper`.
 ```{amplifying}
 ```
 
+```{gallery}
+```
+
+```{cite-book}
+```
+
 ```{changed}
 ```
 
@@ -124,7 +130,13 @@ def write_chapter(path: Path, *code: str) -> None:
 
 
 def _copy(root: Path, *names: str) -> None:
-    for name in (*names, "data/reported", "data/costs.json", "data/changed-verdicts.yaml"):
+    for name in (
+        *names,
+        "data/reported",
+        "data/costs.json",
+        "CITATION.cff",
+        "data/changed-verdicts.yaml",
+    ):
         source, target = SOURCES / name, root / name
         if source.is_dir():
             ignored = shutil.ignore_patterns(".ipynb_checkpoints")

@@ -105,6 +105,7 @@ def test_citations_name_this_version() -> None:
     zenodo = json.loads((ROOT / ".zenodo.json").read_text())
     assert citation["version"] == zenodo["version"] == PROJECT["version"]
     assert citation["title"] == zenodo["title"]
+    assert all(part in zenodo["notes"] for part in ("MIT", "CC BY 4.0", "Apache"))
 
 
 # Sets nothing up but the folder.

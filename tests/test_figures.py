@@ -389,6 +389,34 @@ def test_nothing_that_is_written_leaves_the_picture(
     plt.close(picture)
 
 
+def test_what_to_see_in_a_figure_comes_from_its_claims() -> None:
+    looks = {figure.id: figure.look for _, figure in SHOWN if figure.look}
+    assert {"linear-nse", "mnist-error", "depth-nse"} <= set(looks)
+    of = {claim.id: claim.figure for study, _ in SHOWN for claim in study.claims}
+    for id, look in looks.items():
+        named = re.findall(r"\{recorded\}`([^`]*)`", look)
+        assert named and all(of[name] == id for name in named), id
+        typed = re.sub(r"\{recorded\}`[^`]*`|\b90\b", "", look)
+        assert not re.search(r"\d", typed), id
+
+
+FORESTS = ("forest-lillicrap2014", "forest-bartunov2018")
+
+
+@each_width
+@pytest.mark.parametrize("id", FORESTS)
+def test_a_forest_fits_a_paper_as_other_figures_do(id: str, ending: str, folder: Path) -> None:
+    root = ElementTree.parse(folder / f"{id}{ending}.svg").getroot()
+    width = float(root.attrib["width"].removesuffix("pt"))
+    assert width == pytest.approx(72 * WIDTHS[ending] / 2.54, abs=0.01)
+    sizes = [size for text in root.iter(f"{{{SVG}}}text") for size in sizes_of(text)]
+    assert 6.5 <= min(sizes) and max(sizes) <= 12
+    drawn = pd.read_csv(folder / f"{id}.csv", comment="#")
+    each = pd.read_csv(folder / f"{id}-networks.csv", comment="#")
+    assert set(each["claim"]) == set(drawn["claim"])
+    assert all((folder / Path(name).name).is_file() for name in figures.files(id).values())
+
+
 @each_figure
 def test_a_row_for_each_network_stands_beside_the_summary(
     study: Study, figure: Figure, folder: Path

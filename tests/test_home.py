@@ -1,12 +1,16 @@
 """Where the book lives: right in links and citations when it is said, and absent else."""
 
+import http.client
+import http.server
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
-from site_fixture import Built, copy_small_book
+from site_fixture import Built, Quiet, copy_small_book
 
 from bioprop.book import figures, home, origins, publishing
 from bioprop.book.home import Home
@@ -105,6 +109,15 @@ def test_a_chapter_can_be_launched(published: Built) -> None:
     hosts = {urlsplit(link).hostname: link for link in links}
     for host in ("colab.research.google.com", "mybinder.org"):
         assert "someone/copy" in hosts[host] and f"{CHAPTER}.ipynb" in hosts[host]
+    assert "/blob/launch/" in hosts["colab.research.google.com"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "colab"), [(REPOSITORY, True), ("https://gitlab.com/someone/copy", False)]
+)
+def test_colab_opens_what_is_on_github(repository: str, colab: bool) -> None:
+    launched = publishing.configure({"html": {}}, Home(repository))["launch_buttons"]
+    assert ("colab_url" in launched) == colab and launched["binderhub_url"]
 
 
 def test_claims_and_figures_link_to_their_commits(published: Built) -> None:
@@ -120,6 +133,103 @@ def test_claims_and_figures_link_to_their_commits(published: Built) -> None:
     assert [link for link in links if link.startswith(f"{REPOSITORY}/blob/") and file in link]
 
 
+def test_the_file_to_cite_the_book_by_says_where_it_lives(small: Built, published: Built) -> None:
+    said, unsaid = (
+        yaml.safe_load((built.html / "CITATION.cff").read_text("utf-8"))
+        for built in (published, small)
+    )
+    assert said == unsaid | {"url": ADDRESS, "repository-code": REPOSITORY} != unsaid
+
+
+class Standing(Quiet):
+    """Stands in for the site, served below another's, and for the hosts that it leads to.
+
+    Of another host it has what the sources and their history have.
+    """
+
+    built: Built
+    sub = urlsplit(ADDRESS).path
+
+    def translate_path(self, path: str) -> str:
+        """Return the file of the site behind a path; none outside of the folder it is served at."""
+        inside = path.startswith(f"{self.sub}/")
+        name = urlsplit(path.removeprefix(self.sub)).path.lstrip("/") if inside else "nothing"
+        return str(self.built.html / name)
+
+    def do_HEAD(self) -> None:
+        """Answer for a file of the site, or for what another host would have."""
+        host, _, rest = self.path.removeprefix("/elsewhere/").partition("/")
+        if self.path == f"/elsewhere/{host}/{rest}":
+            self.send_response(200 if self.has(host, *rest.split("/")) else 404)
+            self.end_headers()
+        else:
+            super().do_HEAD()
+
+    def has(self, host: str, *parts: str) -> bool:
+        """Say whether a host has a page: of the repository, a commit, lines, or a notebook."""
+        root = self.built.root
+        match host, *parts:
+            case "github.com", "someone", "copy":
+                return True
+            case "github.com", "someone", "copy", "commit", name:
+                return bool(git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"))
+            case "github.com", "someone", "copy", "edit", "main", *names:
+                return (root / "/".join(names)).is_file()
+            case "github.com", "someone", "copy", "blob", version, *names:
+                commit = "HEAD" if version == "main" else version
+                return bool(git("cat-file", "-t", f"{commit}:{'/'.join(names)}"))
+            case "colab.research.google.com", "github", "someone", "copy", "blob", branch, *names:
+                return (root / "_build" / branch / "/".join(names)).is_file()
+            case "mybinder.org", "v2", "gh", "someone", "copy", *last:
+                wanted = parse_qs(urlsplit("/".join(last)).query)["urlpath"][0]
+                return (root / wanted.removeprefix("lab/tree/")).is_file()
+        return False
+
+
+@pytest.mark.skipif(not git("rev-parse", "HEAD"), reason="sources without their history")
+def test_every_link_works_where_the_site_is_served_below_another(published: Built) -> None:
+    handler = type("Handler", (Standing,), {"built": published})
+    own = {urlsplit(REPOSITORY).hostname, "colab.research.google.com", "mybinder.org"}
+    kinds = {"/commit/": 0, "/blob/": 0, "/edit/": 0, "colab": 0, "mybinder": 0}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"127.0.0.1:{server.server_port}"
+        asked, lost = set(), []
+        for name in published.pages:
+            page_at = f"http://{here}{Standing.sub}/{name}"
+            soup = BeautifulSoup((published.html / name).read_text("utf-8"), "html.parser")
+            tags = soup.select("a[href], link[href], img[src], script[src]")
+            said = soup.select("meta[property='og:url'], meta[name=citation_public_url]")
+            links = [tag.get("href") or tag.get("src") for tag in tags]
+            for link in [*links, *(tag["content"] for tag in said)]:
+                link = link.replace(ADDRESS, f"http://{here}{Standing.sub}", 1)
+                parts = urlsplit(urljoin(page_at, link))
+                rest = f"{parts.path}{'?' if parts.query else ''}{parts.query}"
+                if parts.hostname in own:
+                    rest = f"/elsewhere/{parts.hostname}{rest}"
+                elif parts.netloc != here:
+                    continue
+                if rest not in asked:
+                    asked.add(rest)
+                    for kind in kinds:
+                        kinds[kind] += kind in rest
+                    if answer(here, rest) != 200:
+                        lost.append(f"{name}: {link}")
+        assert answer(here, "/index.html") == answer(here, "/elsewhere/github.com/other") == 404
+        server.shutdown()
+    assert not lost
+    assert all(kinds.values()), kinds
+
+
+def answer(here: str, path: str) -> int:
+    """Ask a server for the head of a page, and return its status."""
+    connection = http.client.HTTPConnection(here)
+    connection.request("HEAD", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_nothing_is_said_of_a_place_where_there_is_none(small: Built) -> None:
     for name in ("index", CHAPTER, "claims/toy-network"):
         soup = page(small, name)
@@ -132,8 +242,9 @@ def test_nothing_is_said_of_a_place_where_there_is_none(small: Built) -> None:
 
 
 @pytest.mark.skipif(not git("rev-parse", "HEAD"), reason="sources without their history")
-def test_a_criterion_is_fixed_by_the_last_commit_of_its_lines() -> None:
-    claims = [claim for study in STUDIES.values() for claim in study.claims]
+def test_a_criterion_is_fixed_by_a_commit_of_this_history() -> None:
+    chosen = [STUDIES[name] for name in ("toy-network", "linear-task", "depth")]
+    claims = [claim for study in chosen for claim in study.claims]
     found = {claim.id: origins.fixed(claim) for claim in claims}
     names = {commit.name for commit in found.values() if commit}
     history = git("log", "--format=%H").split()
@@ -144,9 +255,9 @@ def test_without_a_history_nobody_says_when_a_criterion_was_fixed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(origins, "git", lambda *words: "")
-    origins._blame.cache_clear()
+    origins._versions.cache_clear()
     assert origins.fixed(STUDIES["linear-task"].claims[0]) is None
-    origins._blame.cache_clear()
+    origins._versions.cache_clear()
 
 
 def test_a_claim_knows_the_lines_that_declare_it_and_those_that_measure() -> None:

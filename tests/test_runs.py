@@ -338,9 +338,9 @@ def test_nothing_runs_or_is_written_where_the_library_is_installed_by_itself(
 ) -> None:
     for name in ("CACHE", "BUILD", "REPORTED"):
         monkeypatch.setattr(paths, name, tmp_path / name)
-    with pytest.raises(ValueError, match=r"is no copy of the book; set BIOPROP_ROOT to one"):
+    with pytest.raises(ValueError, match=r"is no copy of the book, .*: clone the book"):
         open_page("toy-network", tier="smoke")
-    with pytest.raises(ValueError, match=r"is no copy of the book; set BIOPROP_ROOT to one"):
+    with pytest.raises(ValueError, match=r"is no copy of the book, .*: clone the book"):
         runs.run(studies.get(TOY[0]), *TOY[1:])
     assert not list(tmp_path.iterdir())
 

@@ -323,8 +323,11 @@ def test_a_figure_says_what_was_asked_of_each_of_its_claims(soup: Soup) -> None:
 
 
 def test_the_gallery_shows_every_figure_and_leads_to_it(soup: Soup) -> None:
-    links = {tag["href"] for tag in soup.pages["figures.html"].select("article .sd-card a")}
+    cards = soup.pages["figures.html"].select("article .sd-card")
+    links = {card.select_one("a.sd-stretched-link")["href"] for card in cards}
     figures = soup.built.index["figures"]
+    kept = {figure["files"][kind] for figure in figures for kind in ("svg", "csv", "bib")}
+    assert kept <= {tag["href"] for card in cards for tag in card.select(".figure-get a")}
     assert {link.rpartition("#")[2] for link in links} == {figure["id"] for figure in figures}
 
 

@@ -327,7 +327,7 @@ def chapter(
 ) -> None:
     """Execute a chapter again, with parameters of your own, and compare with the published result.
 
-    Example: `bioprop chapter linear-task -p members=5 -p rate=0.004`
+    Example: `bioprop chapter linear-task -p members=20 -p rate=0.004`
     """
     from bioprop.book import chapters, compare
     from bioprop.book.progress import working

@@ -10,6 +10,7 @@ RUNS = ROOT / "data" / "runs"  # what this project measured, committed
 TWINS = ROOT / "data" / "twins"  # how far a last bit carries each recorded run, committed
 CHANGES = ROOT / "data" / "changed-verdicts.yaml"  # which verdicts were others once, and why
 HOME = ROOT / "data" / "home.yaml"  # where the book is published
+CITATION = ROOT / "CITATION.cff"  # how the book is cited
 COSTS = ROOT / "data" / "costs.json"  # measured minutes of each chapter
 CACHE = ROOT / "data" / "cache"  # data sets, checkpoints, readers' own runs: ignored by git
 BUILD = ROOT / "_build"
@@ -28,6 +29,7 @@ def require_book() -> None:
     """
     if not is_book():
         raise ValueError(
-            f"{ROOT} is no copy of the book; set BIOPROP_ROOT to one, or install bioprop from it "
-            "with pip install -e"
+            f"{ROOT} is no copy of the book, which bioprop without its sources does not bring: "
+            "clone the book's repository and install bioprop from it with pip install -e, or set "
+            "BIOPROP_ROOT to a copy that you have"
         )

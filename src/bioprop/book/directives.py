@@ -57,6 +57,7 @@ PICTURES = {
     "17.5 cm": {"svg": "SVG", "pdf": "PDF", "png": "PNG"},
     "8.5 cm": {"column-svg": "SVG", "column-pdf": "PDF", "column-png": "PNG"},
 }
+CARD = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "bib": "BibTeX"}
 PLAIN = {"csv": "data (CSV)", "networks": "each network (CSV)", "json": "provenance (JSON)"}
 
 
@@ -115,6 +116,12 @@ def files(place: Result, entry: index.FigureEntry) -> str:
     )
 
 
+def _declared(id: str) -> tuple[studies.Study, studies.Figure]:
+    """Return a figure with its study; an unknown one raises ``ValueError``."""
+    known = {f.id: (study, f) for study in studies.STUDIES.values() for f in study.figures}
+    return known[choose("figure", id, known)]
+
+
 def _link(place: Result, entry: index.FigureEntry, kind: str, label: str) -> str:
     named = f'aria-label="{label} of figure {entry.id}"'
     return f'<a href="{place.root}{entry.files[kind]}" {named}>{label}</a>'
@@ -147,7 +154,8 @@ class ResultFigure(Result):
         figure = nodes.figure(ids=[id], names=[id], classes=["result-figure"])
         figure += nodes.raw("", self._picture(entry), format="html")
         caption = nodes.caption()
-        for node in self.parse(entry.caption):
+        _, declared = _declared(id)
+        for node in self.parse(f"{entry.caption} {declared.look}"):
             caption += node.children
         figure += caption
         figure += nodes.legend("", nodes.raw("", files(self, entry), format="html"))
@@ -176,8 +184,7 @@ class ResultFigure(Result):
 
     def _to_come(self, id: str) -> list[nodes.Node]:
         """Return a box in the place of a figure that is declared and not recorded yet."""
-        declared = {f.id: (study, f) for study in studies.STUDIES.values() for f in study.figures}
-        study, figure = declared[choose("figure", id, declared)]
+        study, figure = _declared(id)
         place = nodes.container(ids=[id], names=[id])
         place += self.parse(
             f":::{{admonition}} To come: {figure.title}\n:class: note\n"
@@ -204,6 +211,8 @@ class CiteBook(Result):
             f"  note   = {{Version {version}}}",
             "}",
             "```",
+            "",
+            f'The same for other programs: <a href="{self.root}CITATION.cff">CITATION.cff</a>.',
         ]
         if place.repository:
             lines += ["", f"Its sources are at [{place.repository}]({place.repository})."]
@@ -329,23 +338,32 @@ class ClaimSections(Result):
 
 
 class Gallery(Result):
-    """Show every figure with its verdicts, small, each a link to its place."""
+    """Show every figure with its verdicts and files, small, under the chapter it is from."""
 
     def show(self) -> list[nodes.Node]:
-        """Return a grid of cards."""
-        cards = ["::::{grid} 1 2 2 3", ":gutter: 3", ""]
-        for entry in self.index.figures:
-            mine = [claim for claim in self.index.claims if claim.figure == entry.id]
-            cards += [
-                f":::{{grid-item-card}} {entry.title}",
-                f":link: {entry.id}",
-                ":link-type: ref",
-                f":img-top: /public/{entry.files.get('column-png', entry.files['png'])}",
-                f":img-alt: {entry.alt}",
-                f"`{entry.id}` {_counted(mine)}",
-                ":::",
-            ]
-        return self.parse("\n".join([*cards, "::::"]))
+        """Return a grid of cards for each chapter, each card a link to the figure's place."""
+        lines: list[str] = []
+        for name in dict.fromkeys(entry.chapter for entry in self.index.figures):
+            mine = [entry for entry in self.index.figures if entry.chapter == name]
+            head = "The cover" if name is None else _linked(name)
+            cards = [line for entry in mine for line in self._card(entry)]
+            lines += [f"**{head}**", "", "::::{grid} 1 2 2 3", ":gutter: 3", "", *cards, "::::", ""]
+        return self.parse("\n".join(lines))
+
+    def _card(self, entry: index.FigureEntry) -> list[str]:
+        mine = [claim for claim in self.index.claims if claim.figure == entry.id]
+        got = " ".join(_link(self, entry, kind, word) for kind, word in CARD.items())
+        return [
+            f":::{{grid-item-card}} {entry.title}",
+            f":link: {entry.id}",
+            ":link-type: ref",
+            f":img-top: /public/{entry.files['column-png']}",
+            f":img-alt: {entry.alt}",
+            f"`{entry.id}` {_counted(mine)}",
+            "",
+            f'<span class="figure-get">{got}</span>',
+            ":::",
+        ]
 
 
 class SettingsTable(Result):

@@ -83,8 +83,7 @@ def origin(entry: ClaimEntry, records: Sequence[RecordEntry]) -> list[str]:
     found = []
     if entry.fixed:
         found.append(
-            f"the lines of the criterion were last changed in commit {entry.fixed.commit}, "
-            f"{entry.fixed.day}"
+            f"the criterion is what it is since commit {entry.fixed.commit}, {entry.fixed.day}"
         )
     made = dict.fromkeys((record.commit, record.day) for record in records)
     found += [f"recorded from commit {commit}, {day}" for commit, day in made]

@@ -1,6 +1,5 @@
 """Figures that can be cited: a stable id, files in five formats, and where they come from."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,9 +69,19 @@ def publish(
     Every file says which figure it is, where it comes from and under which licence. The same runs
     give the same bytes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     entry = describe(study, figure, runs, judgements)
-    source = f"{BOOK}, bioprop {bioprop.__version__}, figure {figure.id}"
+    drawn = write(figure, runs, folder, entry)
+    rows = networks(runs, set(drawn.get("quantity", ())))
+    table(folder / f"{figure.id}-networks.csv", figure, rows, "%.6g")
+    return entry
+
+
+def write(
+    figure: Figure, runs: Mapping[str, Record], folder: Path, entry: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Write the files of a figure but that of its networks, and return the data drawn."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = _source(figure)
     for form, ending in FORMS.items():
         with style(form):
             picture, data = draw(figure, runs, form)
@@ -81,18 +90,22 @@ def publish(
             picture.savefig(path.with_suffix(".pdf"), metadata=_pdf(figure, source))
             picture.savefig(path.with_suffix(".png"), metadata=_png(figure, source))
             plt.close(picture)
-    table = io.StringIO()
-    data.to_csv(table, index=False, float_format="%.9g", lineterminator="\n")
-    header = f"# figure {figure.id}: {figure.title}\n# source: {source}\n# licence: {LICENCE}\n"
-    (folder / f"{figure.id}.csv").write_text(header + table.getvalue(), encoding="utf-8")
-    each = header + networks(runs, set(data.get("quantity", ()))).to_csv(
-        index=False, float_format="%.6g", lineterminator="\n"
-    )
-    (folder / f"{figure.id}-networks.csv").write_text(each, encoding="utf-8")
+    table(folder / f"{figure.id}.csv", figure, data, "%.9g")
     text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{figure.id}.json").write_text(text, encoding="utf-8")
     (folder / f"{figure.id}.bib").write_text(bibtex(figure), encoding="utf-8")
-    return entry
+    return data
+
+
+def table(file: Path, figure: Figure, rows: pd.DataFrame, digits: str) -> None:
+    """Write rows as a table that says which figure they are of."""
+    head = f"# figure {figure.id}: {figure.title}\n# source: {_source(figure)}\n"
+    text = rows.to_csv(index=False, float_format=digits, lineterminator="\n")
+    file.write_text(f"{head}# licence: {LICENCE}\n{text}", encoding="utf-8")
+
+
+def _source(figure: Figure) -> str:
+    return f"{BOOK}, bioprop {bioprop.__version__}, figure {figure.id}"
 
 
 def networks(runs: Mapping[str, Record], drawn: set[str]) -> pd.DataFrame:

@@ -6,8 +6,7 @@ two-sided criterion ends at -1 and 1. A one-sided criterion ends there on its on
 """
 
 import html
-import io
-import json
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-import bioprop
 from bioprop.book import figures
 from bioprop.book.claims import Ends, word
 from bioprop.studies import STUDIES, Figure
-from bioprop.studies.drawing import COLOURS
+from bioprop.studies.drawing import COLOURS, COLUMN
 from bioprop.studies.summaries import GEOMETRIC
 
 if TYPE_CHECKING:
@@ -122,23 +120,9 @@ def figure(entries: "Sequence[ClaimEntry]", paper: str) -> Figure:
 def publish(entries: "Sequence[ClaimEntry]", paper: str, folder: Path) -> Figure:
     """Write the files of a paper's forest plot into a folder, as those of other figures."""
     chosen = figure(entries, paper)
-    folder.mkdir(parents=True, exist_ok=True)
-    picture, data = figures.draw(chosen, {})
-    source = f"{figures.BOOK}, bioprop {bioprop.__version__}, figure {chosen.id}"
-    words = {"svg": figures._svg, "pdf": figures._pdf, "png": figures._png}
-    with figures.style():
-        for kind, of in words.items():
-            picture.savefig(folder / f"{chosen.id}.{kind}", metadata=of(chosen, source))
-    plt.close(picture)
-    table = io.StringIO()
-    data.to_csv(table, index=False, float_format="%.9g", lineterminator="\n")
-    head = (
-        f"# figure {chosen.id}: {chosen.title}\n# source: {source}\n# licence: {figures.LICENCE}\n"
-    )
-    (folder / f"{chosen.id}.csv").write_text(head + table.getvalue(), encoding="utf-8")
-    text = json.dumps(_provenance(chosen, paper, entries), indent=1, ensure_ascii=False)
-    (folder / f"{chosen.id}.json").write_text(text + "\n", encoding="utf-8")
-    (folder / f"{chosen.id}.bib").write_text(figures.bibtex(chosen), encoding="utf-8")
+    figures.write(chosen, {}, folder, _provenance(chosen, paper, entries))
+    each = _networks(rows(entries, paper))
+    figures.table(folder / f"{chosen.id}-networks.csv", chosen, each, "%.6g")
     return chosen
 
 
@@ -170,29 +154,72 @@ def _table(found: Sequence[Row]) -> pd.DataFrame:
     )
 
 
+def _networks(found: Sequence[Row]) -> pd.DataFrame:
+    """Return the number of each member behind each row, in the unit of its claim."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": row.entry.id,
+                "unit": row.entry.unit,
+                "case": number,
+                "member": member,
+                "value": value,
+            }
+            for row in found
+            for number, case in enumerate(row.entry.values)
+            for member, value in enumerate(case)
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Where the parts of a row stand, in half-widths of a criterion, and letters of a statement."""
+
+    left: float
+    right: float
+    lines: int  # of a row
+    letters: int
+
+
+WIDE = _Form(-17, 14.5, 1, 54)
+NARROW = _Form(-4.6, 16, 2, 62)  # the statement stands above the rest
+
+
 def _draw(found: Sequence[Row]) -> Any:
     """Draw rows from the top, a heading above those of each study."""
+    width = plt.rcParams["figure.figsize"][0]
+    form = WIDE if width > COLUMN else NARROW
     lines: list[tuple[str, Row | None]] = []
     for name, group in groups(found):
         lines += [(STUDIES[name].title, None), *(("", row) for row in group)]
-    picture, axes = plt.subplots(figsize=(6.9, 0.145 * len(lines) + 0.6))
-    for y, (title, row) in enumerate(lines):
+    down = [1 if row is None else form.lines for _, row in lines]
+    high = 0.145 * sum(down) + 0.6
+    picture, axes = plt.subplots(figsize=(width, high))
+    for (title, row), y in zip(lines, itertools.accumulate(down, initial=0), strict=False):
         if row is None:
-            axes.text(-17, y, title, fontsize=7, weight="bold", va="center")
+            axes.text(form.left, y, _short(title, 60), fontsize=7, weight="bold", va="center")
         else:
-            _draw_row(axes, y, row)
-    axes.plot([0, 0], [-0.5, len(lines) - 0.5], color="0.3", lw=0.8, zorder=1)
-    axes.set(xlim=(-17, 14.5), ylim=(len(lines) - 0.5, -0.7), yticks=[])
+            _draw_row(axes, y, row, form)
+    if form is WIDE:
+        axes.plot([0, 0], [-0.5, sum(down) - 0.5], color="0.3", lw=0.8, zorder=1)
+    axes.set(xlim=(form.left, form.right), ylim=(sum(down) - 0.5, -0.7), yticks=[])
     axes.set_xticks(range(-4, 5, 2))
     axes.tick_params(labelsize=7, length=2, width=0.6)
     axes.set_xlabel("from the paper's number, in half-widths of the criterion", fontsize=7)
-    axes.xaxis.set_label_coords(17 / 31.5, -0.25 / (0.145 * len(lines) + 0.6))
+    middle = -form.left / (form.right - form.left) if form is WIDE else 0.5
+    axes.xaxis.set_label_coords(middle, -0.25 / high)
     axes.spines[["left", "bottom"]].set_visible(False)
     return picture
 
 
-def _draw_row(axes: Axes, y: int, row: Row) -> None:
+def _draw_row(axes: Axes, y: int, row: Row, form: _Form) -> None:
     mark, colour = MARKS[row.entry.verdict]
+    text: dict[str, Any] = {"fontsize": 6.5, "va": "center"}
+    axes.text(form.left + 0.2, y, _short(row.entry.statement, form.letters), **text)
+    sign: dict[str, Any] = {"ha": "right", "va": "center", "weight": "bold", "fontsize": 8}
+    axes.text(form.right - 0.1, y, mark, color=colour, **sign)
+    y += form.lines - 1
     low, high = (min(max(end, -END), END) for end in row.band)
     axes.fill_betweenx([y - 0.42, y + 0.42], low, high, color=COLOURS[2], alpha=0.18, lw=0)
     ends = [min(max(end, -END), END) for end in row.interval]
@@ -201,11 +228,10 @@ def _draw_row(axes: Axes, y: int, row: Row) -> None:
         axes.plot(row.recorded, y, "s", color="0.15", ms=3)
     else:
         axes.plot(math.copysign(END, row.recorded), y, "<>"[row.recorded > 0], color="0.15", ms=4)
-    text: dict[str, Any] = {"fontsize": 6.5, "va": "center"}
-    axes.text(-16.8, y, _short(row.entry.statement, 54), **text)
+    if form is NARROW:
+        axes.plot([0, 0], [y - 0.5, y + 0.5], color="0.3", lw=0.8, zorder=1)
     numbers = row.entry.text["paper"], row.entry.text["recorded"].replace("\u00a0", " ")
     axes.text(4.4, y, f"{numbers[0]}; {numbers[1]}", **text)
-    axes.text(14.4, y, mark, color=colour, weight="bold", ha="right", fontsize=8, va="center")
 
 
 def _short(text: str, most: int) -> str:

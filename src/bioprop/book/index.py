@@ -320,7 +320,7 @@ def _forest(figure: studies.Figure) -> FigureEntry:
         **{key: getattr(figure, key) for key in ("id", "title", "alt", "caption", "place")},
         chapter=None,
         page=f"index.html#{figure.id}",
-        files={kind: f"figures/{figure.id}.{kind}" for kind in figures.FORMATS},
+        files=figures.files(figure.id),
         study=None,
         tier=None,
         made="Made from the records of its studies",

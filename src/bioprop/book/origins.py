@@ -1,15 +1,20 @@
-"""Where a claim stands in the code: its criterion, the commit that fixed it, its measure."""
+"""Where a claim stands in the code: its criterion, the commit that fixed it, its measure.
+
+What decides a verdict is compared as it is parsed, without the prose in it: lines that are broken
+elsewhere, moved within their file, or put in other words leave a criterion as it was.
+"""
 
 import ast
 import datetime
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from bioprop import paths
 from bioprop.book.provenance import git
 from bioprop.studies import Claim
 from bioprop.studies.study import Lines
@@ -17,7 +22,11 @@ from bioprop.studies.study import Lines
 PACKAGE = Path(__file__).parents[1]
 # What decides a verdict, of all that a claim declares.
 CRITERION = ("holds", "partly", "summary", "reported")
-UNCOMMITTED = "0" * 10
+
+
+# The words that decide, of some calls in a file: which call it is, and what it decides with.
+Words = frozenset[tuple[str, str]]
+Values = Mapping[str, ast.AST]
 
 
 @dataclass(frozen=True)
@@ -29,21 +38,35 @@ class Commit:
 
 
 def fixed(claim: Claim) -> Commit | None:
-    """Return the last commit that changed the lines of a claim's criterion.
+    """Return the first commit since which a claim's criterion has been what it is.
 
-    None where that is not known: in sources without their history, or where they are changed since.
+    None where that is not known: in sources without their whole history, where the criterion is
+    changed since, and where it can be followed back only to a commit that took it from elsewhere or
+    wrote it in another way.
     """
-    found = [
-        commit
-        for lines in claim.declared
-        for part in _criterion(lines)
-        for commit in _blame(part.file)[part.first - 1 : part.last]
-    ]
-    if not found or None in found:
+    [file, *others] = {lines.file for lines in claim.declared} or {""}
+    versions = _versions(file)
+    if others or not versions:
         return None
-    when, name = max(commit for commit in found if commit)
-    day = datetime.datetime.fromtimestamp(when, datetime.UTC)
-    return Commit(name, f"{day.day} {day:%B %Y}")
+    words = _words((PACKAGE / file).read_text(encoding="utf-8"), claim.declared)
+    name = next(iter(versions))
+    if not words or not words <= _at(name, file):
+        return None
+    while True:
+        while same := [parent for parent in _versions(file)[name] if words <= _at(parent, file)]:
+            name = same[0]
+        for parent in _versions(file)[name]:
+            missing, there = words - _at(parent, file), dict(_at(parent, file))
+            if all(call in there for call, _ in missing):
+                return _commit(name)  # it was decided with other words
+        known = _known(claim, name)
+        if not known:
+            return _commit(name)
+        moved = [other for other in known if words <= _at(f"{name}^", other)]
+        if not moved:
+            return None
+        file = moved[0]
+        name = git("rev-list", "-1", f"{name}^", "--", str(PACKAGE / file))
 
 
 def measured(claim: Claim) -> Lines:
@@ -68,46 +91,134 @@ def _code(measure: Callable[..., Any]) -> CodeType:
     return code
 
 
-def _criterion(lines: Lines) -> Iterator[Lines]:
-    """Yield the lines of what decides a verdict in a call; all of them where it names none."""
-    calls = [
-        call
-        for call in _calls(lines.file)
-        if (call.lineno, call.end_lineno) == (lines.first, lines.last)
-    ]
-    words = [word.value for call in calls for word in call.keywords if word.arg in CRITERION]
-    nodes: Sequence[ast.expr] = words or calls
-    for node in nodes:
-        yield Lines(lines.file, node.lineno, node.end_lineno or node.lineno)
-    if not nodes:
-        yield lines
+def _words(source: str, declared: Sequence[Lines] = ()) -> Words:
+    """Return what decides in the calls of a source, or in those on the declared lines alone."""
+    tree = ast.parse(source)
+    places = {(lines.first, lines.last) for lines in declared}
+    found, inside = set(), set[ast.AST]()
+    for call, scope, loops in _calls(tree, _values(tree)):
+        if declared and ((call.lineno, call.end_lineno) not in places or call in inside):
+            continue
+        if declared:
+            inside |= set(ast.walk(call))
+        named = {word.arg: word.value for word in call.keywords if word.arg}
+        if deciding := {name: named[name] for name in CRITERION if name in named}:
+            which = f"id {_plain(named.get('id'))}"
+            said = {name: _plain(value) for name, value in deciding.items()}
+            behind = _behind([*deciding.values(), *loops], scope)
+        elif not isinstance(call.func, ast.Name):
+            continue
+        else:
+            given = [*call.args, *named.values()]
+            which = f"{call.func.id} {_plain(call.args[0]) if call.args else ''}"
+            said = {"all": " ".join(map(_plain, given))}
+            values = {n: v for n, v in scope.items() if not isinstance(v, ast.FunctionDef)}
+            behind = _behind([*given, *loops], values)
+        found.add((which, f"{said} {behind}"))
+    return frozenset(found)
 
 
-@functools.cache
-def _calls(file: str) -> list[ast.Call]:
-    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+def _calls(
+    node: ast.AST, scope: Values, loops: tuple[ast.expr, ...] = ()
+) -> Iterator[tuple[ast.Call, Values, tuple[ast.expr, ...]]]:
+    """Yield calls with what names stand for there, and what comprehensions around go through."""
+    if isinstance(node, ast.Call):
+        yield node, scope, loops
+    if isinstance(node, ast.FunctionDef):
+        names = [each.arg for each in node.args.args]
+        given = node.args.defaults
+        defaults = dict(zip(names[len(names) - len(given) :], given, strict=True))
+        named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        defaults |= {each.arg: value for each, value in named if value}
+        scope = {**scope, **dict.fromkeys(names, ast.Pass()), **defaults, **_values(node)}
+    loops += tuple(each.iter for each in getattr(node, "generators", ()))
+    for child in ast.iter_child_nodes(node):
+        yield from _calls(child, scope, loops)
 
 
-@functools.cache
-def _blame(file: str) -> list[tuple[int, str] | None]:
-    """Return for each line of a file when it was committed, and in what; None where nobody knows.
-
-    A history that was cut short holds the first commit that is left responsible for all before it,
-    so nothing is believed of it.
-    """
-    if git("rev-parse", "--is-shallow-repository") != "false":
-        return []
-    said = git("blame", "-w", "--root", "--line-porcelain", "--", str(PACKAGE / file))
-    found: list[tuple[int, str] | None] = []
-    name, when = "", 0
-    for line in said.splitlines():
-        word, _, rest = line.partition(" ")
-        if line.startswith("\t"):
-            found.append((when, name) if name != UNCOMMITTED else None)
-            name = ""
-        elif not name:
-            name = word[:10]
-        elif word == "committer-time":
-            when = int(rest)
+def _values(node: ast.Module | ast.FunctionDef) -> dict[str, ast.AST]:
+    """Return what the names that are bound in a module or a function stand for."""
+    found: dict[str, ast.AST] = {}
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef):
+            found[each.name] = each
+        elif isinstance(each, ast.Assign):
+            found |= {name.id: each.value for name in each.targets if isinstance(name, ast.Name)}
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value:
+            found[each.target.id] = each.value
     return found
+
+
+def _behind(nodes: Sequence[ast.AST], scope: Values) -> dict[str, str]:
+    """Return what all names in some expressions stand for, and the names in that."""
+    found: dict[str, str] = {}
+    wait = list(nodes)
+    while wait:
+        for node in ast.walk(wait.pop()):
+            if isinstance(node, ast.Name) and node.id in scope and node.id not in found:
+                found[node.id] = _plain(scope[node.id])
+                wait.append(scope[node.id])
+    return dict(sorted(found.items()))
+
+
+def _plain(node: Any) -> str:
+    """Write what is parsed, without prose, and without the settings in tables of variants."""
+    if isinstance(node, list):
+        return f"[{' '.join(map(_plain, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Constant):
+        return "..." if isinstance(node.value, str) and " " in node.value else repr(node.value)
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        said = (f"{_plain(k)}: {'...' if isinstance(v, ast.Dict) else _plain(v)}" for k, v in pairs)
+        return f"{{{' '.join(said)}}}"
+    fields = (_plain(value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind"))
+    return f"{type(node).__name__}({' '.join(fields)})"
+
+
+@functools.cache
+def _versions(file: str) -> dict[str, list[str]]:
+    """Return the commits that changed a file, the newest first, with their parents among these.
+
+    Nothing is believed of a history that was cut short.
+    """
+    here = PACKAGE.is_relative_to(paths.ROOT)
+    if not here or git("rev-parse", "--is-shallow-repository") != "false":
+        return {}
+    said = git("log", "--parents", "--format=%H %P", "--", str(PACKAGE / file))
+    return {name: parents for name, *parents in map(str.split, said.splitlines())}
+
+
+@functools.lru_cache(maxsize=256)
+def _at(commit: str, file: str) -> Words:
+    """Return what decides in a file as it was in a commit; nothing where it was not there."""
+    source = git("show", f"{commit}:./{(PACKAGE / file).relative_to(paths.ROOT).as_posix()}")
+    try:
+        return _words(source)
+    except SyntaxError:
+        return frozenset()
+
+
+def _known(claim: Claim, commit: str) -> list[str]:
+    """Return the files that named a claim, or what may be one, before a commit."""
+    source = (PACKAGE / claim.declared[0].file).read_text(encoding="utf-8")
+    parts = claim.id.split("-")
+    heads = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+    head = next((head for head in heads if f'"{head}' in source), "")
+    return _naming(f'"{head}', commit)
+
+
+@functools.cache
+def _naming(text: str, commit: str) -> list[str]:
+    """Return the files that had a text before a commit; none where it is the first."""
+    said = git("grep", "-l", "-F", text, f"{commit}^", "--", f"{PACKAGE}/*.py")
+    folder = f"{PACKAGE.relative_to(paths.ROOT).as_posix()}/"
+    return [line.partition(":")[2].removeprefix(folder) for line in said.splitlines()]
+
+
+@functools.cache
+def _commit(name: str) -> Commit:
+    when = int(git("show", "--no-patch", "--format=%ct", name))
+    day = datetime.datetime.fromtimestamp(when, datetime.UTC)
+    return Commit(name[:10], f"{day.day} {day:%B %Y}")

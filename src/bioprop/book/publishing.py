@@ -9,11 +9,13 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from bioprop.book import launch
 from bioprop.book.figures import BOOK
 from bioprop.book.home import BRANCH, Home, home
 
+GITHUB = "https://github.com/"  # whose notebooks Colab opens
+COLAB = {"colab_url": "https://colab.research.google.com"}
 LAUNCH = {
-    "colab_url": "https://colab.research.google.com",
     "binderhub_url": "https://mybinder.org",
     "notebook_interface": "jupyterlab",
 }
@@ -29,7 +31,15 @@ def configure(config: dict[str, Any], place: Home) -> dict[str, Any]:
         return {**config, "html": pages}
     pages |= {"use_repository_button": True, "use_edit_page_button": True}
     repository = {"url": place.repository, "branch": BRANCH}
-    return {**config, "html": pages, "repository": repository, "launch_buttons": LAUNCH}
+    buttons = LAUNCH | (COLAB if place.repository.startswith(GITHUB) else {})
+    return {**config, "html": pages, "repository": repository, "launch_buttons": buttons}
+
+
+def citation(text: str, place: Home) -> str:
+    """Return the text of ``CITATION.cff`` with the addresses of the book and of its sources."""
+    known = {"url": place.address, "repository-code": place.repository}
+    lines = [f"{key}: {value}\n" for key, value in known.items() if value]
+    return text.replace("authors:\n", "".join(lines) + "authors:\n", 1)
 
 
 def tags(title: str, description: str, page: str, place: Home) -> str:
@@ -75,19 +85,22 @@ def _tell(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
     )
 
 
-def _leave_edit_out(
+def _mend_buttons(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Take the button to edit a page from those that the build has written."""
-    if not page.startswith("claims/"):
-        return
+    """Take the button to edit from pages that the build has written; lead Colab to its branch."""
     for group in context.get("header_buttons", []):
         buttons = group.get("buttons", [])
-        buttons[:] = [b for b in buttons if b.get("label") != "source-edit-button"]
+        if page.startswith("claims/"):
+            buttons[:] = [b for b in buttons if b.get("label") != "source-edit-button"]
+        for button in buttons:
+            if button.get("text") == "Colab":
+                branches = f"/blob/{BRANCH}/", f"/blob/{launch.BRANCH}/"
+                button["url"] = button["url"].replace(*branches, 1)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect what is said of each page; the theme has made its buttons by then."""
     app.connect("html-page-context", _tell)
-    app.connect("html-page-context", _leave_edit_out, priority=900)
+    app.connect("html-page-context", _mend_buttons, priority=900)
     return {"parallel_read_safe": True, "version": "1"}

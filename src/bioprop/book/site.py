@@ -17,7 +17,7 @@ import filelock
 import yaml
 
 from bioprop import paths, studies
-from bioprop.book import chapters, compare, home, index, publishing, records
+from bioprop.book import chapters, compare, home, index, launch, publishing, records
 from bioprop.book.costs import duration
 from bioprop.choose import choose
 from bioprop.disk import using
@@ -59,10 +59,12 @@ def _alone() -> Iterator[None]:
 def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> index.Index:
     started = time.perf_counter()
     _stage()
-    shutil.rmtree(paths.LIVE, ignore_errors=True)
+    for old in (paths.LIVE, launch.FOLDER):
+        shutil.rmtree(old, ignore_errors=True)
     chapters.forget_failures()
     own = {n: {"tier": tier, **_taken(p, given)} for n, p in chapters.chapters().items()}
     chapters.execute_all(own, STAGE, told)
+    launch.lay_out(STAGE, home.home())
     compiled = index.compile(tier, STAGE / "public")
     _write_index(compiled)
     _write_claims(compiled)
@@ -102,6 +104,8 @@ def _stage() -> None:
     config = yaml.safe_load((STAGE / "_config.yml").read_text(encoding="utf-8"))
     text = yaml.safe_dump(publishing.configure(config, home.home()), sort_keys=False)
     (STAGE / "_config.yml").write_text(text, encoding="utf-8")
+    cited = publishing.citation(paths.CITATION.read_text(encoding="utf-8"), home.home())
+    (STAGE / "public" / paths.CITATION.name).write_text(cited, encoding="utf-8")
 
 
 def _write_index(compiled: index.Index) -> None:

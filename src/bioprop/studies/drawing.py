@@ -76,7 +76,7 @@ LOOKS = {
     "np": Look("node perturbation", COLOURS[1], "-."),
     "shallow": Look("shallow", COLOURS[0], ":"),
     "fa-sparse": Look("feedback alignment, half removed", COLOURS[5], (0, (3, 1, 1, 1))),
-    "bp-sparse": Look("backpropagation, half removed", "0.55", (0, (3, 1, 1, 1))),
+    "bp-sparse": Look("backpropagation, half removed", "0.55", (0, (9, 2))),
     "fa-redrawn": Look("feedback alignment, B drawn anew", COLOURS[3], (0, (1, 1))),
     "bp-large": Look("backpropagation, hidden rate x 4", "0.55", "-"),
     "fa-small": Look("feedback alignment, B / 4", COLOURS[9], "--"),

@@ -300,6 +300,7 @@ def sized(claim: Claim, tolerance: float, statement: str) -> Claim:
 class Figure:
     """A figure that can be cited: ``draw`` returns it with the data that were drawn.
 
+    ``look`` says on its page what to see in it, with the roles of claims for what came out.
     ``numbers`` are those that the text of a chapter takes from what is drawn, by name. Of the
     studies in ``beside``, ``draw`` finds what is recorded, as ``<study>/<variant>``.
     """
@@ -312,6 +313,7 @@ class Figure:
     draw: Callable[[Runs], tuple[matplotlib.figure.Figure, pd.DataFrame]]
     numbers: Mapping[str, Callable[[Runs], float]] = dataclasses.field(default_factory=dict)
     beside: Sequence[str] = ()  # other studies whose runs it shows
+    look: str = ""
 
     def __post_init__(self) -> None:
         if len(self.alt.split()) < 8:

@@ -238,6 +238,9 @@ STUDY = Study(
             caption="Error of 30-20-10 and 30-20-10-10 networks that learn a random 30-20-10-10 "
             "network, mean and 95 % interval over networks. Open marks: the paper's Fig 2d, "
             "digitised.",
+            look="To see: the distance between pale and dark curves at the right edge, which is "
+            "what a fourth layer does: {recorded}`depth-bp-deeper` decades under backpropagation, "
+            "{recorded}`depth-fa-deeper` under feedback alignment.",
             place="Fig 2d",
             draw=draw,
         )

@@ -270,6 +270,9 @@ FIGURES = [
         "over networks, each with a teacher of its own. Open marks: the paper's Fig 1d, "
         "digitised (accuracy 0.2). The paper's axis has no known unit, so ours ends where "
         "backpropagation reaches the paper's last point.",
+        look="To see: where the dashed curve is beside the solid one. At a tenth of the axis it is "
+        "{recorded}`linear-fa-lead-10` decades from it, at the end {recorded}`linear-fa-final`; "
+        "below zero is ahead.",
         place="Fig 1d",
         draw=draw_error,
     ),
@@ -282,6 +285,8 @@ FIGURES = [
         caption="Left: angle between the teaching signals of feedback alignment, $Be$, and "
         "backpropagation, $W^T e$. Right: share of examples for which the two signals agree in "
         "direction. Mean and 95 % interval over networks.",
+        look="To see: the angle starts at {recorded}`linear-angle-start` degrees and ends at "
+        "{recorded}`linear-angle-end`, where 90 would be no relation.",
         place="Fig 1e",
         draw=draw_angle,
     ),

@@ -118,8 +118,9 @@ def draw_readings(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     if runs["bp-unit"].settings.images == "mnist":
         for name in RULES:
             paper = reported.value("lillicrap2014", f"fig2a-{name}-{AXIS}")
-            axes.axvline(paper, color=drawing.LOOKS[name].colour, linestyle=":", lw=1)
-        axes.plot([], [], ":", color="0.35", lw=1, label="the paper's error under the rule")
+            look = drawing.LOOKS[name]
+            label = f"the paper's {look.name}"
+            axes.axvline(paper, color=look.colour, linestyle=look.line, lw=1, label=label)
     axes.set(xscale="log", xlabel="error on held-out images (%)", yticks=range(len(READINGS)))
     axes.set_yticklabels([label for label, _ in READINGS.values()])
     drawing.percent_ticks(axes.xaxis)
@@ -249,12 +250,13 @@ STUDY = Study(
             title="What the paper leaves open, and how much it matters",
             alt="Error on held-out images on a log axis, a row for each of seven readings of the "
             "task; in each row circles for backpropagation, squares for feedback alignment and "
-            "triangles for the shallow network, one for each pair of weight ranges. Dotted lines "
-            "mark the paper's errors.",
+            "triangles for the shallow network, one for each pair of weight ranges. Three "
+            "upright lines, one for each rule, mark the paper's errors.",
             caption="Error on held-out training images after 180 000 examples, for every reading "
-            "and every pair of ranges of the weights; mean over networks. Dotted lines: the "
-            "paper's Fig 2a at a tenth of its axis, digitised, in the colours of the rules; that "
-            "is as many examples if the axis ends at 1.8 million.",
+            "and every pair of ranges of the weights; mean over networks. Upright lines: the "
+            "paper's Fig 2a at a tenth of its axis, digitised, solid for backpropagation, dashed "
+            "for feedback alignment and dotted for the shallow network; that is as "
+            "many examples if the axis ends at 1.8 million.",
             place="Full methods, task 2",
             draw=draw_readings,
         ),

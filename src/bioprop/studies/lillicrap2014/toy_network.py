@@ -186,7 +186,9 @@ STUDY = Study(
             caption="Flow of the weights of a 1-1-1 network that learns $y^* = x$. Thick: the "
             "solutions $w w_0 = 1$. Thin: paths from random starts, each with a dot at its end. "
             "With backpropagation (left) paths end on both branches; with the feedback weight "
-            "$B = 1$ (right) they follow parabolas, nearly all of which end where $w > 0$.",
+            "$B = 1$ (right) they follow parabolas.",
+            look="To see: on which branch the paths end at the right. In per cent of networks from "
+            "small starts, $w$ ends with the sign of $B$ in {recorded}`toy-aligns`.",
             place="Fig 3",
             draw=draw,
         )
