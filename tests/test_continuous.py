@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bioprop.learning import Sequences, Streams, Training, sgd
 from bioprop.learning.rules import continuous_time
+from bioprop.studies import get
 
 STREAMS = Streams((3, 1, 4))
 
@@ -92,3 +93,18 @@ def test_time_goes_on_where_it_was_saved(population: Any) -> None:
 def test_what_has_no_time_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         continuous_time(**options)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"delays": (601.0,)}, "601 inputs late never comes in a run of 600"),
+        ({"delays": (0.001,)}, "no whole number of its 50 moments"),
+        ({"durations": (0.0,)}, "greater than 0"),
+        ({"images": "digits"}, "no images"),
+        ({"still": 0.2}, "layers learn at every moment"),
+    ],
+)
+def test_a_study_of_time_refuses_what_never_comes(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        get("no-phases").configure("paper", "linear", **given)

@@ -31,11 +31,13 @@ def continuous_time(
     """Teach at every moment by the signals of units that follow what drives them.
 
     In a moment ``dt`` a unit goes the ``share`` ``1 - exp(-dt / tau)`` of its way; 1 is a unit
-    without a time constant. The error comes ``delay`` moments late; before the first has come there
-    is none. Both are numbers, or have one for each member. ``B`` is ``W^T``, or fixed and drawn
-    from U(-bound, bound) where a ``bound`` is given. Where ``still`` is given, a layer learns from
-    an example only while neither what it sees nor its signal changes by more than this share of
-    its length in a time constant. Every moment has ``batch`` examples, streams of their own.
+    without a time constant. What is learnt in a moment is learnt from its middle, so that sums over
+    moments are close to those over time. The error comes ``delay`` moments late; before the first
+    has come there is none. Both are numbers, or have one for each member. ``B`` is ``W^T``, or
+    fixed and drawn from U(-bound, bound) where a ``bound`` is given. Where ``still`` is given, a
+    layer learns from an example only while neither what it sees nor its signal changes by more than
+    this share of its length in a time constant. Every moment has ``batch`` examples, streams of
+    their own.
     Teaching moves time on, and replaces the trial's activities and error by those of the moment.
     Raises ``ValueError`` for a share outside 0 to 1, a delay below 0, no example, and a change
     that is not above 0.
@@ -47,10 +49,10 @@ def continuous_time(
         raise ValueError(f"a moment has 1 example or more, not {batch}")
     if bound is not None:
         check_bound(bound)
-    late, share = moments(delay), spread(share, 3)
+    late, half = moments(delay), 1 - (1 - spread(share, 3)) ** 0.5
 
     def init(network: Network, streams: Streams) -> dict[str, Any]:
-        for_members("share", share, network.members)
+        for_members("share", half, network.members)
         for_members("delay", late, network.members)
         sizes = [network.layers[0].inputs, *(layer.outputs for layer in network.layers)]
         start = [network.weights[0].new_zeros(network.members, batch, size) for size in sizes]
@@ -63,13 +65,13 @@ def continuous_time(
         }
 
     def teach(network: Network, state: dict[str, Any], trial: Trial) -> Deltas:
-        h = moved(network, state["activities"], trial, share)
+        h, later = moved(network, state["activities"], trial, half)
         error = network.compare(h, trial.target, trial.step, trial.weights).error
         trial.activities, trial.error = h, arriving(state["errors"], error, trial.step, late)
-        signals = carried(network, state, trial, share)
+        signals, heard = carried(network, state, trial, half)
         old = state["activities"][:-1], state["signals"]
-        deltas = signals if still is None else gated(old, (h[:-1], signals), share, still)
-        state.update(activities=h, signals=signals)
+        deltas = signals if still is None else gated(old, (h[:-1], signals), half, still)
+        state.update(activities=later, signals=heard)
         return deltas
 
     return Rule("continuous", init, teach, learn=moved_on)
@@ -87,12 +89,20 @@ def moments(delay: int | Tensor) -> Tensor:
     return late.long()
 
 
-def moved(network: Network, old: list[Tensor], trial: Trial, share: Number) -> list[Tensor]:
-    """Return the activities of the next moment, the input first; each layer sees that below it."""
-    h = [trial.activities[0].clone()]  # kept, while a task may use its own again
+def moved(
+    network: Network, old: list[Tensor], trial: Trial, half: Number
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the activities in the middle of a moment and at its end, the input first.
+
+    Each layer sees that below it as it is in the middle.
+    """
+    h = [trial.activities[0]]
+    later = [h[0].clone()]  # kept, while a task may use its own again
     for index, before in enumerate(old[1:]):
-        h.append(torch.lerp(before, network.propagate(index, h[-1], trial.weights[index]), share))
-    return h
+        drive = network.propagate(index, h[-1], trial.weights[index])
+        h.append(torch.lerp(before, drive, half))
+        later.append(torch.lerp(h[-1], drive, half))
+    return h, later
 
 
 def arriving(kept: Tensor, error: Tensor, step: int, late: Tensor) -> Tensor:
@@ -102,26 +112,29 @@ def arriving(kept: Tensor, error: Tensor, step: int, late: Tensor) -> Tensor:
     return kept[(step - late) % slots, torch.arange(members)]
 
 
-def carried(network: Network, state: Any, trial: Trial, share: Number) -> list[Tensor]:
-    """Return the signals of the next moment; each layer hears that above it."""
+def carried(
+    network: Network, state: Any, trial: Trial, half: Number
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the signals in the middle of a moment and at its end; each layer hears that above."""
     B = transposes(network, trial.weights) if state["B"] is None else state["B"]
-    signals = [trial.error]
+    signals, later = [trial.error], [trial.error]
     below = network.functions[:-1], trial.activities[1:-1], state["signals"][:-1]
     steps = zip(network.layers[1:], B, *below, strict=True)
     for layer, b, function, h, before in reversed(list(steps)):
         drive = function.carry(layer.back(signals[-1], b), h)
-        signals.append(torch.lerp(before, drive, share))
-    return signals[::-1]
+        signals.append(torch.lerp(before, drive, half))
+        later.append(torch.lerp(signals[-1], drive, half))
+    return signals[::-1], later[::-1]
 
 
 Moment = tuple[list[Tensor], list[Tensor]]  # what each layer sees, and its signal
 
 
-def gated(before: Moment, now: Moment, share: Number, still: float) -> list[Tensor]:
+def gated(before: Moment, now: Moment, half: Number, still: float) -> list[Tensor]:
     """Return the signals, 0 where what a layer sees or its signal still changes."""
     (h_before, s_before), (h, s) = before, now
     pairs = zip(h_before, h, s_before, s, strict=True)
-    most = share * still
+    most = half * still
     return [b * (rests(h0, h1, most) & rests(a, b, most)) for h0, h1, a, b in pairs]
 
 
