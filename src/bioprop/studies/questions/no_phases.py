@@ -1,12 +1,14 @@
 """Does learning need phases, one forward and one backward?
 
-A post asks: most rules "still require distinct forward and backward phases". Here there are none.
+A post notes that most rules "still require distinct forward and backward [...] phases". Here there
+are none.
 Units follow what drives them with a time constant, inputs change while they do, the error is on at
 every moment, and so is learning. How long must an input last beside the time constants? How late
 may the error come? And does it help if a layer learns only while little changes in it?
 """
 
 import functools
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -25,9 +27,9 @@ from bioprop.learning.training import Batches
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
-    AXES,
     Problem,
     TaskSettings,
+    at_an_edge,
     own,
     points,
     problem,
@@ -202,18 +204,32 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     frames = []
     for axes, task in zip(panels[0], ("linear", "nonlinear"), strict=True):
         frames += draw_by(axes, runs, task, "duration")
-        axes.set(title=f"{task} task", ylabel=AXES["linear"])
+        axes.set(title=f"{task} task")
     frames += draw_by(panels[1, 0], runs, "linear", "delay", ending="-late")
-    panels[1, 0].set(title="linear task", xlabel="delay of the error (durations of an input)")
-    panels[1, 0].set(ylabel=AXES["linear"])
+    panels[1, 0].set(title="linear task", xlabel="delay of the error\n(durations of an input)")
     frames += draw_by(panels[1, 1], runs, "linear", "duration", "angle")
     panels[1, 1].set(title="linear task")
     drawing.angle_axis(panels[1, 1])
+    panels[1, 1].set(ylabel="angle to backprop's\nsignal (degrees)")
+    for axes in panels[:, 0]:
+        axes.set(ylabel="log10 normalised\nsquared error")
     for axes in (*panels[0], panels[1, 1]):
         drawing.log_x(axes, DURATIONS, labels=True)
-        axes.set(xlabel="an input lasts (time constants)")
-    panels[0, 0].legend()
+        axes.set(xlabel="an input lasts\n(time constants)")
+    named = panels[0, 0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
+
+
+def at_edges(runs: Runs) -> float:
+    """Return at how many points the rate that was chosen is the lowest or the highest tried."""
+    found = 0
+    for task, ending in (("linear", ""), ("nonlinear", ""), ("linear", "-late")):
+        for name in (f"{task}{ending}{gate}" for gate in LOOKS):
+            settings = runs[name].settings
+            tried = itertools.product(settings.durations, settings.delays)
+            found += sum(at_an_edge(runs, name, duration=t, delay=d) for t, d in tried)
+    return found
 
 
 OWN_RATE = "each at its own best rate"
@@ -369,7 +385,7 @@ STUDY = Study(
     settings=PhasesSettings,
     tiers={
         "smoke": {"rates": (0.02,), "members": 2, "examples": 2, "marks": 1},
-        "quick": {"rates": (0.006,), "moments": 10, "members": 3, "examples": 250},
+        "quick": {"rates": (0.006,), "moments": 10, "members": 3, "examples": 200},
         "paper": {},
     },
     variants=with_choices(VARIANTS),
@@ -395,6 +411,7 @@ STUDY = Study(
             "mean and 95 % interval over networks.",
             place="ours",
             draw=draw,
+            numbers={"at an edge": at_edges},
         ),
     ],
 )
