@@ -67,6 +67,7 @@ class PhasesSettings(TaskSettings):
     durations: Some[Positive] = DURATIONS  # ours: time constants that an input lasts
     delays: Some[Delay] = (0.0,)  # ours: of the error, in durations of an input
     moments: Count = 50  # ours: steps of time for an input
+    finer: Count = 1  # ours: into how many parts each of them is divided
     gate: bool = False  # ours: does a layer learn only while little changes in it?
     still: Positive = 0.1  # ours: how little, as a share of its length, in a time constant
     feedback: Positive = 0.5  # Methods, task 1: B ~ U(-0.5, 0.5)
@@ -85,11 +86,16 @@ class PhasesSettings(TaskSettings):
                     f"setting delays: an error that comes {delay:g} inputs late never comes in a "
                     f"run of {self.examples}; give less"
                 )
-            if abs(delay * self.moments - round(delay * self.moments)) > 1e-6:
+            if abs(delay * self.steps - round(delay * self.steps)) > 1e-6:
                 raise ValueError(
                     f"setting delays: {delay:g} of an input is no whole number of its "
-                    f"{self.moments} moments; give a multiple of {1 / self.moments:g}"
+                    f"{self.steps} moments; give a multiple of {1 / self.steps:g}"
                 )
+
+    @property
+    def steps(self) -> int:
+        """Return the number of steps of time for an input."""
+        return self.moments * self.finer
 
 
 def run(settings: PhasesSettings, journal: Journal) -> None:
@@ -106,7 +112,7 @@ def follow(
     settings: PhasesSettings, journal: Journal, made: Problem, streams: Streams, grid: Any
 ) -> Iterator[tuple[int, Training]]:
     """Let time go on, and yield at every mark how many examples were seen, and the training."""
-    moments = settings.moments
+    moments = settings.steps
     time = streams.each(grid["duration"]) / moments
     teaching = continuous_time(
         -torch.expm1(-time),
@@ -371,7 +377,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "linear-loop": LOOP,
     "linear": {},
     "linear-gated": {"gate": True},
-    "linear-fine": {"durations": (LATE,), "moments": 100},
+    "linear-fine": {"durations": (LATE,), "finer": 2},
     "linear-late": BEHIND,
     "linear-late-gated": BEHIND | {"gate": True},
     "nonlinear-loop": NONLINEAR | LOOP,
