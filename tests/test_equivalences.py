@@ -27,7 +27,7 @@ from bioprop.learning import (
     rule,
     sgd,
 )
-from bioprop.learning.rules import carry_back, transposes
+from bioprop.learning.rules import carry_back, continuous_time, transposes
 from bioprop.learning.rules.alignment import redrawn
 from bioprop.learning.rules.channels import CHANNELS
 from bioprop.learning.rules.contrastive import phases
@@ -450,6 +450,26 @@ def test_predictive_coding_that_is_nudged_a_little_and_settles_is_backprop(
     B = [W.clone() for W in transposes(network)]
     trial = network.present(x, target)
     same(signals("pc", network, trial, B, **options), ours, **close)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("name", "bound"), [("fa", 0.5), ("bp", None)])
+def test_units_that_follow_at_once_or_have_long_to_follow_are_the_ordinary_loop(
+    population: Any, name: str, bound: float | None, kind: str
+) -> None:
+    network = population(STREAMS, kind=kind)
+    x, target = presentation(network)
+    options = {} if bound is None else {"bound": bound}
+    ordinary = network.present(x, target)
+    expected = signals(name, network, ordinary, **options)
+    for share, moments, tolerance in ((1.0, 1, {}), (STREAMS.each((0.1, 0.3, 0.9)), 400, close)):
+        teaching = continuous_time(share, bound=bound, batch=4)
+        state = teaching.init(network, STREAMS)
+        for step in range(moments):
+            trial = network.present(x, target, step)
+            ours = teaching.teach(network, state, trial)
+        same(ours, expected, **tolerance)
+        same(trial.activities, ordinary.activities, **tolerance)
 
 
 # Populations and time

@@ -73,6 +73,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "images for no angle": ("receptive-fields", "fa", {"probe": 9}, "no angle is measured"),
     "images for no error": ("autoencoder-pictures", "bp", {"measured": 9}, "no error is measured"),
     "images where there are none": ("nonlinear-feedback", "sign-fa", {"held_out": 9}, "no images"),
+    "images beside none": ("predictive-coding", "pc", {"images": "digits"}, "no images"),
     "a precision no solver has": ("theorems", "dynamics", {"precision": "float32"}, "'float64'"),
     "a device no solver has": ("theorems", "single-pair", {"device": "cuda"}, "'cpu'"),
 }
@@ -94,6 +95,7 @@ UNREAD = {
     "autoencoder-pictures": {"probe", "measured"},
     "nonlinear-feedback": {"images", "held_out"},
     "predictive-coding": {"images", "held_out"},
+    "no-phases": {"images", "held_out"},
 }
 
 

@@ -65,6 +65,7 @@ from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
 from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
+from bioprop.studies.questions.no_phases import STUDY as _no_phases
 from bioprop.studies.questions.nonlinear_feedback import STUDY as _nonlinear_feedback
 from bioprop.studies.questions.plastic_feedback import STUDY as _plastic_feedback
 from bioprop.studies.questions.predictive import STUDY as _predictive
@@ -121,6 +122,7 @@ STUDIES = {
         _nonlinear_feedback,
         _plastic_feedback,
         _predictive,
+        _no_phases,
         _spiking,
         _targets_explained,
         _targets_defect,

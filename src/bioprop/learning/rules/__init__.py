@@ -24,6 +24,7 @@ from bioprop.learning.rules.alignment import (
 )
 from bioprop.learning.rules.base import Matrices, Rule, carry_back, nothing, transposes
 from bioprop.learning.rules.channels import channelled
+from bioprop.learning.rules.continuous import continuous_time
 from bioprop.learning.rules.contrastive import contrastive_hebbian, generalized_recirculation
 from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
@@ -51,6 +52,7 @@ __all__ = [
     "Rule",
     "TargetPropagation",
     "carry_back",
+    "continuous_time",
     "in_turn",
     "isoclinic",
     "nothing",

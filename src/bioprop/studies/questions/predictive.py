@@ -47,6 +47,7 @@ from bioprop.studies.study import (
     Study,
     own_claim,
     rows_at,
+    unread,
 )
 
 STEPS = (2, 5, 20, 100)  # that values settle for where angles are measured
@@ -76,6 +77,9 @@ class PredictiveSettings(TaskSettings):
     examples: Count = 5000  # ours: an eightieth of the study depth's
     precision: Precision = "float64"  # ours: what is left at small nudges is small
     members: MemberCount = 10  # ours: networks for each point
+
+    def __post_init__(self) -> None:
+        unread(self, **dict.fromkeys(("images", "held_out"), "the task has no images"))
 
 
 def taught_by(settings: PredictiveSettings, nudge: Tensor) -> Rule:
