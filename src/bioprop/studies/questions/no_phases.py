@@ -390,7 +390,7 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=PhasesSettings,
     tiers={
-        "smoke": {"rates": (0.02,), "moments": 10, "members": 2, "examples": 2, "marks": 1},
+        "smoke": {"rates": (0.02,), "moments": 10, "members": 2, "examples": 2},
         "quick": {"rates": (0.006,), "moments": 10, "members": 3, "examples": 200},
         "paper": {},
     },
