@@ -147,4 +147,6 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look at the built site first: what takes longest must not be what the others wait for."""
-    items.sort(key=lambda item: item.path.name not in ("test_site.py", "test_browser.py"))
+    items.sort(
+        key=lambda item: item.path.name not in ("test_site.py", "test_browser.py", "test_index.py")
+    )

@@ -95,6 +95,8 @@ def test_a_chapter_opens_with_its_title_and_its_own_name(
 ) -> None:
     assert notebook.cells[0].cell_type == "markdown"
     assert re.match(rf"\({chapter.stem}\)=\n# \S", notebook.cells[0].source)
+    # Figures have addresses of their own in the same space.
+    assert chapter.stem not in {figure.id for s in STUDIES.values() for figure in s.figures}
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
     assert len(re.findall(r"^## ", text, re.MULTILINE)) >= 4

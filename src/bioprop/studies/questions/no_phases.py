@@ -256,7 +256,7 @@ def slow(task: str) -> Claim:
         partly=Region(low=0.75),
         reason="a tenth of what is learnt is little; units are on their way for two time constants "
         "or three of the hundred",
-        figure="no-phases",
+        figure="no-phases-errors",
     )
 
 
@@ -271,7 +271,7 @@ def gate(task: str) -> Claim:
         holds=Region(high=-0.1),
         partly=Region(high=0.0),
         reason=f"{TENTH}; an error is no one's while units are on their way to another answer",
-        figure="no-phases",
+        figure="no-phases-errors",
     )
 
 
@@ -286,7 +286,7 @@ CLAIMS = [
         holds=Region(high=0.5),
         partly=Region(high=0.75),
         reason="two layers of units answer late by two time constants of the three",
-        figure="no-phases",
+        figure="no-phases-errors",
         unlearnt="that little is learnt is what it says",
     ),
     gate("linear"),
@@ -301,7 +301,7 @@ CLAIMS = [
         partly=Region(low=0.0),
         reason="a tenth of its way is left to a unit after 2.3 time constants, and there are two "
         f"layers and a way back; {TENTH}",
-        figure="no-phases",
+        figure="no-phases-errors",
         unlearnt="that little is learnt is what it says",
     ),
     own_claim(
@@ -312,7 +312,7 @@ CLAIMS = [
         holds=Region(low=0.9),
         partly=Region(low=0.75),
         reason="for a tenth of the time errors belong to another input",
-        figure="no-phases",
+        figure="no-phases-errors",
     ),
     own_claim(
         id="no-phases-half",
@@ -323,7 +323,7 @@ CLAIMS = [
         partly=Region(0.1, 0.9),
         reason="for half of the time errors belong to another input, which on average teaches "
         "nothing",
-        figure="no-phases",
+        figure="no-phases-errors",
     ),
     own_claim(
         id="no-phases-too-late",
@@ -333,7 +333,7 @@ CLAIMS = [
         holds=Region(low=-0.1),
         partly=Region(low=-0.3),
         reason=f"inputs are independent: it says nothing of the one that is there; {TENTH}",
-        figure="no-phases",
+        figure="no-phases-errors",
         unlearnt="that nothing is learnt is what it says",
     ),
     own_claim(
@@ -345,7 +345,7 @@ CLAIMS = [
         holds=Region(-5.0, 5.0),
         partly=Region(-10.0, 10.0),
         reason="the angle falls by tens of degrees as the task is learnt",
-        figure="no-phases",
+        figure="no-phases-errors",
         decimals=1,
     ),
     own_claim(
@@ -356,7 +356,7 @@ CLAIMS = [
         holds=Region(-0.1, 0.1),
         partly=Region(-0.2, 0.2),
         reason=TENTH,
-        figure="no-phases",
+        figure="no-phases-errors",
     ),
 ]
 
@@ -390,7 +390,7 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=PhasesSettings,
     tiers={
-        "smoke": {"rates": (0.02,), "moments": 10, "members": 2, "examples": 2, "marks": 1},
+        "smoke": {"rates": (0.02,), "moments": 10, "members": 2, "examples": 2},
         "quick": {"rates": (0.006,), "moments": 10, "members": 3, "examples": 200},
         "paper": {},
     },
@@ -403,7 +403,7 @@ STUDY = Study(
     decimals={"log_nse": 4, "angle": 2},
     figures=[
         Figure(
-            id="no-phases",
+            id="no-phases-errors",
             title="Learning without phases",
             alt="Four panels. Above, the error of the linear and of the nonlinear task against how "
             "many time constants an input lasts; below, that of the linear task against the delay "

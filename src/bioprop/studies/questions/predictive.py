@@ -280,7 +280,7 @@ STUDY = Study(
     paper="lillicrap2014",
     settings=PredictiveSettings,
     tiers={
-        "smoke": {"members": 2, "examples": 10, "marks": 2, "probe": 3, "steps": 2},
+        "smoke": {"members": 2, "examples": 10, "probe": 3, "steps": 2},
         "quick": {"members": 3, "examples": 1000, "steps": 5},
         "paper": {},
     },
