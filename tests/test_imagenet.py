@@ -21,10 +21,10 @@ import torch
 from helpers import ROOT, python
 from PIL import Image
 
-from bioprop import paths, studies
+from bioprop import paths, processes, studies
 from bioprop.book import logs, runs
 from bioprop.book.records import Store
-from bioprop.deep import RULES, team
+from bioprop.deep import RULES
 from bioprop.deep.training import OutOfMemory, Training
 from bioprop.studies.journal import Journal
 from bioprop.studies.xiao2018.imagenet import network, train
@@ -409,7 +409,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [(rule, {}) for rule in RULES] + [
 def _learn_all(folder: Path) -> None:
     for k, (rule, changes) in enumerate(CASES):
         found = learnt(rule, **changes, **EXACT)
-        if team.rank() == 0:
+        if processes.rank() == 0:
             torch.save(found, folder / f"{k}.pt")
         else:
             torch.save({n: v for n, v in found.items() if n != "e"}, folder / f"{k}-other.pt")
@@ -456,7 +456,7 @@ def crops_of(chosen: Any) -> Crops:
 
 def _run(folder: Path, killed: int | None) -> None:
     """Make the record of four steps; the second process is killed in one of them."""
-    if killed is not None and team.rank() == 1:
+    if killed is not None and processes.rank() == 1:
         learn = Training._changed
 
         def changed(training: Any, loss: Any) -> None:

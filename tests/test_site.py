@@ -135,10 +135,11 @@ def test_every_image_is_described_in_words(soup: Soup) -> None:
 
 def test_pages_and_images_are_small(built: Built) -> None:
     pages = {name: path.stat().st_size for name, path in built.pages.items()}
+    most = {"scorecard.html": 500_000}  # it has a row for each of hundreds of claims
     pictures = [p for p in built.html.rglob("*") if p.suffix in (".png", ".svg", ".jpg", ".gif")]
     images = {str(path.relative_to(built.html)): path.stat().st_size for path in pictures}
     assert len(images) > 10
-    assert not {name: size for name, size in pages.items() if size > 300_000}
+    assert not {name: size for name, size in pages.items() if size > most.get(name, 300_000)}
     for_print = {name for name in images if name.startswith("figures/") and ".png" in name}
     assert not {name: s for name, s in images.items() if s > 400_000 and name not in for_print}
     assert not {name: s for name, s in images.items() if s > 1_000_000}
@@ -487,4 +488,5 @@ def test_a_figure_whose_runs_are_still_being_made_has_a_box_in_its_place(small: 
 
 
 def test_sound_pages_are_not_complained_of(complaints: list[str]) -> None:
-    assert len([line for line in complaints if line]) == len(FAULTS)
+    others = [line for line in complaints if line and not re.match(r"\d+\.md:", line)]
+    assert not others and len([line for line in complaints if line]) == len(FAULTS), others
