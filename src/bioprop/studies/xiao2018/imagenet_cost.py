@@ -43,8 +43,8 @@ class Cost:
     activities: float
 
 
-# What :func:`measure` gave on one core of an Intel Xeon with AMX, under torch 2.13.0. The book shows
-# these, so that every build of it has the same numbers.
+# What :func:`measure` gave on one core of an Intel Xeon with AMX, under torch 2.13.0. The book
+# shows these, so that every build of it has the same numbers.
 MEASURED = {
     "resnet18": Cost(0.00198, 0.0321, 10.648e9, 163.7e6, 11.90e6),
     "alexnet": Cost(0.00200, 0.0506, 4.145e9, 855.7e6, 3.16e6),
