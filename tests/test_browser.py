@@ -277,9 +277,11 @@ def test_the_scorecard_shows_both_numbers_on_a_phone(
     opened.page.set_viewport_size(PHONE)
     fold = opened.page.locator("details.scores").nth(1)
     fold.locator("summary").click()
-    for label in ("reported", "recorded", "criterion"):
-        cells = fold.locator(f"td[data-label='{label}']")
+    for place, label in {2: "reported", 3: "recorded", 4: "criterion"}.items():
+        cells = fold.locator(f"td:nth-of-type({place})")
         assert cells.count() > 1
+        named = cells.first.evaluate("cell => getComputedStyle(cell, '::before').content")
+        assert named == f'"{label}: "'
         for cell in cells.all():
             box = cell.bounding_box()
             assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
