@@ -37,14 +37,8 @@ SOLVED = SOLVED - {("two-thirds", "learnt")} | {("linear-scales", "theory")}
 EVERY = [(s.name, variant) for s in studies.STUDIES.values() for variant in s.variants]
 
 
-# One for each way through the code, as a run of other numbers is interrupted in the same way; and
-# of a study the first, the middle and the last. What each rule keeps is tested for itself.
-WAYS = list({way(*each): each for each in EVERY if each not in SOLVED}.values())
-VARIANTS = [
-    mine[k]
-    for mine in ([w for w in WAYS if w[0] == name] for name in studies.STUDIES)
-    for k in sorted({0, len(mine) // 2, len(mine) - 1} if mine else ())
-]
+# One for each way through the code: a run of other numbers is interrupted in the same way.
+VARIANTS = list({way(*each): each for each in EVERY if each not in SOLVED}.values())
 LINEAR = studies.get("linear-task")
 
 
