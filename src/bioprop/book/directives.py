@@ -357,7 +357,7 @@ class Gallery(Result):
             f":::{{grid-item-card}} {entry.title}",
             f":link: {entry.id}",
             ":link-type: ref",
-            f":img-top: /public/{entry.files['column-png']}",
+            f":img-top: /thumbnails/{entry.id}.png",
             f":img-alt: {entry.alt}",
             f"`{entry.id}` {_counted(mine)}",
             "",

@@ -15,6 +15,7 @@ from typing import Any
 
 import filelock
 import yaml
+from PIL import Image
 
 from bioprop import paths, studies
 from bioprop.book import chapters, compare, home, index, launch, publishing, records
@@ -24,6 +25,7 @@ from bioprop.disk import using
 
 STAGE = paths.BUILD / "stage"
 HTML = paths.BUILD / "html"
+THUMBNAIL = (640, 960)  # pixels at most, across and down
 PAGES = ("_config.yml", "_toc.yml", "_static", "vendor", "references.bib")
 
 
@@ -69,6 +71,7 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     _write_index(compiled)
     _write_claims(compiled)
     _publish_records(compiled)
+    _thumbnails(compiled)
     told("setting the pages")
     _swap(_sphinx())
     live = records.seconds({str(path): records.read(path) for path in records.LIVE})
@@ -161,6 +164,16 @@ def _publish_records(compiled: index.Index) -> None:
     if lines:
         text = "".join(sorted(lines, key=lambda line: line.split()[1]))
         (STAGE / "public" / "runs" / "SHA256SUMS").write_text(text, encoding="utf-8")
+
+
+def _thumbnails(compiled: index.Index) -> None:
+    """Make the gallery's small pictures, in few colours, from those of a column's width."""
+    (STAGE / "thumbnails").mkdir()
+    for figure in compiled.figures:
+        with Image.open(STAGE / "public" / figure.files["column-png"]) as picture:
+            picture.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+            few = picture.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+        few.save(STAGE / "thumbnails" / f"{figure.id}.png", optimize=True)
 
 
 def _sphinx() -> Path:
