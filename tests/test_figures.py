@@ -23,7 +23,7 @@ from site_fixture import Built
 
 import bioprop
 from bioprop import studies
-from bioprop.book import claims, figures
+from bioprop.book import claims, figures, index
 from bioprop.book.records import RECORDED, Record
 from bioprop.studies import Figure, Study, drawing
 
