@@ -232,7 +232,10 @@ def _estimate(tier: str, work: Sequence[tuple[Study, str, dict[str, Any], range 
     from bioprop.book import runs
     from bioprop.book.estimates import estimate
 
-    found = [estimate(each, tier, name) for each, name, *_ in work]
+    found = [
+        estimate(each, tier, name, device=changes.get("device", "cpu"))
+        for each, name, changes, _ in work
+    ]
     how = ", ".join(dict.fromkeys(one.how for one in found))
     seconds = sum(
         one.seconds * runs.configure(each, tier, name, changes, seeds).members
