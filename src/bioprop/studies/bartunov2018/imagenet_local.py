@@ -72,7 +72,7 @@ class LocalSettings(ImageNetSettings):
     images: str = "imagenet"  # sec. 3: ImageNet, 224 x 224; ours: the middle of each image
     local: tuple[Kernel, ...] = towards_imagenet.LOCAL  # Table 3
     held_out: Count = 10_000  # ours: ten training images of each class, to choose by
-    epochs: Count = 500  # sec. 3; all but the best of its 60 settings stop after ten
+    epochs: Count = 500  # Section 3: 500, or ten for all but the best of 60 settings
     probe: Count = 100  # ours: held-out images on which angles are measured
 
 
