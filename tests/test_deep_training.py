@@ -56,10 +56,11 @@ def bits(trained: Training) -> str:
 # The step
 
 
-@pytest.mark.parametrize("manhattan", [False, True])
+@pytest.mark.parametrize("manhattan", ["none", "all", "last", "others"])
 @pytest.mark.parametrize("last_rate", [None, 0.001])
-def test_a_step_is_momentum_with_weight_decay(manhattan: bool, last_rate: float | None) -> None:
-    plan = dataclasses.replace(SHORT, manhattan=manhattan, last_rate=last_rate)
+def test_a_step_is_momentum_with_weight_decay(manhattan: str, last_rate: float | None) -> None:
+    signs = {"manhattan": True, "manhattan_in": manhattan} if manhattan != "none" else {}
+    plan = dataclasses.replace(SHORT, last_rate=last_rate, **signs)
     ours, model = training(recipe=plan), network().train()
     momentum = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     digits = task()
@@ -70,9 +71,11 @@ def test_a_step_is_momentum_with_weight_decay(manhattan: bool, last_rate: float 
         with torch.no_grad():
             for name, p in model.named_parameters():
                 assert p.grad is not None
-                g = p.grad.sign() if manhattan else p.grad
+                last = name.startswith("5")
+                signed = manhattan in ("all", "last" if last else "others")
+                g = p.grad.sign() if signed else p.grad
                 momentum[name] = 0.9 * momentum[name] + g + 5e-4 * p
-                rate = last_rate if last_rate and name.startswith("5") else 0.05
+                rate = last_rate if last_rate and last else 0.05
                 p -= rate * plan.factor(step, digits.each_epoch) * momentum[name]
     ours.until(5)
     for p, q in zip(ours.model.parameters(), model.parameters(), strict=True):

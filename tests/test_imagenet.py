@@ -402,7 +402,7 @@ forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 EXACT = {"precision": "float64"}
 CASES: list[tuple[str, dict[str, Any]]] = [(rule, {}) for rule in RULES] + [
     ("ss", {"network": "alexnet", "side": 64, "batch": 36, "shares": 2}),
-    ("kp", {"manhattan": True, "last": "bp"}),
+    ("kp", {"manhattan": True, "manhattan_in": "others", "last": "bp"}),
 ]
 
 

@@ -91,13 +91,12 @@ class Training:
 
     def _changed(self, loss: Tensor) -> None:
         """Change the weights by the gradients that are there."""
-        if self.recipe.manhattan:
-            for parameter in self.model.parameters():
-                if parameter.grad is not None:
-                    parameter.grad.sign_()
         factor = self.recipe.factor(self.step, self.each_epoch)
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
+            for parameter in group["params"] if group["manhattan"] else ():
+                if parameter.grad is not None:
+                    parameter.grad.sign_()
         self.optimiser.step()
         if self.keep:
             self.keep()
@@ -272,12 +271,19 @@ def _described(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Yield the parameters that share a rate: those of the last layer may have their own."""
-    if recipe.last_rate is None:
-        yield {"params": [p for p in model.parameters() if p.requires_grad], "lr": recipe.rate}
+    """Yield the parameters that learn alike: those of the last layer may do so by themselves."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    alike, part = {"lr": recipe.rate, "manhattan": recipe.manhattan}, recipe.manhattan_in
+    if recipe.last_rate is None and part == "all":
+        yield {**alike, "params": learning}
         return
     layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     last = set(layers[-1].parameters())
-    learning = [p for p in model.parameters() if p.requires_grad]
-    yield {"params": [p for p in learning if p not in last], "lr": recipe.rate}
-    yield {"params": [p for p in learning if p in last], "lr": recipe.last_rate}
+    last_rate = recipe.rate if recipe.last_rate is None else recipe.last_rate
+    for own, rate in ((False, recipe.rate), (True, last_rate)):
+        signs = recipe.manhattan and part in ("all", "last" if own else "others")
+        yield {
+            "params": [p for p in learning if (p in last) == own],
+            "lr": rate,
+            "manhattan": signs,
+        }
