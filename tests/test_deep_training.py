@@ -230,7 +230,7 @@ def spoil(state: dict[str, Any], name: str, value: Any) -> None:
 SPOILT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another shape": (
         lambda s: spoil(s["model"], "0.weight", torch.zeros(9, 3, 3, 3)),
-        r"another model.*0\.weight",
+        r"another model: 0\.weight is .* shape \(9, 3, 3, 3\) and .* shape \(8, 3, 3, 3\)",
     ),
     "another type": (
         lambda s: spoil(s["model"], "5.bias", torch.zeros(10).double()),
@@ -238,12 +238,19 @@ SPOILT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "another rule": (
         lambda s: spoil(s["model"], "5._extra_state", torch.tensor(list(b"ss"), dtype=torch.uint8)),
-        "another model.*5._extra_state.*'ss', 'fa'",
+        "another model: 5._extra_state is 'ss' and has to be 'fa'",
     ),
-    "a parameter less": (lambda s: s["momentum"].pop(), "momentum"),
+    "a layer less": (
+        lambda s: s["model"].pop("5.bias"),
+        r"another model: 5\.bias is missing and has to be .* of shape \(10,\)",
+    ),
+    "a parameter less": (
+        lambda s: s["momentum"].pop(),
+        r"momentum is that of \d parameters, and \d learn",
+    ),
     "momentum of another shape": (
         lambda s: s["momentum"].__setitem__(-1, torch.zeros(3)),
-        "momentum",
+        r"momentum of 5\.bias is of shape \(3,\) and has to be of \(10,\)",
     ),
     "no step": (lambda s: spoil(s, "step", None), "'step' is missing"),
     "no model": (lambda s: spoil(s, "model", None), "'model' is missing"),
