@@ -590,6 +590,27 @@ def costs() -> None:
     measured.save()
 
 
+@data.command("list")
+def known() -> None:
+    """List the image sets that are known: what they are, which are here, and where from.
+
+    Example: `bioprop data list`
+    """
+    from bioprop.learning.memory import words
+    from bioprop.tasks.known import KNOWN
+
+    table = Table.grid(Column("name", no_wrap=True), "", padding=(0, 2))
+    for each in KNOWN:
+        state, folder = each.found()
+        fetch = f"; bioprop data fetch {each.name}" if each.fetched and state != "here" else ""
+        lines = [each.what, (f"{state}: {folder}" if folder else state) + fetch]
+        lines += [f"from {each.source}", f"licence: {each.licence}"]
+        lines += [f"to download: {words(each.size)}"] if each.size else []
+        table.add_row(each.name, "\n".join(lines))
+    out.print(table)
+    out.print("bioprop data check NAME compares what is here with the published digests")
+
+
 @data.command("fetch")
 def fetch(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """Download a data set from its publisher, unless it is there already, and check it.
