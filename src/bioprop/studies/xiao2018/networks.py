@@ -1,8 +1,8 @@
 """What the studies of sign-symmetry share: two networks on images, what is measured of them."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -155,6 +155,12 @@ DIGITS = {
     "precision": "float32",
 }
 SMOKE = DIGITS | {"held_out": 1250, "width": 2, "epochs": 2, "batch": 64}
+QUARTER_TIERS: Mapping[str, Mapping[str, Any]] = {
+    "smoke": SMOKE,
+    "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},
+    "reduced": {},
+}
+UNIT = "points of top-1 error"
 
 
 def train(settings: DeepSettings, images: Images, seed: int, rate: float) -> Training:
