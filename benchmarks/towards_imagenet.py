@@ -60,4 +60,4 @@ def measure(count: int) -> list[Row]:
 
 
 if __name__ == "__main__":
-    report(measure, __doc__.splitlines()[0], turns=2)
+    report(measure, __doc__.splitlines()[0], turns=3)
