@@ -558,6 +558,12 @@ def test_image_sets_are_listed_with_where_they_are_and_where_they_come_from(
         assert "".join(words.split()) in "".join(said.out.split()), words
 
 
+def test_imagenet_that_is_not_here_is_said_before_anything_is_timed(bioprop: Bioprop) -> None:
+    said = bioprop("run imagenet-local --tier paper --variant fa")
+    assert said.code == FAILED and "ImageNet is not here: no folder with train and val" in said.err
+    assert "this takes" not in said.out
+
+
 # The site
 
 

@@ -196,10 +196,11 @@ def test_the_forecast_stands_for_a_trial_and_is_kept(
 ) -> None:
     calls: list[Any] = []
     told = dataclasses.replace(LOCAL, forecast=lambda s: calls.append(s) or (5000.0, "as was told"))
-    for _ in range(2):
-        estimate = estimates.estimate(told, "paper", "fa", device="cpu")
+    for device in ("cpu", "cpu", "cuda"):
+        estimate = estimates.estimate(told, "paper", "fa", device=device)
         assert (estimate.seconds, estimate.how) == (5000.0, "as was told")
-    assert [settings.members for settings in calls] == [1], "once, for one seed"
+    once = [(settings.members, settings.device) for settings in calls]
+    assert once == [(1, "cpu"), (1, "cuda")], "for one seed, once for each device"
 
 
 def test_claims_about_imagenet_can_fail() -> None:
