@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from bioprop.start import asks_for_help
 DONE, FAILED, WRONG = 0, 1, 2
 SMALL = ["--variant", "small"]  # the variant of a study that was recorded on a processor
 COMMANDS = ["list", "run", "chapter", "verify", "scorecard", "explain", "book", "serve", "costs"]
-COMMANDS += ["data fetch", "data check"]
+COMMANDS += ["data list", "data fetch", "data check"]
 STORED = "data/cache/runs/unchanged"
 
 # One process that runs many command lines: what a line takes is its work, not its imports.
@@ -534,6 +535,33 @@ def test_data_that_are_not_there_are_named_with_the_command_that_fetches_them(
 ) -> None:
     said = bioprop("data check mnist")
     assert said.code == FAILED and "Fetch it with: bioprop data fetch mnist" in said.err
+
+
+def test_image_sets_are_listed_with_where_they_are_and_where_they_come_from(
+    bioprop: Bioprop, root: Path
+) -> None:
+    folder = root / "data" / "cache" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    (folder / "test_batch").touch()
+    try:
+        said = bioprop("data list")
+    finally:
+        shutil.rmtree(folder)
+    assert said.code == DONE
+    for words in (
+        "mnist 70 000 handwritten digits, 28 x 28, grey not here; bioprop data fetch mnist from",
+        f"here in part: {folder}; bioprop data fetch cifar10",
+        "licence: CC BY-SA 3.0 to download: 11.6 MB",
+        "digits 1797 handwritten digits, 8 x 8, grey here from scikit-learn",
+        "imagenet 1 331 167 photographs of 1000 classes, resized to 224 x 224 not here from https",
+    ):
+        assert "".join(words.split()) in "".join(said.out.split()), words
+
+
+def test_imagenet_that_is_not_here_is_said_before_anything_is_timed(bioprop: Bioprop) -> None:
+    said = bioprop("run imagenet-local --tier paper --variant fa")
+    assert said.code == FAILED and "ImageNet is not here: no folder with train and val" in said.err
+    assert "this takes" not in said.out
 
 
 # The site

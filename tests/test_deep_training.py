@@ -56,10 +56,11 @@ def bits(trained: Training) -> str:
 # The step
 
 
-@pytest.mark.parametrize("manhattan", [False, True])
+@pytest.mark.parametrize("manhattan", ["none", "all", "last", "others"])
 @pytest.mark.parametrize("last_rate", [None, 0.001])
-def test_a_step_is_momentum_with_weight_decay(manhattan: bool, last_rate: float | None) -> None:
-    plan = dataclasses.replace(SHORT, manhattan=manhattan, last_rate=last_rate)
+def test_a_step_is_momentum_with_weight_decay(manhattan: str, last_rate: float | None) -> None:
+    signs = {"manhattan": True, "manhattan_in": manhattan} if manhattan != "none" else {}
+    plan = dataclasses.replace(SHORT, last_rate=last_rate, **signs)
     ours, model = training(recipe=plan), network().train()
     momentum = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     digits = task()
@@ -70,9 +71,11 @@ def test_a_step_is_momentum_with_weight_decay(manhattan: bool, last_rate: float 
         with torch.no_grad():
             for name, p in model.named_parameters():
                 assert p.grad is not None
-                g = p.grad.sign() if manhattan else p.grad
+                last = name.startswith("5")
+                signed = manhattan in ("all", "last" if last else "others")
+                g = p.grad.sign() if signed else p.grad
                 momentum[name] = 0.9 * momentum[name] + g + 5e-4 * p
-                rate = last_rate if last_rate and name.startswith("5") else 0.05
+                rate = last_rate if last_rate and last else 0.05
                 p -= rate * plan.factor(step, digits.each_epoch) * momentum[name]
     ours.until(5)
     for p, q in zip(ours.model.parameters(), model.parameters(), strict=True):
@@ -227,7 +230,7 @@ def spoil(state: dict[str, Any], name: str, value: Any) -> None:
 SPOILT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another shape": (
         lambda s: spoil(s["model"], "0.weight", torch.zeros(9, 3, 3, 3)),
-        r"another model.*0\.weight",
+        r"another model: 0\.weight is .* shape \(9, 3, 3, 3\) and .* shape \(8, 3, 3, 3\)",
     ),
     "another type": (
         lambda s: spoil(s["model"], "5.bias", torch.zeros(10).double()),
@@ -235,12 +238,19 @@ SPOILT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "another rule": (
         lambda s: spoil(s["model"], "5._extra_state", torch.tensor(list(b"ss"), dtype=torch.uint8)),
-        "another model.*5._extra_state.*'ss', 'fa'",
+        "another model: 5._extra_state is 'ss' and has to be 'fa'",
     ),
-    "a parameter less": (lambda s: s["momentum"].pop(), "momentum"),
+    "a layer less": (
+        lambda s: s["model"].pop("5.bias"),
+        r"another model: 5\.bias is missing and has to be .* of shape \(10,\)",
+    ),
+    "a parameter less": (
+        lambda s: s["momentum"].pop(),
+        r"momentum is that of \d parameters, and \d learn",
+    ),
     "momentum of another shape": (
         lambda s: s["momentum"].__setitem__(-1, torch.zeros(3)),
-        "momentum",
+        r"momentum of 5\.bias is of shape \(3,\) and has to be of \(10,\)",
     ),
     "no step": (lambda s: spoil(s, "step", None), "'step' is missing"),
     "no model": (lambda s: spoil(s, "model", None), "'model' is missing"),

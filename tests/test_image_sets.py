@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bioprop import paths
 from bioprop.learning import Streams
-from bioprop.tasks import datasets, formats, images, tiny_imagenet
+from bioprop.tasks import datasets, folders, formats, images, known, tiny_imagenet
 from bioprop.tasks.augmentation import Augmentation
 from bioprop.tasks.datasets import DataError, Dataset, Tree
 from bioprop.tasks.images import Classification, Images
@@ -31,6 +31,25 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def test_every_set_that_can_be_learnt_from_is_listed_with_its_licence() -> None:
+    assert {each.name for each in known.KNOWN} == set(images.SETS)
+    assert {each.name for each in known.KNOWN if each.fetched} == set(datasets.DATASETS)
+    for each in known.KNOWN:
+        assert each.licence and bool(each.size) == (each.fetched or each.name == "imagenet")
+
+
+def test_imagenet_is_here_in_part_while_classes_are_missing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [imagenet] = [each for each in known.KNOWN if each.name == "imagenet"]
+    assert imagenet.found() == ("not here", None)
+    for name in ("train/n1", "train/n2", "val"):
+        (home / "ILSVRC2012" / name).mkdir(parents=True)
+    assert imagenet.found() == ("here in part", home / "ILSVRC2012")
+    monkeypatch.setattr(folders, "CLASSES", 2)
+    assert imagenet.found() == ("here", home / "ILSVRC2012")
 
 
 # CIFAR-10

@@ -23,7 +23,7 @@ from PIL import Image
 
 from bioprop import paths, processes, studies
 from bioprop.book import logs, runs
-from bioprop.book.records import Store
+from bioprop.book.records import RecordError, Store
 from bioprop.deep import RULES
 from bioprop.deep.training import OutOfMemory, Training
 from bioprop.studies.journal import Journal
@@ -402,7 +402,7 @@ forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 EXACT = {"precision": "float64"}
 CASES: list[tuple[str, dict[str, Any]]] = [(rule, {}) for rule in RULES] + [
     ("ss", {"network": "alexnet", "side": 64, "batch": 36, "shares": 2}),
-    ("kp", {"manhattan": True, "last": "bp"}),
+    ("kp", {"manhattan": True, "manhattan_in": "others", "last": "bp"}),
 ]
 
 
@@ -524,6 +524,43 @@ def test_images_left_out_are_counted_in_the_record(
         )
     assert record.values["left out"] == [[0.0], [1.0], [2.0]]
     assert record.values["left out of test"] == [[1.0]] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_is_said_with_what_to_do_and_costs_no_more_than_going_on_again(
+    tmp_path: Path,
+) -> None:
+    changes = {**SMALL, "epochs": 4}
+    whole = runs.run(IMAGENET, "smoke", "ss", changes, store=Store(tmp_path / "whole"))
+    store = Store(tmp_path / "runs")
+    target, kept = store.path("imagenet", "smoke", "ss"), [b""]
+
+    def fill(examples: int, quantities: Any) -> None:
+        """Leave no room for checkpoints from the third mark on, nor for the record."""
+        if "error" in quantities and examples >= 72:
+            [checkpoint] = (paths.CACHE / "checkpoints").glob("imagenet-ss-*.pt")
+            kept.append(checkpoint.read_bytes())
+            checkpoint.with_suffix(".partial").symlink_to("/dev/full")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+            partial.unlink(missing_ok=True)
+            partial.symlink_to("/dev/full")
+
+    told = r"no checkpoint could be saved .*disk is full\. Free some space.* the checkpoint before"
+    with (
+        pytest.warns(UserWarning, match=told),
+        pytest.raises(RecordError, match=rf"{target}: the disk is full\. Free some space"),
+    ):
+        runs.run(IMAGENET, "smoke", "ss", changes, store=store, every=0.0, watch=fill)
+    assert not store.has("imagenet", "smoke", "ss")
+    assert len(kept) == 4 and len(set(kept[1:])) == 1, "the checkpoint before stays as it was"
+    marks: list[int] = []
+    again = runs.run(
+        IMAGENET, "smoke", "ss", changes, store=store, watch=lambda e, q: marks.append(e)
+    )
+    assert min(marks) >= 72, "what was learnt before is not learnt again"
+    assert again.fingerprint == whole.fingerprint and again.values == whole.values
+    assert not list((paths.CACHE / "checkpoints").glob("*.pt"))
 
 
 # What is refused before it begins

@@ -20,6 +20,7 @@ from bioprop.book import engines, estimates, pending, runs
 from bioprop.book.engines import Here, Processes
 from bioprop.book.records import RECORDED, RecordError, Store
 from bioprop.learning import Training
+from bioprop.learning.memory import TooLarge
 from bioprop.studies import Study
 from bioprop.studies import journal as journals
 from bioprop.tasks.datasets import DataError
@@ -127,19 +128,20 @@ def test_nothing_of_this_repository_is_asked_for_that_is_there() -> None:
     assert whole and pending.plan(whole) == []
 
 
-def test_a_study_whose_data_are_not_here_is_left_out_and_the_others_are_planned(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refusal", [DataError("mnist is not here"), TooLarge("not one fits")])
+def test_a_study_that_cannot_be_made_here_is_left_out_and_the_others_are_planned(
+    refusal: Exception, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cost(study: Study, *_: Any) -> estimates.Estimate:
         if study is LINEAR:
-            raise DataError("mnist is not here")
+            raise refusal
         return estimates.Estimate(1.0, 0.1, "for a test")
 
     monkeypatch.setattr(pending, "estimate", cost)
     said: list[str] = []
     works = pending.plan([LINEAR, TINY], store, said.append)
     assert {work.study.name for work in works} == {"toy-network"}
-    assert said == ["left out: linear-task: mnist is not here"]
+    assert said == [f"left out: linear-task: {refusal}"]
 
 
 # Estimates

@@ -68,6 +68,13 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "one range where several are tried": ("mnist-readings", "fa-unit", {"bound": 0.1}, "bounds"),
     "one scale": ("mnist-readings", "fa-unit", {"feedback": 0.1}, "feedbacks"),
     "one share": ("mnist-ablation", "both", {"removed": 0.9}, "shares"),
+    "layers for no signs": ("imagenet", "ss", {"manhattan_in": "last"}, "with manhattan = True"),
+    "layers where no gradient is a sign": (
+        "signs-supports",
+        "neither",
+        {"manhattan_in": "last"},
+        "stay",
+    ),
     "noise without a rule for it": ("linear-rates", "bp", {"sigmas": (0.1,)}, "'bp' adds no noise"),
     "more networks than are shown": ("receptive-fields", "fa", {"members": 2}, "should be 1"),
     "images for no angle": ("receptive-fields", "fa", {"probe": 9}, "no angle is measured"),

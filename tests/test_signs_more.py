@@ -240,7 +240,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
     sources = {f"alexnet-{n}": (alexnet_tiny.STUDY, n) for n in alexnet_tiny.NAMES}
     sources |= {n: (signs_magnitudes.STUDY, n) for n in ("kp", "dfa")}
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
-    sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.NAMES}
+    sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
     assert set(sources) == set(rules_rates.VARIANTS)
     for name, (study, variant) in sources.items():
         search: Any = rules_rates.STUDY.configure("reduced", name)

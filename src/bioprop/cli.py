@@ -232,7 +232,10 @@ def _estimate(tier: str, work: Sequence[tuple[Study, str, dict[str, Any], range 
     from bioprop.book import runs
     from bioprop.book.estimates import estimate
 
-    found = [estimate(each, tier, name) for each, name, *_ in work]
+    found = [
+        estimate(each, tier, name, device=changes.get("device", "cpu"))
+        for each, name, changes, _ in work
+    ]
     how = ", ".join(dict.fromkeys(one.how for one in found))
     seconds = sum(
         one.seconds * runs.configure(each, tier, name, changes, seeds).members
@@ -585,6 +588,27 @@ def costs() -> None:
         measured.seconds[name] = round(seconds, 1)
         out.print(f"{name}: {seconds:.1f} s")
     measured.save()
+
+
+@data.command("list")
+def known() -> None:
+    """List the image sets that are known: what they are, which are here, and where from.
+
+    Example: `bioprop data list`
+    """
+    from bioprop.learning.memory import words
+    from bioprop.tasks.known import KNOWN
+
+    table = Table.grid(Column("name", no_wrap=True), "", padding=(0, 2))
+    for each in KNOWN:
+        state, folder = each.found()
+        fetch = f"; bioprop data fetch {each.name}" if each.fetched and state != "here" else ""
+        lines = [each.what, (f"{state}: {folder}" if folder else state) + fetch]
+        lines += [f"from {each.source}", f"licence: {each.licence}"]
+        lines += [f"to download: {words(each.size)}"] if each.size else []
+        table.add_row(each.name, "\n".join(lines))
+    out.print(table)
+    out.print("bioprop data check NAME compares what is here with the published digests")
 
 
 @data.command("fetch")

@@ -10,7 +10,7 @@ from pathlib import Path
 from bioprop import paths
 from bioprop.book import provenance, runs
 from bioprop.book.records import RECORDED, RecordError, Store
-from bioprop.studies import Study
+from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, OutOfTime, Trainable
 
 TRIAL = 3.0  # seconds of training after which a trial run stops
@@ -29,12 +29,14 @@ class Estimate:
     how: str
 
 
-def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> Estimate:
+def estimate(
+    study: Study, tier: str, variant: str, store: Store = RECORDED, device: str = "cpu"
+) -> Estimate:
     """Estimate a run from what is recorded of it, else from what its study says, else otherwise.
 
-    Otherwise is: from the study's other variants, and where none is recorded, from the first
-    seconds of the run itself, for one seed. Raises ``DataError`` where that needs data that are not
-    here.
+    Otherwise is: from the study's other variants, and where none is recorded, from the study's
+    forecast or the first seconds of the run itself, for one seed on a device. Raises ``DataError``
+    where that needs data that are not here, and ``TooLarge`` where the memory does not hold it.
     """
     with suppress(RecordError):  # none is there, or one that has to be made anew
         return _recorded(study, tier, variant, store, "as recorded")
@@ -48,7 +50,7 @@ def estimate(study: Study, tier: str, variant: str, store: Store = RECORDED) -> 
             like.append(_recorded(study, tier, other, store, "as other variants"))
     if like:
         return max(like, key=lambda each: each.seconds)
-    return _tried(study, tier, variant)
+    return _tried(study, tier, variant, device)
 
 
 def _recorded(study: Study, tier: str, variant: str, store: Store, how: str) -> Estimate:
@@ -89,23 +91,36 @@ class Trial(Journal):
         raise OutOfTime("this was a trial")
 
 
-def _tried(study: Study, tier: str, variant: str) -> Estimate:
-    """Estimate a run from its first seconds; once, for one version of the code on one machine."""
+def _tried(study: Study, tier: str, variant: str, device: str) -> Estimate:
+    """Estimate a run by trying it; once, for one version of the code on one machine."""
     first = study.configure(tier, variant).first_seed
-    settings = study.configure(tier, variant, members=1, first_seed=first)
+    settings = study.configure(tier, variant, members=1, first_seed=first, device=device)
     kept = paths.CACHE / "trials" / f"{study.name}-{tier}-{variant}.json"
     key = f"{provenance.code()} {provenance.processor()} {settings}"
     with suppress(OSError, ValueError, TypeError, KeyError):
         content = json.loads(kept.read_text(encoding="utf-8"))
         if content.pop("key") == key:
             return Estimate(**content)
-    trial = Trial()
-    with runs.on_threads(study.threads), suppress(OutOfTime):
-        study.run(settings, trial)
-        trial.whole = trial.seconds  # it has come to its end
-    found = Estimate(trial.whole, trial.whole / trial.marks, "from its first seconds")
+    with runs.on_threads(study.threads):
+        found = _forecast(study, settings) if study.forecast else _begun(study, settings)
     _keep(kept, {"key": key, **asdict(found)})
     return found
+
+
+def _forecast(study: Study, settings: Settings) -> Estimate:
+    """Estimate a run as its study does."""
+    assert study.forecast
+    seconds, how = study.forecast(settings)
+    return Estimate(seconds, seconds / getattr(settings, "marks", MARKS), how)
+
+
+def _begun(study: Study, settings: Settings) -> Estimate:
+    """Estimate a run from its first seconds."""
+    trial = Trial()
+    with suppress(OutOfTime):
+        study.run(settings, trial)
+        trial.whole = trial.seconds  # it has come to its end
+    return Estimate(trial.whole, trial.whole / trial.marks, "from its first seconds")
 
 
 def _keep(path: Path, content: dict[str, object]) -> None:

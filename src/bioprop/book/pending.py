@@ -17,6 +17,7 @@ from bioprop.book.estimates import estimate
 from bioprop.book.parts import Seeds
 from bioprop.book.progress import progress
 from bioprop.book.records import RECORDED, Record, RecordError, Store, read
+from bioprop.learning.memory import TooLarge
 from bioprop.studies import Study
 from bioprop.studies.journal import OutOfTime
 from bioprop.studies.summaries import FEWEST
@@ -62,8 +63,8 @@ def plan(
     What was interrupted goes first. Then comes what lets claims be judged, the first seeds of each
     variant, most claims for the least time; then the rest, likewise. A tier that can be judged
     makes lesser tiers needless. A study that finds the settings of others counts with their claims,
-    and they wait for its record. That a study waits is told, and that one whose data are not here,
-    so that its time cannot be told, is left out.
+    and they wait for its record. That a study waits is told, and that one is left out whose data
+    are not here, so that its time cannot be told, or whose networks the memory does not hold.
     """
     ranked = []
     for study in todo:
@@ -72,7 +73,7 @@ def plan(
             continue
         try:
             ranked += _ranked(study, store)
-        except DataError as error:
+        except (DataError, TooLarge) as error:
             told(f"left out: {study.name}: {error}")
     return [work for _, work in sorted(ranked, key=lambda pair: pair[0])]
 

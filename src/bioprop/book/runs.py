@@ -200,7 +200,10 @@ def verify(
 
 def digest(name: str) -> str:
     """Return what a data set is known by in a record."""
-    return folders.find().digest if name == "imagenet" else fingerprint(load(name).parts)
+    if name == "imagenet":  # no image need be decoded for that
+        return folders.find().digest
+    images = load(name)
+    return images.digest or fingerprint(images.parts)
 
 
 def exact(record: Record, threads: int | None = None, device: str | None = None) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bioprop.choose import choose
 
 SCHEDULES = ("drops", "ramp")
+LAYERS = ("all", "last", "others")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +15,8 @@ class Recipe:
     ``schedule`` is ``drops`` (the rate is divided by 10 at each epoch of ``drops``) or ``ramp``
     (from 0 to the rate over the share ``warm_up`` of the run, then down to 0, both linearly).
     ``decay`` times the weights is added to every gradient. With ``manhattan`` a gradient is
-    replaced by its sign before that (Liao et al. 2016). Images are padded by ``pad`` pixels,
-    cropped, and mirrored by ``flips``.
+    replaced by its sign before that (Liao et al. 2016), in all layers, the ``last`` or the
+    ``others``. Images are padded by ``pad`` pixels, cropped, and mirrored by ``flips``.
     """
 
     rate: float = 0.1
@@ -28,11 +29,13 @@ class Recipe:
     drops: tuple[int, ...] = ()
     warm_up: float = 0.2
     manhattan: bool = False
+    manhattan_in: str = "all"
     pad: int = 4
     flips: str = "horizontal"
 
     def __post_init__(self) -> None:
         choose("schedule", self.schedule, SCHEDULES)
+        choose("part of the layers", self.manhattan_in, LAYERS)
         if not 0 <= self.warm_up < 1:
             raise ValueError(
                 f"warm_up is a share of the run, from 0 to below 1, not {self.warm_up}"

@@ -91,13 +91,12 @@ class Training:
 
     def _changed(self, loss: Tensor) -> None:
         """Change the weights by the gradients that are there."""
-        if self.recipe.manhattan:
-            for parameter in self.model.parameters():
-                if parameter.grad is not None:
-                    parameter.grad.sign_()
         factor = self.recipe.factor(self.step, self.each_epoch)
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
+            for parameter in group["params"] if group["manhattan"] else ():
+                if parameter.grad is not None:
+                    parameter.grad.sign_()
         self.optimiser.step()
         if self.keep:
             self.keep()
@@ -182,17 +181,29 @@ class Training:
         own, saved = (_described(each) for each in (self.model.state_dict(), state["model"]))
         if own != saved:
             odd = sorted(name for name in own.keys() | saved if own.get(name) != saved.get(name))
-            told = [(name, saved.get(name), own.get(name)) for name in odd[:4]]
-            raise ValueError(
-                f"the saved state is that of another model: {told} differ (name, saved, needed)"
+            told = "; ".join(
+                f"{name} is {saved.get(name, 'missing')} and has to be {own.get(name, 'left out')}"
+                for name in odd[:4]
             )
-        parameters, slots = self._parameters(), state["momentum"]
-        fits = len(slots) == len(parameters) and all(
-            slot is None or (isinstance(slot, Tensor) and slot.shape == p.shape)
-            for p, slot in zip(parameters, slots, strict=False)
-        )
-        if not fits:
-            raise ValueError("the momentum of the saved state is that of other parameters")
+            raise ValueError(f"the saved state is that of another model: {told}")
+        self._fits(state["momentum"])
+
+    def _fits(self, slots: list[Any]) -> None:
+        """Raise ``ValueError`` where a saved momentum is not that of the parameters."""
+        parameters = self._parameters()
+        if len(slots) != len(parameters):
+            raise ValueError(
+                f"the saved momentum is that of {len(slots)} parameters, and {len(parameters)} "
+                "learn here"
+            )
+        names = {parameter: name for name, parameter in self.model.named_parameters()}
+        for parameter, slot in zip(parameters, slots, strict=True):
+            found = tuple(slot.shape) if isinstance(slot, Tensor) else type(slot).__name__
+            if slot is not None and found != tuple(parameter.shape):
+                raise ValueError(
+                    f"the saved momentum of {names[parameter]} is of shape {found} and has to be "
+                    f"of {tuple(parameter.shape)}"
+                )
 
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
@@ -257,13 +268,13 @@ class Members:
             training.load_state_dict(saved)
 
 
-def _described(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return shape and type of what a model has saved, and the rule where that is what is saved."""
+def _described(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return in words what a model has saved: shape and type, or the rule where it is one."""
     return {
         name: (
-            bytes(t.tolist()).decode(errors="replace")
+            repr(bytes(t.tolist()).decode(errors="replace"))
             if name.endswith("_extra_state") and t.dtype == torch.uint8
-            else (tuple(t.shape), str(t.dtype))
+            else f"{t.dtype} of shape {tuple(t.shape)}"
         )
         if isinstance(t, Tensor)
         else type(t).__name__
@@ -272,12 +283,19 @@ def _described(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Yield the parameters that share a rate: those of the last layer may have their own."""
-    if recipe.last_rate is None:
-        yield {"params": [p for p in model.parameters() if p.requires_grad], "lr": recipe.rate}
+    """Yield the parameters that learn alike: those of the last layer may do so by themselves."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    alike, part = {"lr": recipe.rate, "manhattan": recipe.manhattan}, recipe.manhattan_in
+    if recipe.last_rate is None and part == "all":
+        yield {**alike, "params": learning}
         return
     layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     last = set(layers[-1].parameters())
-    learning = [p for p in model.parameters() if p.requires_grad]
-    yield {"params": [p for p in learning if p not in last], "lr": recipe.rate}
-    yield {"params": [p for p in learning if p in last], "lr": recipe.last_rate}
+    last_rate = recipe.rate if recipe.last_rate is None else recipe.last_rate
+    for own, rate in ((False, recipe.rate), (True, last_rate)):
+        signs = recipe.manhattan and part in ("all", "last" if own else "others")
+        yield {
+            "params": [p for p in learning if (p in last) == own],
+            "lr": rate,
+            "manhattan": signs,
+        }

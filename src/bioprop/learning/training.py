@@ -113,8 +113,13 @@ def _fits(state: Any, rule: str, parts: Mapping[str, list[Tensor]]) -> int:
             raise ValueError(f"saved {name} are not a list of tensors, but {given!r:.80}")
         for what in ("shape", "dtype"):
             saved, needed = ([_named(getattr(t, what)) for t in each] for each in (given, own))
-            if saved != needed:
+            if len(saved) != len(needed):
                 raise ValueError(f"saved {name} have {what}s {saved}; this training needs {needed}")
+            for place, (one, other) in enumerate(zip(saved, needed, strict=True)):
+                if one != other:
+                    raise ValueError(
+                        f"saved {name}[{place}] has {what} {one}; this training needs {other}"
+                    )
     return step
 
 

@@ -6,6 +6,7 @@ from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations
 from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
 from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
+from bioprop.studies.bartunov2018.imagenet_local import STUDY as _imagenet_local
 from bioprop.studies.bartunov2018.sharing import STUDY as _sharing
 from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
 from bioprop.studies.bartunov2018.sharing_cifar_rates import STUDY as _sharing_cifar_rates
@@ -156,6 +157,7 @@ STUDIES = {
         _imagenet_rates,
         _towards_imagenet,
         _imagenet_others,
+        _imagenet_local,
         _imagenet_classes,
         _signs_digits,
         _signs_rates,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from bioprop.deep.team import team
+from bioprop.disk import why
 
 SEAL = 32  # a checkpoint starts with the SHA-256 of the rest
 
@@ -102,9 +103,12 @@ class Journal:
         """Name what sets the members apart, one value for each: ``seed``, and what is searched."""
         self.labels = columns
 
-    def learns_from(self, name: str, tensors: Sequence[Tensor]) -> None:
-        """Note a data set that was read from files, by the SHA-256 of what was read."""
-        self.data[name] = fingerprint(tensors)
+    def learns_from(self, name: str, tensors: Sequence[Tensor], digest: str | None = None) -> None:
+        """Note a data set that was read from files, by the SHA-256 of what was read.
+
+        Or by a ``digest``, where that would take too long.
+        """
+        self.data[name] = digest or fingerprint(tensors)
 
     def begin(self, *tensors: Tensor) -> None:
         """Note what a run starts from, before its first step; a twin's starts elsewhere."""
@@ -193,12 +197,15 @@ class Journal:
         torch.save(state | {"seconds": self.seconds}, content)
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(_seal(content.getvalue()) + content.getvalue())
+            with open(partial, "wb") as file:
+                file.write(_seal(content.getbuffer()))
+                file.write(content.getbuffer())
             os.replace(partial, self.checkpoint)
         except OSError as error:
+            last = "goes on from the checkpoint before" if self.checkpoint.exists() else "is lost"
             warnings.warn(
-                f"no checkpoint could be saved in {self.checkpoint.parent} ({error}); the run goes "
-                "on, but cannot be resumed if it is interrupted",
+                f"no checkpoint could be saved in {self.checkpoint.parent}: {why(error)}. The run "
+                f"goes on, and tries again later; if it is interrupted meanwhile, it {last}",
                 stacklevel=2,
             )
             with suppress(OSError):
@@ -263,7 +270,7 @@ class Twin(Journal):
             self.begin(*training.network.weights)
 
 
-def _seal(content: bytes) -> bytes:
+def _seal(content: bytes | memoryview) -> bytes:
     return hashlib.sha256(content).digest()
 
 

@@ -331,7 +331,9 @@ class Study:
     those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
     variant and writes what it measures into the journal. ``cost`` maps a tier to the seconds that
     one seed of its slowest variant took once, on the study's threads, for plans made before any
-    is recorded. ``decimals`` says of quantities that a run writes rounded to how many decimals.
+    is recorded; ``forecast(settings)`` returns such seconds for one seed and how they are known,
+    where a trial run would take too long. ``decimals`` says of quantities that a run writes rounded
+    to how many decimals.
     """
 
     name: str
@@ -347,6 +349,7 @@ class Study:
     kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
     cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    forecast: Callable[[Any], tuple[float, str]] | None = None
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
     decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
     learnt: Callable[[Run], np.ndarray] | None = None  # who of a run's members, or of its seeds?

@@ -10,6 +10,7 @@ from torch import Tensor
 from bioprop.learning import Dense, Layer, Network, Streams
 from bioprop.learning.layers.transposed import glorot
 from bioprop.learning.memory import check_weights
+from bioprop.tasks.images import Parts
 
 
 def dense_network(
@@ -72,7 +73,9 @@ def some(share: float | Tensor) -> bool:
 
 
 @torch.no_grad()
-def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000, top: int = 1) -> Tensor:
+def error_rate(
+    network: Network, x: Tensor | Parts, labels: Any, chunk: int = 1000, top: int = 1
+) -> Tensor:
     """Return the share of images ``(image, pixel)`` that each member gets wrong, in per cent.
 
     Shape ``(member,)``. The class is the unit with the largest output; with ``top`` it may be any
@@ -80,7 +83,7 @@ def error_rate(network: Network, x: Tensor, labels: Any, chunk: int = 1000, top:
     diverged. Labels are a tensor or an array; images go through
     :func:`~bioprop.tasks.own.inputs` first, and raise ``ValueError`` where they are no tensor.
     """
-    if not isinstance(x, Tensor):
+    if not isinstance(x, Tensor | Parts):
         kind = type(x).__name__
         raise ValueError(f"images of type {kind}; turn them with inputs(images, streams)")
     labels = torch.as_tensor(labels, device=network.weights[0].device)

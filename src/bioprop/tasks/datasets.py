@@ -146,6 +146,11 @@ def find(name: str) -> Path | None:
     return next(iter(whole + there), None)
 
 
+def complete(name: str, folder: Path) -> bool:
+    """Say whether a folder has all parts of a data set; none of them is read."""
+    return not _missing(folder, DATASETS[name])
+
+
 def check(name: str) -> list[Path]:
     """Return the files of a data set; raises ``DataError`` naming each that is not as published.
 

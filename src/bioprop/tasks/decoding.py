@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -31,6 +32,7 @@ WHOLE = 8 / 7  # rows of a test image over those of the crop in its middle: 256 
 CHUNK = 8  # images that a worker is handed at a time
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
+Taken = tuple[np.ndarray, list[tuple[int, str]]]  # images, and place and fault of those not read
 
 
 class Request(NamedTuple):
@@ -162,7 +164,7 @@ class Decoders:
                 raise _died() from None
         return Ticket(slot, len(requests), chunks)
 
-    def take(self, ticket: Ticket) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    def take(self, ticket: Ticket) -> Taken:
         """Return the images ``(image, side, side, 3)``, and place and fault of those not read.
 
         They stay as they are until something else is decoded into their slot.
@@ -172,6 +174,16 @@ class Decoders:
         except BrokenProcessPool:
             raise _died() from None
         return self._shaped[ticket.slot, : ticket.images], faults
+
+    def each(self, batches: Iterable[Sequence[Request]]) -> Iterator[Taken]:
+        """Yield what :meth:`take` returns of batch after batch; the next are decoded meanwhile."""
+        begun: deque[Ticket] = deque()
+        for k, batch in enumerate(batches):
+            if len(begun) == self.slots:
+                yield self.take(begun.popleft())
+            begun.append(self.begin(k % self.slots, batch))
+        while begun:
+            yield self.take(begun.popleft())
 
     def drop(self, ticket: Ticket) -> None:
         """Forget a batch; its slot is free when this returns."""

@@ -57,16 +57,25 @@ def find(classes: int = CLASSES) -> Folders:
 
     It may have any of the names ``NAMES``; "." is for a variable that names the folder itself.
     """
-    looked = [place / name for place in places() for name in NAMES]
-    for folder in looked:
-        if (folder / "train").is_dir() and (folder / "val").is_dir():
-            return read(folder, classes)
-    listed = "\n  ".join(map(str, looked))
+    if folder := there():
+        return read(folder, classes)
+    listed = "\n  ".join(map(str, _looked()))
     raise DataError(
         f"ImageNet is not here: no folder with train and val in it is among\n  {listed}\n"
         "It comes from https://image-net.org, once its terms are agreed to; point BIOPROP_DATA at "
         "the folder that holds it"
     )
+
+
+def there() -> Path | None:
+    """Return the folder that holds ImageNet, None where there is none; nothing in it is read."""
+    whole = (f for f in _looked() if (f / "train").is_dir() and (f / "val").is_dir())
+    return next(whole, None)
+
+
+def _looked() -> list[Path]:
+    """Return the folders that may hold it, in order."""
+    return [place / name for place in places() for name in NAMES]
 
 
 def read(root: Path, classes: int | None = None) -> Folders:

@@ -11,7 +11,7 @@ from torch import Tensor
 from bioprop.learning import generator
 from bioprop.tasks import folders, generated_folders
 from bioprop.tasks.datasets import DataError
-from bioprop.tasks.decoding import CHANCES, Decoders, Request, Ticket
+from bioprop.tasks.decoding import CHANCES, Decoders, Request, Taken, Ticket
 from bioprop.tasks.folders import Folders, Listed
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the official code
@@ -98,7 +98,8 @@ class Crops:
                 slot = k % self._decoders.slots
                 self._tickets[k] = self._decoders.begin(slot, self._requests(k))
         chosen = self._chosen(step)
-        x, kept = self._taken(self._tickets.pop(step), self.images.train, chosen)
+        taken = self._decoders.take(self._tickets.pop(step))
+        x, kept = self._taken(taken, self.images.train, chosen)
         classes = torch.from_numpy(self.images.train.labels[chosen]).to(self.device)
         return [
             (x[mine], classes[mine])
@@ -114,12 +115,9 @@ class Crops:
             np.arange(k, min(k + self._own, len(listed)))
             for k in range(self.rank * self._own, len(listed), self._own * self.size)
         ]
-        begun: list[Ticket] = []
-        for k, part in enumerate(parts):
-            for ahead in parts[len(begun) : k + self._ahead + 1]:
-                requests = [Request(self._path(listed, place)) for place in ahead.tolist()]
-                begun.append(self._decoders.begin(len(begun) % self._decoders.slots, requests))
-            x, kept = self._taken(begun[k], listed, part)
+        requests = ([Request(self._path(listed, k)) for k in part.tolist()] for part in parts)
+        for part, taken in zip(parts, self._decoders.each(requests), strict=True):
+            x, kept = self._taken(taken, listed, part)
             classes = torch.from_numpy(listed.labels[part]).to(self.device)
             if kept.any():
                 yield x[kept], classes[kept]
@@ -151,9 +149,9 @@ class Crops:
         first = place * self.batch + self.rank * self._own
         return self._epoch[1][first : first + self._own]
 
-    def _taken(self, ticket: Ticket, listed: Listed, places: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _taken(self, taken: Taken, listed: Listed, places: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return images, and which of them could be read."""
-        pixels, faults = self._decoders.take(ticket)
+        pixels, faults = taken
         kept = torch.ones(len(places), dtype=torch.bool)
         for place, fault in faults:
             self._refuse(listed.paths[places[place]], fault)

@@ -1,8 +1,9 @@
 """Images with classes, kept in memory as bytes: of handwriting and of things."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +11,15 @@ from torch import Tensor
 
 from bioprop.choose import choose
 from bioprop.learning import Streams
-from bioprop.tasks import formats, tiny_imagenet
+from bioprop.tasks import folders, formats, imagenet, resized, tiny_imagenet
 from bioprop.tasks.augmentation import Augmentation
+from bioprop.tasks.folders import Folders
 from bioprop.tasks.order import shuffled
 
 CLASSES = 10  # of MNIST, of the digits and of CIFAR-10
+STAYS = 2**33  # bytes of training images from which on they stay where they are, memory or disk
+IMAGENET_SIDE = 224  # pixels, as in the papers
+PARTS = 2**28  # bytes of test images from which on only parts of them are made numbers
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Images:
     """Training and test images ``(image, pixel)``, bytes from 0 to 255, and labels ``(image,)``.
 
     ``shape`` is that of one image, (channels, rows, columns); its pixels lie in that order.
-    Classes are counted from 0 to ``classes`` - 1.
+    Classes are counted from 0 to ``classes`` - 1. ``digest`` is what images are known by where
+    there are too many to read them all for that.
     """
 
     train: Tensor
@@ -31,6 +37,7 @@ class Images:
     test_labels: Tensor
     shape: tuple[int, int, int]
     classes: int = CLASSES
+    digest: str | None = None
 
     @property
     def parts(self) -> tuple[Tensor, ...]:
@@ -95,6 +102,27 @@ def _moments(values: Tensor, chunk: int = 10_000) -> tuple[Tensor, Tensor]:
     return mean, ((counts * (value - mean).square()).sum() / (counts.sum() - 1)).sqrt()
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Inputs ``(image, pixel)`` of so many images that all of them would fill the memory.
+
+    What is taken of them is a tensor: a slice, or the parts of ``split``, one after another.
+    """
+
+    images: Tensor
+    numbers: Callable[[Tensor], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, part: slice) -> Tensor:
+        return self.numbers(self.images[part])
+
+    def split(self, count: int) -> Iterator[Tensor]:
+        """Yield the inputs of so many images after another."""
+        return map(self.numbers, self.images.split(count))
+
+
 def load(name: str, held_out: int = 0, every: int = 1) -> Images:
     """Return the images called ``digits`` (always there) or of a data set (needs its files).
 
@@ -122,6 +150,22 @@ def _tiny_imagenet() -> Images:
     return Images(*tiny_imagenet.load(), shape=tiny_imagenet.SHAPE, classes=tiny_imagenet.CLASSES)
 
 
+def from_folders(found: Folders, side: int, workers: int | None = None) -> Images:
+    """Return the images of ImageNet's folders at one size, as :mod:`bioprop.tasks.resized` does."""
+    read = resized.load(found, side, workers)
+    return Images(*read, (3, side, side), classes=len(found.classes), digest=found.digest)
+
+
+@cache
+def _imagenet() -> Images:
+    return from_folders(folders.find(), IMAGENET_SIDE)
+
+
+@cache
+def _generated_imagenet() -> Images:
+    return from_folders(imagenet.load("generated"), 32, workers=0)
+
+
 @cache
 def _digits() -> Images:
     """The 1797 8 x 8 digits of scikit-learn, every fifth one held out as test images."""
@@ -138,6 +182,8 @@ SETS: dict[str, Callable[[], Images]] = {
     "mnist": _mnist,
     "cifar10": _cifar10,
     "tiny-imagenet": _tiny_imagenet,
+    "imagenet": _imagenet,
+    "generated-imagenet": _generated_imagenet,
     "digits": _digits,
 }
 
@@ -170,7 +216,8 @@ class Classification:
             self._shift, self._scale = float(-mean / spread), float(1 / spread)
         hot = torch.eye(self.images.classes, dtype=self.streams.dtype)
         self._hot = hot.to(self.streams.device)
-        self._train = self.images.train.to(self.streams.device)
+        stays = self.images.train.nbytes >= STAYS
+        self._train = self.images.train.to("cpu" if stays else self.streams.device)
         self._labels = self.images.train_labels.long().to(self.streams.device)
         self._each_epoch = len(self._train) // self.batch
         if not self._each_epoch:
@@ -181,17 +228,22 @@ class Classification:
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = (epoch, shuffled(self.streams, len(self._train), epoch))
         chosen = self._epoch[1][:, place * self.batch : (place + 1) * self.batch]
-        pixels = self._train[chosen]
+        pixels = self._train[chosen.to(self._train.device)].to(self.streams.device)
         if self.augmentation:
             shown = pixels.view(*chosen.shape, *self.images.shape)
             pixels = self.augmentation(shown, self.streams, step).view(pixels.shape)
         return self._scaled(pixels), self._hot[self._labels[chosen]]
 
-    def test(self, count: int | None = None) -> tuple[Tensor, Tensor]:
-        """Return test inputs ``(image, pixel)`` and labels ``(image,)``, the first ``count``."""
-        x = self._scaled(self.images.test[:count].to(self.streams.device))
-        return x, self.images.test_labels[:count].long().to(self.streams.device)
+    def test(self, count: int | None = None) -> tuple[Any, Tensor]:
+        """Return test inputs ``(image, pixel)`` and labels ``(image,)``, the first ``count``.
+
+        Inputs are a tensor, or of very many images :class:`Parts`.
+        """
+        x = Parts(self.images.test[:count], self._scaled)
+        labels = self.images.test_labels[:count].long().to(self.streams.device)
+        return x[:] if x.images.nbytes < PARTS else x, labels
 
     def _scaled(self, pixels: Tensor) -> Tensor:
+        pixels = pixels.to(self.streams.device)
         channels_last = pixels.unflatten(-1, (self.images.shape[0], -1)).mT.flatten(-2)
         return channels_last.to(self.streams.dtype).mul_(self._scale).add_(self._shift)

@@ -67,7 +67,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 }
 
 Measure = Callable[[Training, Trial], dict[str, Tensor]]
-Errors = Callable[[Network, Tensor, Tensor], Tensor]
+Errors = Callable[[Network, Any, Tensor], Tensor]
 Prepare = Callable[..., tuple[Training, Classification]]
 Kernel = tuple[Count, Count, Count]  # width of the kernel, channels, stride
 Flips = Literal["none", "horizontal", "vertical", "both"]
@@ -239,17 +239,19 @@ def follow(
     task: Classification,
     measure: Measure | None = None,
     error: Errors = error_rate,
+    stride: int | None = None,
 ) -> None:
     """Train for the epochs of the settings; at the end of each, write what was measured.
 
     Examples are those that the forward weights learnt from. Beside each ``error(network, images,
     answers)`` stands what ``measure(training, trial)`` finds on held-out images, :func:`beside`
-    unless it is given.
+    unless it is given. Where epochs are long, a checkpoint may be saved after ``stride`` batches.
     """
-    journal.learns_from(settings.images, load(settings.images).parts)
+    whole = load(settings.images)
+    journal.learns_from(settings.images, whole.parts, whole.digest)
     sets = measured_on(settings, task)
     x, answers = (part[: settings.probe] for part in sets["validation"])
-    for seen in journal.follow(training, marks(settings), settings.batch):
+    for seen in journal.follow(training, marks(settings), settings.batch, stride):
         errors = {name: error(training.network, *images) for name, images in sets.items()}
         found = (measure or beside)(training, present(training.network, x, answers))
         journal.write(seen // settings.turns, **errors, **found)
@@ -261,7 +263,7 @@ def marks(settings: MethodSettings) -> range:
     return range(0, settings.epochs * epoch + 1, epoch)
 
 
-def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tuple[Tensor, Tensor]]:
+def measured_on(settings: MethodSettings, task: Classification) -> dict[str, tuple[Any, Tensor]]:
     """Return the images, and the task's answers to them, on which each kind of error is measured.
 
     ``error`` is that on test images, ``validation`` on those held out, ``training`` on the first

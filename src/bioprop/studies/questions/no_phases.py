@@ -21,8 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from torch import Tensor
 
-from bioprop.learning import Streams, Training, angle, sgd
-from bioprop.learning.rules import carry_back, continuous_time, transposes
+from bioprop.learning import Streams, Training, sgd
+from bioprop.learning.rules import carry_back, continuous_time
 from bioprop.learning.training import Batches
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
@@ -34,6 +34,7 @@ from bioprop.studies.questions.searched import (
     points,
     problem,
     some_point_learns,
+    turned,
     with_choices,
 )
 from bioprop.studies.study import (
@@ -105,7 +106,9 @@ def run(settings: PhasesSettings, journal: Journal) -> None:
     streams = settings.streams(grid["seed"])
     made = problem(settings, streams, journal)
     for examples, training in follow(settings, journal, made, streams, grid):
-        journal.write(examples, **made.measure(made.network), angle=turned(training, made.task))
+        journal.write(
+            examples, **made.measure(made.network), angle=settled_angle(training, made.task)
+        )
 
 
 def follow(
@@ -134,17 +137,10 @@ def held(task: Batches, moments: int) -> Batches:
     return lambda step: once(step // moments)
 
 
-def turned(training: Training, task: Batches, batches: int = 20) -> Tensor:
-    """Return the angle of the lowest layer's settled signal to backpropagation's, ``(member,)``.
-
-    In degrees, the mean over examples that come long after the training.
-    """
-    network, B, found = training.network, training.state["B"], []
-    for step in range(10**6, 10**6 + batches):
-        trial = network.present(*task(step), step)
-        ours, exact = (carry_back(network, b, trial)[0] for b in (B, transposes(network)))
-        found.append(angle(ours, exact))
-    return torch.cat(found, 1).nanmean(1).round(decimals=2)
+def settled_angle(training: Training, task: Batches) -> Tensor:
+    """Return the angle of the lowest layer's settled signal to backpropagation's, ``(member,)``."""
+    network, B = training.network, training.state["B"]
+    return turned(network, task, lambda trial: carry_back(network, B, trial)[0])
 
 
 def end(

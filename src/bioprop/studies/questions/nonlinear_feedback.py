@@ -17,7 +17,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import rule
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
-from bioprop.studies.questions.said import turned
+from bioprop.studies.questions.said import taught_angle
 from bioprop.studies.questions.searched import (
     AXES,
     TaskSettings,
@@ -103,7 +103,7 @@ def run(settings: WaySettings, journal: Journal) -> None:
     for examples, training, error in follow(
         settings, journal, made, teaching, streams, grid["rate"]
     ):
-        journal.write(examples, **error, angle=turned(training))
+        journal.write(examples, **error, angle=taught_angle(training))
 
 
 def end(runs: Runs, name: str, amount: float, what: str = "") -> np.ndarray:

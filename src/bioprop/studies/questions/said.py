@@ -17,9 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from torch import Tensor
 
-from bioprop.learning import Training, angle, rule
-from bioprop.learning.rules import transposes
-from bioprop.learning.rules.base import carry_back
+from bioprop.learning import Training, Trial, rule
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
@@ -30,6 +28,7 @@ from bioprop.studies.questions.searched import (
     points,
     problem,
     some_point_learns,
+    turned,
     with_choices,
 )
 from bioprop.studies.study import (
@@ -74,22 +73,20 @@ def run(settings: SaidSettings, journal: Journal) -> None:
     for examples, training, error in follow(
         settings, journal, made, teaching, streams, grid["rate"]
     ):
-        journal.write(examples, **error, angle=turned(training), heard=heard(training, amount))
+        journal.write(
+            examples, **error, angle=taught_angle(training), heard=heard(training, amount)
+        )
 
 
-def turned(training: Training, batches: int = 20) -> Tensor:
-    """Return the angle of the lowest layer's signal to backpropagation's, mean over examples.
+def taught_angle(training: Training) -> Tensor:
+    """Return the angle of what the rule tells the lowest layer to backpropagation's signal."""
 
-    Of examples that come long after the training; in degrees, ``(member,)``.
-    """
-    network, found = training.network, []
-    for step in range(10**6, 10**6 + batches):
-        trial = network.present(*training.batches(step), step)
-        ours = training.rule.teach(network, training.state, trial)[0]
-        exact = carry_back(network, transposes(network), trial)[0]
+    def signal(trial: Trial) -> Tensor:
+        ours = training.rule.teach(training.network, training.state, trial)[0]
         assert ours is not None
-        found.append(angle(ours, exact))
-    return torch.cat(found, 1).nanmean(1).round(decimals=2)
+        return ours
+
+    return turned(training.network, training.batches, signal)
 
 
 def heard(training: Training, amount: Tensor) -> Tensor:

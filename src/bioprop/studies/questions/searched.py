@@ -16,7 +16,8 @@ import pydantic
 import torch
 from torch import Tensor
 
-from bioprop.learning import Network, Rule, Streams, Training, sgd
+from bioprop.learning import Network, Rule, Streams, Training, Trial, angle, sgd
+from bioprop.learning.rules import carry_back, transposes
 from bioprop.learning.training import Batches
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -128,6 +129,21 @@ def follow(
     marks = np.linspace(0, settings.examples, settings.marks + 1)
     for examples in journal.follow(training, marks, settings.batch):
         yield examples, training, problem.measure(training.network)
+
+
+def turned(
+    network: Network, batches: Batches, signal: Callable[[Trial], Tensor], count: int = 20
+) -> Tensor:
+    """Return the angle of the lowest layer's ``signal`` to backpropagation's, ``(member,)``.
+
+    In degrees, the mean over batches that come long after the training.
+    """
+    found = []
+    for step in range(10**6, 10**6 + count):
+        trial = network.present(*batches(step), step)
+        exact = carry_back(network, transposes(network), trial)[0]
+        found.append(angle(signal(trial), exact))
+    return torch.cat(found, 1).nanmean(1).round(decimals=2)
 
 
 def with_choices(

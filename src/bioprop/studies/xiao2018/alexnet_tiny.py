@@ -27,6 +27,7 @@ from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
     DIGITS,
     SMOKE,
+    UNIT,
     OpenSettings,
     error_band,
     excess,
@@ -67,7 +68,6 @@ def order(runs: Runs) -> np.ndarray:
     return np.array([excess(runs, "ss", "bp"), excess(runs, "fa", "ss")])
 
 
-UNIT = "points of top-1 error"
 PLACE = "abstract, Fig 1: a direction; its numbers were not seen"
 CLAIMS = [
     Claim(

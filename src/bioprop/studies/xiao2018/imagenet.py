@@ -35,8 +35,9 @@ from bioprop.studies.study import (
     Study,
     curve,
     gone,
+    unread,
 )
-from bioprop.studies.xiao2018.networks import DeepRule, RecipeName, excess
+from bioprop.studies.xiao2018.networks import NO_SIGNS, DeepRule, Layers, RecipeName, excess
 from bioprop.tasks.folders import Folders
 from bioprop.tasks.imagenet import Crops, load, workers
 
@@ -59,12 +60,15 @@ class ImageNetSettings(Settings):
     batch: Natural = 0  # ours: as in the official code, 256; 0 is what the recipe has
     shares: Count = 8  # ours: as on a DGX-1, said to be the paper's: each card has its share
     manhattan: bool = False  # ours: signs of gradients, which the official code has as an option
+    manhattan_in: Layers = "all"  # ours: the code has one switch for the last layer, one for others
     skip: bool = False  # ours: leave out images that cannot be read, and count them
     decoder: Literal["pillow", "simplejpeg"] = "pillow"  # ours: what everybody has
     precision: Precision = "bfloat16"  # ours: of products alone
     members: MemberCount = 3  # ours: the fewest that a claim is judged by
 
     def __post_init__(self) -> None:
+        if not self.manhattan:
+            unread(self, manhattan_in=NO_SIGNS)
         plan = self.plan
         if plan.batch % self.shares or plan.batch < 2 * self.shares:
             raise ValueError(
@@ -82,6 +86,7 @@ class ImageNetSettings(Settings):
             epochs=self.epochs or plan.epochs,
             batch=self.batch or plan.batch,
             manhattan=self.manhattan,
+            manhattan_in=self.manhattan_in,
         )
 
     @property

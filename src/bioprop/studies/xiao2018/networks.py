@@ -1,8 +1,8 @@
 """What the studies of sign-symmetry share: two networks on images, what is measured of them."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,8 @@ from bioprop.tasks.photographs import Photographs
 DeepRule = Annotated[str, pydantic.AfterValidator(lambda name: called(name).name)]
 RecipeName = Annotated[str, pydantic.AfterValidator(lambda name: choose("recipe", name, RECIPES))]
 Flips = Literal["none", "horizontal", "vertical", "both"]
+Layers = Literal["all", "last", "others"]  # of a network
+NO_SIGNS = "gradients stay as they are; with manhattan = True they become signs"
 GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
 UNIFORM = 30.0  # from numbers of equal chance between two ends to their signs: arccos sqrt(3 / 4)
 STRIDE = 20  # batches between two chances to save a checkpoint
@@ -102,11 +104,14 @@ class OpenSettings(DeepSettings):
 
     norm: bool = True  # ours: batch normalisation, as in the official code
     manhattan: bool = False  # ours: Batch-Manhattan, an option of the official code
+    manhattan_in: Layers = "all"  # ours: the code has one switch for the last layer, one for others
     dale: bool = False  # ours: all weights that leave a unit have one sign
 
     def __post_init__(self) -> None:
         if self.network == "alexnet":
             unread(self, norm="an AlexNet without batch normalisation is not built here")
+        if not self.manhattan:
+            unread(self, manhattan_in=NO_SIGNS)
 
     def build(self, images: Images, seed: int) -> nn.Module:
         """Return the network as it starts."""
@@ -116,7 +121,8 @@ class OpenSettings(DeepSettings):
 
     def plan(self, rate: float) -> Recipe:
         """Return the recipe with the changes of these settings."""
-        return dataclasses.replace(super().plan(rate), manhattan=self.manhattan)
+        plan = super().plan(rate)
+        return dataclasses.replace(plan, manhattan=self.manhattan, manhattan_in=self.manhattan_in)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -149,6 +155,12 @@ DIGITS = {
     "precision": "float32",
 }
 SMOKE = DIGITS | {"held_out": 1250, "width": 2, "epochs": 2, "batch": 64}
+QUARTER_TIERS: Mapping[str, Mapping[str, Any]] = {
+    "smoke": SMOKE,
+    "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},
+    "reduced": {},
+}
+UNIT = "points of top-1 error"
 
 
 def train(settings: DeepSettings, images: Images, seed: int, rate: float) -> Training:

@@ -69,6 +69,13 @@ FOUND: Mapping[str, float] = {
     "ss-dale": 0.2,
 }
 
+
+def found(*names: str) -> dict[str, dict[str, Any]]:
+    """Return variants of the search, each at the rate that was found for it."""
+    fixed = {n: {k: v for k, v in VARIANTS[n].items() if k != "rates"} for n in names}
+    return {name: {**fixed[name], "rate": FOUND[name]} for name in names}
+
+
 STUDY = Study(
     name="rules-rates",
     title="The best learning rate of AlexNet and of every other rule",

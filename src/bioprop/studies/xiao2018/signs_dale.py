@@ -5,9 +5,6 @@ are fixed for good, and feedback weights that share them are, too. What does the
 sign-symmetry still come close to backpropagation under it?
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
@@ -15,8 +12,8 @@ from bioprop.studies import drawing
 from bioprop.studies.study import Figure, Region, Runs, Study, gone, own_claim
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
-    DIGITS,
-    SMOKE,
+    QUARTER_TIERS,
+    UNIT,
     QuarterSettings,
     excess,
     photographs,
@@ -25,10 +22,7 @@ from bioprop.studies.xiao2018.networks import (
 )
 
 HOME = "signs-worth"  # has the same rules without the law
-NAMES = ("bp-dale", "ss-dale")
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    name: {**rules_rates.VARIANTS[name], "rate": rules_rates.FOUND[name]} for name in NAMES
-}
+VARIANTS = rules_rates.found("bp-dale", "ss-dale")
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -40,7 +34,6 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, drawn
 
 
-UNIT = "points of top-1 error"
 CLAIMS = [
     own_claim(
         id="dale-close",
@@ -74,11 +67,7 @@ STUDY = Study(
     title="Sign-symmetry under Dale's law",
     paper="xiao2018",
     settings=QuarterSettings,
-    tiers={
-        "smoke": SMOKE,
-        "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},
-        "reduced": {},
-    },
+    tiers=QUARTER_TIERS,
     variants=VARIANTS,
     cost={"reduced": 340.0},  # processor time, as in the study signs-rates
     run=run,

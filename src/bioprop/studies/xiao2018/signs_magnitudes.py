@@ -16,8 +16,7 @@ from bioprop.studies import drawing
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
-    DIGITS,
-    SMOKE,
+    QUARTER_TIERS,
     QuarterSettings,
     excess,
     photographs,
@@ -118,11 +117,7 @@ STUDY = Study(
     title="Other sizes and other rules beside sign-symmetry",
     paper="xiao2018",
     settings=QuarterSettings,
-    tiers={
-        "smoke": SMOKE,
-        "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},
-        "reduced": {},
-    },
+    tiers=QUARTER_TIERS,
     variants=VARIANTS,
     cost={"reduced": 330.0},  # processor time, as in the study signs-rates
     run=run,

@@ -5,9 +5,6 @@ both. Here sign-symmetry learns a quarter of the classes of Tiny ImageNet with e
 with neither, each at the learning rate that served it best on held-out images.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -16,8 +13,8 @@ from bioprop.studies import drawing
 from bioprop.studies.study import Figure, Region, Runs, Study, gone, own_claim
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
-    DIGITS,
-    SMOKE,
+    QUARTER_TIERS,
+    UNIT,
     QuarterSettings,
     error_band,
     excess,
@@ -27,13 +24,7 @@ from bioprop.studies.xiao2018.networks import (
 )
 
 HOME = "signs-worth"  # its sign-symmetry has batch normalisation alone
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    name: {
-        **{k: v for k, v in rules_rates.VARIANTS[name].items() if k != "rates"},
-        "rate": rules_rates.FOUND[name],
-    }
-    for name in ("both", "manhattan", "neither")
-}
+VARIANTS = rules_rates.found("both", "manhattan", "neither")
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -59,7 +50,6 @@ def cost_without(runs: Runs) -> np.ndarray:
     return min(each, key=lambda values: float(np.nan_to_num(values.mean(), nan=np.inf)))
 
 
-UNIT = "points of top-1 error"
 CLAIMS = [
     own_claim(
         id="supports-either",
@@ -112,11 +102,7 @@ STUDY = Study(
     title="Sign-symmetry with and without batch normalisation and Batch-Manhattan",
     paper="xiao2018",
     settings=QuarterSettings,
-    tiers={
-        "smoke": SMOKE,
-        "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},
-        "reduced": {},
-    },
+    tiers=QUARTER_TIERS,
     variants=VARIANTS,
     cost={"reduced": 330.0},  # processor time, as in the study signs-rates
     run=run,

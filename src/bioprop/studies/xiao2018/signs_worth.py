@@ -20,6 +20,7 @@ from bioprop.studies.summaries import LARGEST
 from bioprop.studies.xiao2018.networks import (
     DIGITS,
     SMOKE,
+    UNIT,
     QuarterSettings,
     excess,
     photographs,
@@ -80,7 +81,6 @@ def draw_refreshed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.DataFrame(rows)
 
 
-UNIT = "points of top-1 error"
 CLAIMS = [
     own_claim(
         id="worth-monotone",
