@@ -68,6 +68,7 @@ from bioprop.studies.questions.found_feedback import STUDY as _found_feedback
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.questions.no_phases import STUDY as _no_phases
 from bioprop.studies.questions.nonlinear_feedback import STUDY as _nonlinear_feedback
+from bioprop.studies.questions.plastic_deep import STUDY as _plastic_deep
 from bioprop.studies.questions.plastic_feedback import STUDY as _plastic_feedback
 from bioprop.studies.questions.predictive import STUDY as _predictive
 from bioprop.studies.questions.said import STUDY as _said
@@ -123,6 +124,7 @@ STUDIES = {
         _said,
         _nonlinear_feedback,
         _plastic_feedback,
+        _plastic_deep,
         _predictive,
         _no_phases,
         _spiking,
