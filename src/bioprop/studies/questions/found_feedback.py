@@ -30,7 +30,6 @@ from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.best_feedback import drawn, even, weakest
 from bioprop.studies.questions.searched import (
-    AXES,
     Problem,
     TaskSettings,
     at_an_edge,
@@ -246,9 +245,10 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             rows.append({"panel": title, "rule": "bp", "mean": values.mean()})
         axes.set(xlabel=label, title=title)
     panels[2].axvline(0, color="0.6", lw=1, ls=":")
+    panels[2].set(xticks=(-1, -0.5, 0))
     panels[0].set(yticks=range(len(ROWS)), ylim=(len(ROWS) - 0.5, -0.5))
     panels[0].set_yticklabels([name for name, _ in ROWS.values()])
-    panels[0].legend()
+    panels[0].legend(loc="upper left", bbox_to_anchor=(0, -0.2))  # nothing else is free
     return figure, pd.DataFrame(rows)
 
 
@@ -257,7 +257,7 @@ EVEN: Kind = ("one", "orthonormal")
 INVERSE: Kind = ("one", "inverse of the teacher")
 FOUND: Kind = ("one", "found")
 MANY: Kind = ("many", "found")
-ERROR = f"{AXES['linear']}\nat the end"
+ERROR = "log10 NSE at the end"
 PANELS: tuple[tuple[Teacher, str, str, str], ...] = (
     ("same", "", "on the first teacher", ERROR),
     ("other", "", "on another teacher", ERROR),
