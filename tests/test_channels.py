@@ -67,6 +67,14 @@ REFUSED = {
     "a rank between": ({"channel": "rank", "amount": 1.5}, "is a whole number"),
     "more than all lost": ({"channel": "loss", "amount": 1.1}, "at most 1"),
     "less than none": ({"channel": "noise", "amount": -0.1}, "0 or more"),
+    "no bit for one of two": (
+        {"channel": "bits", "amount": torch.tensor([4.0, 0.0])},
+        "'bits' is a whole number of 1 or more, not 0$",
+    ),
+    "too much lost for one of two": (
+        {"channel": "loss", "amount": torch.tensor([[[0.5]], [[1.5]]])},
+        "0 or more and at most 1, not 1.5$",
+    ),
     "unknown weights": ({"weights": "random"}, "'random'"),
     "a negative bound": ({"bound": -1.0}, "0 or more"),
 }

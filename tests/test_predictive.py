@@ -2,11 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from bioprop.book.records import make
 from bioprop.learning import Streams, rule
 from bioprop.learning.rules.predictive import settle
+from bioprop.studies import get
+from bioprop.studies.journal import Journal
+from bioprop.studies.questions import predictive
 
 STREAMS = Streams((3, 1, 4))
 
@@ -37,6 +42,20 @@ def test_values_that_do_not_settle_are_known_by_their_changes(population: Any) -
     network, trial = presented(population)
     assert (settle(network, None, trial, 3, 0.2, 0.5).unsettled > 1e-3).all()
     assert (settle(network, None, trial, 60, 3.0, 0.5).unsettled > 1e-1).all()
+
+
+@pytest.mark.parametrize(("speed", "settles"), [(0.2, True), (3.0, False)])
+def test_a_run_records_what_has_not_settled_and_no_angle_is_read_of_it(
+    speed: float, settles: bool
+) -> None:
+    study, journal = get("predictive-coding"), Journal()
+    settings = study.configure("smoke", "bp", speed=speed)
+    study.run(settings, journal)
+    run = make(study, "smoke", "bp", settings, journal)
+    last = run.table[f"unsettled-{predictive.STEPS[-1]}"].to_numpy()
+    assert (last < 0.01).all() if settles else (last > 0.01).all()
+    angles = predictive.turn({"bp": run}, predictive.STEPS[-1], predictive.NUDGES[0])
+    assert np.isfinite(angles).all() == settles and np.isnan(angles).all() != settles
 
 
 @pytest.mark.parametrize(

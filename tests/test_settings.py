@@ -102,6 +102,7 @@ UNREAD = {
     "autoencoder-pictures": {"probe", "measured"},
     "nonlinear-feedback": {"images", "held_out"},
     "predictive-coding": {"images", "held_out"},
+    "found-feedback": {"images", "held_out"},
     "no-phases": {"images", "held_out"},
 }
 

@@ -47,18 +47,26 @@ def positive(
     """
     numbers = torch.as_tensor(spread(value, 1))
     fits = (numbers > 0) | (zero & (numbers == 0))
-    if not (fits & (numbers <= most) & (numbers < below)).all():
+    fits = fits & (numbers <= most) & (numbers < below)
+    if not fits.all():
         allowed = "0 or more" if zero else "above 0"
         up_to = "" if most == math.inf else f" and at most {most:g}"
         up_to = up_to if below == math.inf else f" and below {below:g}"
         up_to = f"{up_to}, and finite" if numbers.isinf().any() else up_to
-        raise ValueError(f"{what} is {allowed}{up_to}, not {value}")
+        raise ValueError(f"{what} is {allowed}{up_to}, not {wrong(value, ~fits)}")
 
 
 def finite(what: str, value: float | Tensor) -> None:
     """Raise ``ValueError`` unless each value is a number, and finite."""
-    if not torch.as_tensor(spread(value, 1)).isfinite().all():
-        raise ValueError(f"{what} is a finite number, or one for each member, not {value}")
+    fits = torch.as_tensor(spread(value, 1)).isfinite()
+    if not fits.all():
+        given = wrong(value, ~fits)
+        raise ValueError(f"{what} is a finite number, or one for each member, not {given}")
+
+
+def wrong(value: float | Tensor, where: Tensor) -> float:
+    """Return what an error names: the value, or of several the first that is wrong."""
+    return float(value.flatten()[where.flatten()][0]) if isinstance(value, Tensor) else value
 
 
 def for_members(what: str, value: float | Tensor, members: int) -> None:

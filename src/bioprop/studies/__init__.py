@@ -65,9 +65,11 @@ from bioprop.studies.questions.best_feedback import STUDY as _best_feedback
 from bioprop.studies.questions.deep_gain import STUDY as _deep_gain
 from bioprop.studies.questions.deep_gain_rates import STUDY as _deep_gain_rates
 from bioprop.studies.questions.deep_linear import STUDY as _deep_linear
+from bioprop.studies.questions.found_feedback import STUDY as _found_feedback
 from bioprop.studies.questions.johnson_lindenstrauss import STUDY as _johnson_lindenstrauss
 from bioprop.studies.questions.no_phases import STUDY as _no_phases
 from bioprop.studies.questions.nonlinear_feedback import STUDY as _nonlinear_feedback
+from bioprop.studies.questions.plastic_deep import STUDY as _plastic_deep
 from bioprop.studies.questions.plastic_feedback import STUDY as _plastic_feedback
 from bioprop.studies.questions.predictive import STUDY as _predictive
 from bioprop.studies.questions.said import STUDY as _said
@@ -119,9 +121,11 @@ STUDIES = {
         _deep_gain,
         _johnson_lindenstrauss,
         _best_feedback,
+        _found_feedback,
         _said,
         _nonlinear_feedback,
         _plastic_feedback,
+        _plastic_deep,
         _predictive,
         _no_phases,
         _spiking,

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from bioprop.choose import choose
-from bioprop.learning.members import finite, for_members, positive, spread
+from bioprop.learning.members import finite, for_members, positive, spread, wrong
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Number
 from bioprop.learning.randomness import Sequences, Streams, block_of
@@ -138,11 +138,12 @@ def channelled(
     if channel != "exact":
         positive(f"the amount of channel {channel!r}", amount, zero=True, most=chosen.most)
         numbers = torch.as_tensor(amount)
-        if (numbers < chosen.least).any() or (chosen.whole and (numbers % 1 != 0).any()):
+        unfit = (numbers < chosen.least) | (chosen.whole & (numbers % 1 != 0))
+        if unfit.any():
             kind = "a whole number" if chosen.whole else "a number"
             raise ValueError(
                 f"the amount of channel {channel!r} is {kind} of {chosen.least:g} or more, not "
-                f"{amount}"
+                f"{wrong(amount, unfit):g}"
             )
     number = spread(amount, 3)
 

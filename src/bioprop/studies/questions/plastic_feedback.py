@@ -46,6 +46,7 @@ from bioprop.studies.study import (
 )
 
 FREE = ("rate", "plasticity")
+LOWEST = "apart-lowest"  # of deep networks, the angle of the lowest feedback weights to W^T
 LOOKS = {
     "bp": drawing.LOOKS["bp"],
     "fa": drawing.LOOKS["fa"],
@@ -105,15 +106,20 @@ def run(settings: PlasticSettings, journal: Journal) -> None:
     training = Training(made.network, teaching, optimiser, made.task, streams)
     marks = np.linspace(0, settings.examples, settings.marks + 1)
     for examples in journal.follow(training, marks, settings.batch):
-        journal.write(examples, **made.measure(training.network), apart=apart(training))
+        deep = {LOWEST: apart(training, 0)} if settings.task == "deep images" else {}
+        error = made.measure(training.network)
+        journal.write(examples, **error, apart=apart(training), **deep)
 
 
-def apart(training: Training) -> Tensor:
-    """Return the angle of the uppermost feedback weights to W^T, in degrees, ``(member,)``."""
-    exact, state = transposes(training.network)[-1], training.state
+def apart(training: Training, place: int = -1) -> Tensor:
+    """Return the angle of feedback weights to W^T, in degrees, ``(member,)``.
+
+    Of the uppermost, or of those at another place.
+    """
+    exact, state = transposes(training.network)[place], training.state
     if state is None:
         return torch.zeros(len(exact), dtype=torch.float64)
-    B = (state["B"] if isinstance(state, dict) else state)[-1]
+    B = (state["B"] if isinstance(state, dict) else state)[place]
     return angle(B.flatten(1), exact.flatten(1)).round(decimals=2)
 
 

@@ -41,11 +41,17 @@ from bioprop.tasks.nonlinear import NonlinearTask, normalised_squared_error, tan
 
 RATES = "-rates"  # what a variant is called that others are chosen by
 # How an error is called, and said: of the teachers' tasks a logarithm, of images a percentage.
-QUANTITIES = {"linear": "log_nse", "nonlinear": "log_nse", "images": "error"}
+QUANTITIES = {
+    "linear": "log_nse",
+    "nonlinear": "log_nse",
+    "images": "error",
+    "deep images": "error",
+}
 AXES = {
     "linear": "log10 normalised squared error",
     "nonlinear": "log10 normalised squared error",
     "images": "error (%)",
+    "deep images": "error (%)",
 }
 
 
@@ -53,7 +59,8 @@ AXES = {
 class TaskSettings(Settings):
     """Settings of a task and of the grid; ``members`` counts the networks for each point."""
 
-    task: Literal["linear", "nonlinear", "images"] = "linear"  # Methods, tasks 1 to 3
+    # Methods, tasks 1 to 3; deep: with units of tanh, as in the study mnist-depth
+    task: Literal["linear", "nonlinear", "images", "deep images"] = "linear"
     images: str = "mnist"  # Methods, task 2; "digits" are scikit-learn's, for quick runs
     held_out: Natural = 0  # ours: training images that stand in for the test images, to choose by
     hidden: Some[Count] = (20,)  # Methods, tasks 1 and 3; ours of images
@@ -104,6 +111,7 @@ def problem(settings: TaskSettings, streams: Streams, journal: Journal) -> Probl
         streams,
         (kept.pixels, *settings.hidden, CLASSES),
         settings.bound,
+        hidden="tanh" if settings.task == "deep images" else "logistic",
         loss="binary-cross-entropy",
         compute=settings.compute,
     )
@@ -147,14 +155,17 @@ def turned(
 
 
 def with_choices(
-    variants: Mapping[str, Mapping[str, Any]], members: int = 5
+    variants: Mapping[str, Mapping[str, Any]], members: int = 5, task: str = "linear"
 ) -> dict[str, dict[str, Any]]:
-    """Return variants, each followed by that of the networks that choose its rate."""
+    """Return variants, each followed by that of the networks that choose its rate.
+
+    ``task`` is theirs where they do not say.
+    """
     found = {}
     for name, changes in variants.items():
         found[name] = dict(changes)
         fewer = {"members": min(members, changes.get("members", members)), "first_seed": 1000}
-        aside = {"held_out": 10_000} if changes.get("task") == "images" else {}
+        aside = {"held_out": 10_000} if changes.get("task", task).endswith("images") else {}
         found[name + RATES] = {**changes, **fewer, **aside}
     return found
 
