@@ -281,6 +281,9 @@ FIGURES = [
         caption="SDTP on a third of MNIST, eight epochs, mean and 95 % interval over networks. "
         "Left: error on held-out images. Right: angle between the weight change of the lowest "
         "hidden layer and the one that a tiny step towards the label would make, at the end.",
+        look="To see, left: which readings keep their error as the top target goes further, and "
+        "which lose it. Right: whether the same ones turn away from a tiny step. If the length of "
+        "the step did not matter, all lines would be level.",
         place="ours",
         draw=draw_steps,
     ),
@@ -291,6 +294,9 @@ FIGURES = [
         "the value of the setting on a log axis; a line with a band in each.",
         caption="SDTP with tanh inverses that read probabilities and a tenth of the step; one "
         "setting is changed at a time. Error on held-out images, mean and 95 % interval.",
+        look="To see: how steep a curve is, beside its band. A setting that decides the result "
+        "has a steep one, and where the lowest point is at an edge, a better value may lie beyond "
+        "it.",
         place="ours",
         draw=draw_knobs,
     ),
@@ -301,6 +307,8 @@ FIGURES = [
         "from a tenth of the step to the whole step half-way, at a grey vertical line.",
         caption="Error on held-out images. Both populations learn with a tenth of the step; at the "
         "grey line one of them takes the whole step. Mean and 95 % interval over networks.",
+        look="To see: what the dashed curve does after the grey line. If a long step did no more "
+        "than make learning slow, a network that has learnt would stay where it is.",
         place="ours",
         draw=draw_switch,
     ),
@@ -311,6 +319,8 @@ FIGURES = [
         "interval for each.",
         caption="AO-SDTP with tanh inverses that read probabilities and a tenth of the step; error "
         "on held-out images against the number of random features beside the output.",
+        look="To see: whether the dots go down to the right, beside the length of their "
+        "intervals. If auxiliary outputs gave the inverses what they lack, they would.",
         place="Fig 4, on another data set",
         draw=draw_auxiliary,
     ),

@@ -305,6 +305,9 @@ STUDY = Study(
             "Angle held: the turn is kept through learning. $B$ fixed: the feedback starts at that "
             "angle and is left alone, as in feedback alignment. Mean and 95 % interval over "
             "networks. Dotted: $\\cos(\\theta/2)$, with which small weights grow.",
+            look="To see: where the curve of a held angle comes to zero, beside the line at 90 "
+            "degrees, and whether the other one bends at all. If a signal had to start within a "
+            "right angle, both would fall at that line.",
             place="text on the condition on B",
             draw=draw_speed,
             numbers={
@@ -324,6 +327,9 @@ STUDY = Study(
             "feedback is fixed and the forward weights are free.",
             caption="Mean error for each angle; a curve ends where a network has diverged, dashed "
             "beyond 90 degrees. Left: angle held. Right: feedback fixed, forward weights free.",
+            look="To see, left: which curves fall to the end, and which turn back or stop. Right: "
+            "how far apart the curves are; if the angle at the start mattered, they would fan out "
+            "as on the left.",
             place="text on the condition on B",
             draw=draw_curves,
         ),

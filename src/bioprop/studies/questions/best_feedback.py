@@ -563,6 +563,9 @@ STUDY = Study(
             caption="Error at the end for nine shapes of $B$, all of one mean square, each at the "
             "range and the rate that served it best on other networks; mean and 95 % interval. "
             "Line: backpropagation at its own best rate.",
+            look="To see: which intervals lie clear of that of the uniform $B$, in the top row, "
+            "and which reach the line of backpropagation. If the mean square of $B$ were all that "
+            "counts, the dots of a panel would lie below each other.",
             place="ours",
             draw=draw_shapes,
             numbers={
@@ -583,6 +586,8 @@ STUDY = Study(
             caption="Error at the end of the linear task for uniform $B$ of five ranges $b$, "
             "against the rate (left) and against $r\\,b^{2/3}$ (right), mean over networks; a "
             "curve ends where one of them diverges.",
+            look="To see: whether the curves that lie apart on the left fall on each other on the "
+            "right. If range and rate did different things, they would stay apart.",
             place="ours",
             draw=draw_range,
         ),

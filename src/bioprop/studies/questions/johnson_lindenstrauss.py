@@ -338,6 +338,8 @@ STUDY = Study(
             "of change is 1 on average. Left: its standard deviation over pairs. Right: its "
             "largest deviation from 1. Mean and 95 % interval over networks. An orthonormal $B$ "
             "distorts nothing.",
+            look="To see: whether random feedback falls as the grey guide does. Stretched "
+            "feedback, which is made to distort as much at each width, is there to compare with.",
             place="a reader's note; experiment ours",
             draw=draw_distortion,
         ),
@@ -353,6 +355,9 @@ STUDY = Study(
             "are networks, lines their medians. Middle and right: at the paper's width, over "
             "those of the orthonormal $B$ with the same seed, against two measures of each "
             "network's own $B$. Networks that do not get there within the run have no dot.",
+            look="To see, left: how far random feedback is above orthonormal feedback where "
+            "hidden units are few and where they are many. If the spread of distances decided the "
+            "speed, the dots of the middle panel would lie on one curve.",
             place="a reader's note; experiment ours",
             draw=draw_speed,
         ),

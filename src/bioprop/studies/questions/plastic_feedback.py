@@ -320,6 +320,9 @@ STUDY = Study(
             caption="Above: error over examples, each rule at the rate, and the decay or the rate "
             "of the mirror, that served it best on other networks. Below: angle of the uppermost "
             "feedback weights to the transposed forward weights. Mean and 95 % interval.",
+            look="To see, above: whether Kolen-Pollack feedback and the weight mirror go with "
+            "backpropagation or with fixed feedback. Below: how low their angles fall, and how "
+            "soon, beside what forward weights do towards a fixed $B$ by themselves.",
             place="ours",
             draw=draw,
             numbers={
