@@ -153,7 +153,7 @@ def draw_steps(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error for each value of each number that was changed alone."""
-    figure, each = drawing.panels(1, len(KNOBS), figsize=(13, 3.4), sharey=True)
+    figure, each = drawing.some_panels(len(KNOBS), 3, (11, 6), sharey=True)
     frames = []
     for axes, (knob, words) in zip(each, KNOBS.items(), strict=True):
         table = ends(runs["knobs"], knob).pivot(index="value", columns="seed", values="validation")
@@ -161,9 +161,8 @@ def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawn = drawing.shaded(axes, table, color=drawing.LOOKS["sdtp"].colour, marker="o")
         frames.append(pd.DataFrame({"knob": knob} | drawn))
         drawing.log_x(axes, table.index, labels=True)
-        axes.tick_params("x", rotation=45)
         axes.set(xlabel=words)
-    each[0].set(ylabel="held-out error (%)")
+    figure.supylabel("held-out error (%)")
     return figure, pd.concat(frames)
 
 

@@ -315,7 +315,8 @@ def draw_shapes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         rows.append({"task": task, "rule": "bp", "mean": values.mean()})
     panels[0].set(yticks=range(len(SHAPES)), ylim=(len(SHAPES) - 0.5, -0.5))
     panels[0].set_yticklabels(SHAPES.values())
-    panels[0].legend()
+    named = panels[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center")
     return figure, pd.DataFrame(rows)
 
 

@@ -142,8 +142,8 @@ def draw(runs: Runs, what: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
         axes.set(xlabel=label, xticks=range(len(amounts)), xticklabels=[f"{a:g}" for a in amounts])
     for axes in panels[:, 0]:
         axes.set(ylabel=ylabel)
-    panels[0, 0].legend()
-    panels[0, 1].legend()
+    named = panels.flat[list(LABELS).index("rectifier")].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
 
 

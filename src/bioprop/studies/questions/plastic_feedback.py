@@ -140,7 +140,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         column[1].axhline(90, color="0.6", lw=1)
     panels[0, 2].set(ylim=(0, 40))
     panels[1, 0].set(ylabel="angle of $B$ to $W^T$ (degrees)")
-    panels[0, 0].legend()
+    named = panels[0, 0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
 
 
