@@ -16,6 +16,7 @@ import bioprop
 from bioprop import paths, studies
 from bioprop.book import changes, chapters, claims, figures, forest, origins, provenance
 from bioprop.book.costs import duration
+from bioprop.book.gallery import rules
 from bioprop.book.records import LIVE, RECORDED, Record, seconds
 from bioprop.studies import Claim, Study, reported
 
@@ -131,6 +132,7 @@ class FigureEntry(Strict):
     numbers: dict[str, str] = pydantic.Field(
         default={}, description="numbers that the text takes from what is drawn"
     )
+    rules: list[str] = pydantic.Field(default=[], description="families of the rules it shows")
 
 
 class StudyEntry(Strict):
@@ -183,14 +185,15 @@ def compile(tier: str, folder: Path) -> Index:
         for figure in study.figures:
             mine = [j for j in judgements if j.claim.figure == figure.id]
             behind = claims.shown(figure, runs)
-            figures.publish(study, figure, behind, mine, folder / "figures")
+            drawn = figures.publish(study, figure, behind, mine, folder / "figures")
             bibliography.append(figures.bibtex(figure))
-            index.figures.append(_figure(study, figure, behind, best, homes.get(figure.id)))
+            made = _figure(study, figure, behind, best, homes.get(figure.id))
+            index.figures.append(made.model_copy(update={"rules": rules(figure, drawn, behind)}))
     for paper in forest.PAPERS:
         if forest.rows(index.claims, paper):
-            drawn = forest.publish(index.claims, paper, folder / "figures")
-            bibliography.append(figures.bibtex(drawn))
-            index.figures.append(_forest(drawn))
+            plot = forest.publish(index.claims, paper, folder / "figures")
+            bibliography.append(figures.bibtex(plot))
+            index.figures.append(_forest(plot))
     if bibliography:
         (folder / "figures" / "all.bib").write_text("\n".join(bibliography), encoding="utf-8")
     return index

@@ -268,6 +268,7 @@ STUDY = Study(
             "backpropagation alone, the middle one would.",
             place="Fig 4",
             draw=draw,
+            rules=("fa",),
         ),
         Figure(
             id="weights-and-pseudoinverse",
@@ -281,6 +282,7 @@ STUDY = Study(
             "weights became the transpose of $B$, its curve would lie at zero.",
             place="a reader's remark",
             draw=draw_matrices,
+            rules=("fa",),
         ),
     ],
 )

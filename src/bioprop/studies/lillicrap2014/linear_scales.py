@@ -379,6 +379,7 @@ STUDY = Study(
             "weights, both curves of backpropagation would lie above it.",
             place="a control to Fig 1d; experiment ours",
             draw=draw_start,
+            rules=("bp", "fa"),
         ),
         Figure(
             id="linear-slopes",
@@ -397,6 +398,7 @@ STUDY = Study(
             "cross the level of backpropagation. If the range did not matter, they would be level.",
             place="a control to Fig 1d; experiment ours",
             draw=draw_slopes,
+            rules=("bp", "fa"),
             numbers={
                 "random over formula": lambda runs: float(worst(runs, "fa", "formula").mean()),
                 "at 1 ahead": lambda runs: int((ahead("fa", "bp", 1.0, 100)(runs) < 0).sum()),

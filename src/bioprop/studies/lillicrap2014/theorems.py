@@ -301,6 +301,7 @@ STUDY = Study(
             "the weights do.",
             place="Theorem 1",
             draw=draw_dynamics,
+            rules=("fa",),
         ),
         Figure(
             id="gauss-newton",
@@ -316,6 +317,7 @@ STUDY = Study(
             "furthest left.",
             place="Proof 2",
             draw=draw_gauss_newton,
+            rules=("bp", "fa"),
         ),
     ],
 )

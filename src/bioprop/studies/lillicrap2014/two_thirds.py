@@ -435,6 +435,7 @@ STUDY = Study(
             "wrong, they would lie apart.",
             place="an argument of our own on Theorems 1 and 2 and Fig 4",
             draw=draw_law,
+            rules=("fa",),
         ),
         Figure(
             id="single-pair",
@@ -451,6 +452,7 @@ STUDY = Study(
             "lower, and whether both come to zero.",
             place="Theorem 2; many pairs are ours",
             draw=draw_pairs,
+            rules=("fa",),
         ),
     ],
 )

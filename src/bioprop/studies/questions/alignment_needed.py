@@ -310,6 +310,7 @@ STUDY = Study(
             "right angle, both would fall at that line.",
             place="text on the condition on B",
             draw=draw_speed,
+            rules=("fa",),
             numbers={
                 **{f"speed at {d}": partial(relative_speed, degrees=d) for d in SHOWN},
                 **{f"half angle at {d}": partial(half_angle_of, degrees=d) for d in SHOWN},
@@ -332,6 +333,7 @@ STUDY = Study(
             "as on the left.",
             place="text on the condition on B",
             draw=draw_curves,
+            rules=("fa",),
         ),
     ],
 )

@@ -569,6 +569,7 @@ STUDY = Study(
             "counts, the dots of a panel would lie below each other.",
             place="ours",
             draw=draw_shapes,
+            rules=("bp", "fa"),
             numbers={
                 "at an edge": lambda runs: sum(
                     at_an_edge(runs, task, FREE, shape=shape)

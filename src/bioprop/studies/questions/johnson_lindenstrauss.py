@@ -342,6 +342,7 @@ STUDY = Study(
             "feedback, which is made to distort as much at each width, is there to compare with.",
             place="a reader's note; experiment ours",
             draw=draw_distortion,
+            rules=("fa",),
         ),
         Figure(
             id="jl-speed",
@@ -360,6 +361,7 @@ STUDY = Study(
             "speed, the dots of the middle panel would lie on one curve.",
             place="a reader's note; experiment ours",
             draw=draw_speed,
+            rules=("fa",),
         ),
     ],
 )

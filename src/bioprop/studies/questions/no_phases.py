@@ -420,6 +420,7 @@ STUDY = Study(
             "delay a curve reaches zero, where nothing is learnt.",
             place="ours",
             draw=draw,
+            rules=("fa",),
             numbers={"at an edge": at_edges},
         ),
     ],

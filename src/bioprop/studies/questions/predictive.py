@@ -308,6 +308,7 @@ STUDY = Study(
             "rest above zero.",
             place="ours",
             draw=draw_angles,
+            rules=("pc",),
         ),
         Figure(
             id="predictive-learning",

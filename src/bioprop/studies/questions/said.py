@@ -402,6 +402,7 @@ STUDY = Study(
             "needed the whole error, any loss would show at once.",
             place="ours",
             draw=draw_errors,
+            rules=("fa",),
         ),
         Figure(
             id="said-turned",
@@ -417,6 +418,7 @@ STUDY = Study(
             "is said, it would lie on that line.",
             place="ours",
             draw=draw_turned,
+            rules=("fa",),
         ),
         Figure(
             id="said-each",
@@ -432,6 +434,7 @@ STUDY = Study(
             "lower.",
             place="ours",
             draw=draw_each,
+            rules=("dfa",),
         ),
     ],
 )
