@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import re
 import shutil
@@ -19,7 +18,7 @@ import pytest
 import seaborn
 from helpers import ROOT, contents, python
 from matplotlib.backend_bases import RendererBase
-from matplotlib.text import Text
+from pictures import overlapping, unseen
 from PIL import Image
 from pybtex.database import parse_file
 
@@ -375,34 +374,6 @@ def test_a_png_has_300_dots_for_each_inch(ending: str, folder: Path) -> None:
         assert image.width == pytest.approx(300 * WIDTHS[ending] / 2.54, abs=1)
 
 
-def written(picture: matplotlib.figure.Figure) -> list[Text]:
-    """Return the texts of a picture that show, but those of legends, which stand in order."""
-    found = [getattr(picture, f"_sup{name}", None) for name in ("title", "xlabel", "ylabel")]
-    for axes in picture.axes:
-        found += [axes.title, *(child for child in axes.get_children() if isinstance(child, Text))]
-        for axis in (axes.xaxis, axes.yaxis) if axes.axison else ():
-            low, high = sorted(axis.get_view_interval())
-            found.append(axis.label)
-            for minor in (False, True):
-                places, labels = axis.get_ticklocs(minor=minor), axis.get_ticklabels(minor=minor)
-                ticks = zip(places, labels, strict=False)
-                found += [label for place, label in ticks if low <= place <= high]
-    texts = {id(text): text for text in found if text is not None}
-    return [text for text in texts.values() if text.get_visible() and text.get_text().strip()]
-
-
-def overlapping(picture: matplotlib.figure.Figure) -> list[tuple[str, str]]:
-    """Return the pairs of texts that are written over each other; slanted ones may share a box."""
-    upright = [text for text in written(picture) if text.get_rotation() in (0.0, 90.0)]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in upright]
-    room = 0.6 * picture.dpi / 72
-    return [
-        (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > room and min(a.y1, b.y1) - max(a.y0, b.y0) > room
-    ]
-
-
 @each_width
 @each_figure
 def test_what_is_written_stays_in_the_picture_and_clear_of_other_words(
@@ -415,9 +386,9 @@ def test_what_is_written_stays_in_the_picture_and_clear_of_other_words(
         room = picture.bbox.padded(0.01 * picture.dpi)
         boxes = [box for axes in picture.axes if (box := axes.get_tightbbox()) is not None]
         left = [box for box in boxes if not (room.contains(*box.min) and room.contains(*box.max))]
-        found = overlapping(picture)
+        found = overlapping(picture), unseen(picture)
     plt.close(picture)
-    assert (left, found) == ([], [])
+    assert (left, *found) == ([], [], [])
 
 
 EVERY_FIGURE = [

@@ -257,6 +257,16 @@ def on_axis(points: pd.Series, settings: Any) -> np.ndarray:
     return points.index.to_numpy() / 100 * type(settings).examples
 
 
+def up_to(axes: Axes, top: float) -> None:
+    """End the vertical axis, from zero, where curves begin to differ: at ``top``.
+
+    It ends where they do if one of them would be out of sight, as in a short run.
+    """
+    curves = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    lowest = [values[np.isfinite(values)].min() for values in curves if np.isfinite(values).any()]
+    axes.set_ylim(0, top if all(low <= top for low in lowest) else None)
+
+
 def log_y(axes: Axes) -> None:
     """Give the vertical axis log scale, where anything drawn can be shown on one."""
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]

@@ -227,7 +227,8 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         found |= {name: of_feedback(run, name) for name in ("spread", "weakest")}
         found = {name: frame.replace(np.inf, np.nan) for name, frame in found.items()}
         dots = {"color": look.colour, "alpha": 0.5}
-        style = {"color": look.colour, "ls": look.line, "label": look.name}
+        there = np.isfinite(examples.median()).any()  # a short run may get nobody there
+        style = {"color": look.colour, "ls": look.line, "label": look.name if there else None}
         left.plot(examples.columns, examples.median(), **style)
         beside = examples.columns.to_numpy(float) * 1.05 ** (place - 1)
         left.plot(beside, found["examples"].T, "o", ms=3, **dots)
@@ -238,7 +239,10 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     ticks(left, examples.columns)
     drawing.log_y(left)
     left.set(ylabel="examples to 1 % error")
-    left.legend(title="feedback")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(title="feedback")
+    else:
+        left.text(0.5, 0.5, "in none of these\nruns", ha="center", transform=left.transAxes)
     others[0].set(ylabel="examples, over those of orthonormal $B$")
     for axes, label in zip(
         others, ("spread of squared distances", "smallest singular value of $B$"), strict=True

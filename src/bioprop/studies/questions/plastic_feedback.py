@@ -138,7 +138,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         column[0].set(title=title, ylabel=AXES["images" if task == "images" else "linear"])
         column[1].set(xlabel="examples", ylim=(0, 100), yticks=range(0, 91, 15))
         column[1].axhline(90, color="0.6", lw=1)
-    panels[0, 2].set(ylim=(0, 40))
+    drawing.up_to(panels[0, 2], 40)
     panels[1, 0].set(ylabel="angle of $B$ to $W^T$ (degrees)")
     named = panels[0, 0].get_legend_handles_labels()
     figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
