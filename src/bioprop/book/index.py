@@ -48,10 +48,11 @@ class Where(Strict):
 
 
 class Fixed(Strict):
-    """The last commit that changed the lines of a criterion."""
+    """The last commit that changed a criterion, or its words."""
 
     commit: str
     day: str
+    reworded: bool = pydantic.Field(description="whether it was written in another way before")
 
 
 class RecordEntry(Strict):
@@ -255,7 +256,7 @@ def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> 
             last=lines.last,
             text=origins.text(lines),
         ),
-        fixed=Fixed(commit=fixed.name, day=fixed.day) if fixed else None,
+        fixed=Fixed(commit=fixed.name, day=fixed.day, reworded=fixed.reworded) if fixed else None,
         text={
             "paper": judged.paper,
             "recorded": judged.measured,
