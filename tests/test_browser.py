@@ -288,6 +288,39 @@ def test_the_scorecard_shows_both_numbers_on_a_phone(
     assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+def test_the_gallery_shows_the_figures_of_a_rule_and_of_a_paper(
+    visit: Callable[[str, str], Visit], address: str, built: Built
+) -> None:
+    opened = visit(address, "figures.html")
+    page, figures = opened.page, built.index["figures"]
+    cards, heads = page.locator(".gallery-card:visible"), page.locator(".gallery-group:visible")
+    assert cards.count() == len(figures)
+    chosen = [entry for entry in figures if "sign-symmetry" in entry["rules"]]
+    page.get_by_label("rule").focus()
+    page.keyboard.type("sign")
+    assert cards.count() == len(chosen) > 0
+    assert heads.count() == len({entry["chapter"] for entry in chosen})
+    assert page.locator(".gallery-choice output").inner_text() == (
+        f"{len(chosen)} of {len(figures)} figures"
+    )
+    page.get_by_label("rule").select_option("")
+    page.get_by_label("paper").select_option("xiao2018")
+    from_there = [e for e in figures if "chapters/xiao2018" in (e["page"] or "")]
+    assert cards.count() == len(from_there) > 0
+    assert opened.faults == []
+
+
+def test_the_gallery_shows_all_figures_without_scripts(
+    browser: Browser, address: str, built: Built
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}figures.html")
+    assert page.locator(".gallery-card:visible").count() == len(built.index["figures"])
+    assert not page.locator(".gallery-choice").is_visible()
+    context.close()
+
+
 def test_the_cover_is_printed_on_six_pages_or_fewer(
     visit: Callable[[str, str], Visit], address: str
 ) -> None:

@@ -23,7 +23,17 @@ CLAIMS = [
     *(ends(f"a-{name}", key) for name, key in NAMES.items()),
 ]
 """
-CACHES = origins._versions, origins._at, origins._naming, origins._commit
+CACHES = (
+    *(
+        origins._versions,
+        origins._at,
+        origins._naming,
+        origins._time,
+        origins._last,
+        origins._source,
+    ),
+    *(origins._tree, origins._imported, origins._stands, origins._defined),
+)
 PLACES = {"a-falls": "a-falls", "a-ends": '"a-ends"', "a-third": "*(ends"}
 
 
@@ -57,6 +67,19 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 def since(id: str, file: str = "one.py") -> str | None:
+    """The name of the commit that fixed a claim."""
+    found = fixed(id, file)
+    return found.name if found else None
+
+
+def reworded(id: str) -> bool:
+    """Whether a claim was written in another way before."""
+    found = fixed(id, "one.py")
+    assert found
+    return found.reworded
+
+
+def fixed(id: str, file: str) -> origins.Commit | None:
     """The commit that fixed a claim, which the file declares in a call, or also in its factory."""
     lines = (origins.PACKAGE / file).read_text().splitlines()
     starts = [next(n for n, line in enumerate(lines, 1) if PLACES.get(id, id) in line)]
@@ -69,8 +92,7 @@ def since(id: str, file: str = "one.py") -> str | None:
             depth += lines[end].count("(") - lines[end].count(")")
             end += 1
         declared.append(Lines(file, start, end))
-    found = origins.fixed(SimpleNamespace(id=id, declared=tuple(declared)))
-    return found.name if found else None
+    return origins.fixed(SimpleNamespace(id=id, declared=tuple(declared)))
 
 
 def test_a_criterion_stands_since_the_commit_that_declared_it(change: Callable[..., str]) -> None:
@@ -123,11 +145,52 @@ def test_it_is_followed_to_the_file_that_it_was_moved_from(change: Callable[...,
     assert [since(id, "two.py") for id in ("a-falls", "a-ends")] == [first, first]
 
 
-def test_what_was_written_in_another_way_before_is_not_dated(change: Callable[..., str]) -> None:
+def test_what_was_written_in_another_way_before_has_the_commit_of_its_words(
+    change: Callable[..., str],
+) -> None:
     whole = 'Claim(id="a-ends", measure=end, holds=within(LIMIT), reported="a-key")'
-    change(one=FIRST.replace('ends("a-ends", "a-key")', whole))
-    change(one=FIRST)
-    assert since("a-ends") is None
+    first = change(one=FIRST.replace('ends("a-ends", "a-key")', whole))
+    second = change(one=FIRST)
+    assert (since("a-falls"), since("a-ends")) == (first, second)
+    assert (reworded("a-falls"), reworded("a-ends")) == (False, True)
+
+
+FACTORY = """LIMIT = 0.5
+
+
+def ends(id, key):
+    return Claim(id=id, measure=end, holds=within(LIMIT), reported=key, partly=WIDE.region)
+"""
+SEVERAL = {
+    "one": 'from package.studies.two import ends\nCLAIMS = [ends("a-ends", "a-key")]\n',
+    "two": f"from bioprop.studies.three import WIDE\n\n{FACTORY}",
+    "three": "HALF = 0.5\nWIDE = Wide(region=within(2 * HALF))\nOTHER = 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("one", '"a-key"', '"another-key"'),
+        ("two", "LIMIT = 0.5", "LIMIT = 0.6"),
+        ("three", "2 * HALF", "3 * HALF"),
+        ("three", "HALF = 0.5", "HALF = 0.6"),
+        ("three", "OTHER = 1", "OTHER = 2"),  # which nothing stands for
+    ],
+)
+def test_a_claim_of_several_files_stands_since_the_last_of_its_words(
+    file: str, old: str, new: str, change: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origins, "_imported", lambda file: IMPORTED.get(file, {}))
+    first = change(**SEVERAL)
+    second = change(**SEVERAL | {file: SEVERAL[file].replace(old, new)})
+    change(**SEVERAL | {file: SEVERAL[file].replace(old, new)}, later="a = 1\n")
+    lines = Lines("two.py", 7, 7), Lines("one.py", 2, 2)
+    found = origins.fixed(SimpleNamespace(id="a-ends", declared=lines))
+    assert found and found.name == (first if "OTHER" in old else second)
+
+
+IMPORTED = {"two.py": {"WIDE": ("three.py", "WIDE")}}
 
 
 def test_what_is_not_committed_is_not_dated(change: Callable[..., str]) -> None:

@@ -41,6 +41,7 @@ from bioprop.book import (
     claim_pages,
     explain,
     forest,
+    gallery,
     index,
     interactive,
     twins,
@@ -338,23 +339,33 @@ class ClaimSections(Result):
 
 
 class Gallery(Result):
-    """Show every figure with its verdicts and files, small, under the chapter it is from."""
+    """Show every figure with its verdicts and files, small, under the chapter it is from.
+
+    Above them is what a script, ``_static/gallery.js``, needs to leave out those that a reader does
+    not ask for; without it, it is not shown.
+    """
 
     def show(self) -> list[nodes.Node]:
         """Return a grid of cards for each chapter, each card a link to the figure's place."""
-        lines: list[str] = []
+        shown: list[nodes.Node] = [nodes.raw("", gallery.controls(), format="html")]
         for name in dict.fromkeys(entry.chapter for entry in self.index.figures):
             mine = [entry for entry in self.index.figures if entry.chapter == name]
+            part = "cover" if name is None else chapters.find(name).parent.name
             head = "The cover" if name is None else _linked(name)
             cards = [line for entry in mine for line in self._card(entry)]
-            lines += [f"**{head}**", "", "::::{grid} 1 2 2 3", ":gutter: 3", "", *cards, "::::", ""]
-        return self.parse("\n".join(lines))
+            lines = [f"**{head}**", "", "::::{grid} 1 2 2 3", ":gutter: 3", "", *cards, "::::"]
+            group = nodes.container(classes=["gallery-group", f"part-{part}"])
+            group += self.parse("\n".join(lines))
+            shown.append(group)
+        return shown
 
     def _card(self, entry: index.FigureEntry) -> list[str]:
         mine = [claim for claim in self.index.claims if claim.figure == entry.id]
         got = " ".join(_link(self, entry, kind, word) for kind, word in CARD.items())
+        kinds = ["gallery-card", *(f"rule-{gallery.slug(name)}" for name in entry.rules)]
         return [
             f":::{{grid-item-card}} {entry.title}",
+            f":class-item: {' '.join(kinds)}",
             f":link: {entry.id}",
             ":link-type: ref",
             f":img-top: /thumbnails/{entry.id}.png",

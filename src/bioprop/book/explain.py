@@ -82,8 +82,17 @@ def origin(entry: ClaimEntry, records: Sequence[RecordEntry]) -> list[str]:
     """Say since which commit the criterion stands, and from which the records are."""
     found = []
     if entry.fixed:
+        since = f"since commit {entry.fixed.commit}, {entry.fixed.day}"
         found.append(
-            f"the criterion is what it is since commit {entry.fixed.commit}, {entry.fixed.day}"
+            f"the criterion stands in these words {since}; before, it was written in another way "
+            "or elsewhere, and is not followed further"
+            if entry.fixed.reworded
+            else f"the criterion is what it is {since}"
+        )
+    else:
+        found.append(
+            "no commit is given for the criterion: it is not committed as it stands, or these "
+            "sources lack their history"
         )
     made = dict.fromkeys((record.commit, record.day) for record in records)
     found += [f"recorded from commit {commit}, {day}" for commit, day in made]

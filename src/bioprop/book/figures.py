@@ -63,8 +63,8 @@ def publish(
     runs: Mapping[str, Record],
     judgements: Sequence[Judgement],
     folder: Path,
-) -> dict[str, Any]:
-    """Write the :func:`files` of a figure into a folder; return its provenance.
+) -> pd.DataFrame:
+    """Write the :func:`files` of a figure into a folder; return the data drawn.
 
     Every file says which figure it is, where it comes from and under which licence. The same runs
     give the same bytes.
@@ -73,7 +73,7 @@ def publish(
     drawn = write(figure, runs, folder, entry)
     rows = networks(runs, set(drawn.get("quantity", ())))
     table(folder / f"{figure.id}-networks.csv", figure, rows, "%.6g")
-    return entry
+    return drawn
 
 
 def write(

@@ -17,6 +17,7 @@ import bioprop
 from bioprop import paths, studies
 from bioprop.book import changes, chapters, claims, figures, forest, origins, provenance
 from bioprop.book.costs import duration
+from bioprop.book.gallery import rules
 from bioprop.book.records import LIVE, RECORDED, Record, seconds
 from bioprop.studies import Claim, Study, reported
 
@@ -48,10 +49,11 @@ class Where(Strict):
 
 
 class Fixed(Strict):
-    """The last commit that changed the lines of a criterion."""
+    """The last commit that changed a criterion, or its words."""
 
     commit: str
     day: str
+    reworded: bool = pydantic.Field(description="whether it was written in another way before")
 
 
 class RecordEntry(Strict):
@@ -132,6 +134,7 @@ class FigureEntry(Strict):
     numbers: dict[str, str] = pydantic.Field(
         default={}, description="numbers that the text takes from what is drawn"
     )
+    rules: list[str] = pydantic.Field(default=[], description="families of the rules it shows")
 
 
 class StudyEntry(Strict):
@@ -201,8 +204,9 @@ def _part(
     for figure in study.figures if best else ():
         mine = [each for each in judgements if each.claim.figure == figure.id]
         behind = claims.shown(figure, runs)
-        figures.publish(study, figure, behind, mine, folder / "figures")
-        drawn.append(_figure(study, figure, behind, best or "", homes.get(figure.id)))
+        shown = figures.publish(study, figure, behind, mine, folder / "figures")
+        made = _figure(study, figure, behind, best or "", homes.get(figure.id))
+        drawn.append(made.model_copy(update={"rules": rules(figure, shown, behind)}))
         cited.append(figures.bibtex(figure))
     return judged, _study(study, best, runs), drawn, cited
 
@@ -263,7 +267,7 @@ def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> 
             last=lines.last,
             text=origins.text(lines),
         ),
-        fixed=Fixed(commit=fixed.name, day=fixed.day) if fixed else None,
+        fixed=Fixed(commit=fixed.name, day=fixed.day, reworded=fixed.reworded) if fixed else None,
         text={
             "paper": judged.paper,
             "recorded": judged.measured,

@@ -8,6 +8,7 @@ import ast
 import datetime
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from bioprop.studies.study import Lines
 PACKAGE = Path(__file__).parents[1]
 # What decides a verdict, of all that a claim declares.
 CRITERION = ("holds", "partly", "summary", "reported")
+STUDIES = "bioprop.studies."
+SHARED = ("study", "summaries", "drawing")  # files whose words all studies share
 
 
 # The words that decide, of some calls in a file: which call it is, and what it decides with.
@@ -31,42 +34,119 @@ Values = Mapping[str, ast.AST]
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit by its short name, and its day in words."""
+    """A commit by its short name, and its day in words.
+
+    ``reworded`` where what decides a verdict was written in another way before, which may have said
+    the same.
+    """
 
     name: str
     day: str
+    reworded: bool = False
 
 
 def fixed(claim: Claim) -> Commit | None:
     """Return the first commit since which a claim's criterion has been what it is.
 
-    None where that is not known: in sources without their whole history, where the criterion is
-    changed since, and where it can be followed back only to a commit that took it from elsewhere or
-    wrote it in another way.
+    Where that is not known, the one since which it has stood in its words, and all that its words
+    stand for in other files: where it can be followed back only to a commit that took it from
+    elsewhere or wrote it in another way. None where it is changed since the last commit, and in
+    sources without their whole history.
     """
-    [file, *others] = {lines.file for lines in claim.declared} or {""}
-    versions = _versions(file)
-    if others or not versions:
+    files = list(dict.fromkeys(lines.file for lines in claim.declared))
+    if not files or not all(map(_versions, files)):
         return None
-    words = _words((PACKAGE / file).read_text(encoding="utf-8"), claim.declared)
-    name = next(iter(versions))
+    found, texts = [], []
+    for file in files:
+        words = _words((PACKAGE / file).read_text(encoding="utf-8"), _in(file, claim))
+        name, reworded = _followed(claim, file, words)
+        if name is None:
+            return None
+        found.append((name, reworded or len(files) > 1))
+        texts += [(file, f"{which} {said}") for which, said in words]
+    found += [(name, True) for name in _borrowed(texts)]
+    last = _last(frozenset(name for name, _ in found))
+    return _commit(last, all(reworded for name, reworded in found if name == last))
+
+
+def _in(file: str, claim: Claim) -> list[Lines]:
+    return [lines for lines in claim.declared if lines.file == file]
+
+
+def _followed(claim: Claim, file: str, words: Words) -> tuple[str | None, bool]:
+    """Return since when words of a claim stand in a file, and whether others stood for them."""
+    name, now = next(iter(_versions(file))), file
     if not words or not words <= _at(name, file):
-        return None
+        return None, False
     while True:
         while same := [parent for parent in _versions(file)[name] if words <= _at(parent, file)]:
             name = same[0]
         for parent in _versions(file)[name]:
             missing, there = words - _at(parent, file), dict(_at(parent, file))
             if all(call in there for call, _ in missing):
-                return _commit(name)  # it was decided with other words
-        known = _known(claim, name)
+                return name, False  # it was decided with other words
+        known = _known(claim, now, name)
         if not known:
-            return _commit(name)
+            return name, False
         moved = [other for other in known if words <= _at(f"{name}^", other)]
         if not moved:
-            return None
+            return name, True
         file = moved[0]
         name = git("rev-list", "-1", f"{name}^", "--", str(PACKAGE / file))
+
+
+def _borrowed(texts: Sequence[tuple[str, str]]) -> set[str]:
+    """Return since which commits all stands that texts of files name and other files define.
+
+    The words that all studies share, such as ``within``, are no part of a criterion.
+    """
+    seen: set[tuple[str, str]] = set()
+    found, wait = set(), list(texts)
+    while wait:
+        file, text = wait.pop()
+        imported = _imported(file)
+        named = set(re.findall(r"Name\('(\w+)'\)", text)) & set(imported)
+        for place in {imported[name] for name in named} - seen:
+            seen.add(place)
+            if _versions(place[0]):
+                commit, meaning = _stands(*place)
+                found.add(commit)
+                wait.append((place[0], meaning))
+    return found
+
+
+@functools.cache
+def _stands(file: str, name: str) -> tuple[str, str]:
+    """Return since which commit a name stands for the same in a file, and for what."""
+    versions = _versions(file)
+    commit = next(iter(versions))
+    meaning = _defined(commit, file, name)
+    while same := [each for each in versions[commit] if _defined(each, file, name) == meaning]:
+        commit = same[0]
+    return commit, meaning
+
+
+@functools.cache
+def _imported(file: str) -> dict[str, tuple[str, str]]:
+    """Return the names that a file takes from those of studies: each by its file and name."""
+    found: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(STUDIES):
+            other = "/".join(str(node.module).split(".")[1:]) + ".py"
+            if Path(other).stem not in SHARED:
+                found |= {each.asname or each.name: (other, each.name) for each in node.names}
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def _defined(commit: str, file: str, name: str) -> str:
+    """Return what a name stands for in a file as it was in a commit, and the names in that."""
+    tree = _tree(commit, file)
+    if tree is None:
+        return ""
+    scope = _values(tree)
+    scope |= {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return f"{_plain(scope[name])} {_behind([scope[name]], scope)}" if name in scope else ""
 
 
 def measured(claim: Claim) -> Lines:
@@ -193,20 +273,33 @@ def _versions(file: str) -> dict[str, list[str]]:
 @functools.lru_cache(maxsize=256)
 def _at(commit: str, file: str) -> Words:
     """Return what decides in a file as it was in a commit; nothing where it was not there."""
-    source = git("show", f"{commit}:./{(PACKAGE / file).relative_to(paths.ROOT).as_posix()}")
+    return _words(_source(commit, file)) if _tree(commit, file) is not None else frozenset()
+
+
+@functools.lru_cache(maxsize=256)
+def _source(commit: str, file: str) -> str:
+    return git("show", f"{commit}:./{(PACKAGE / file).relative_to(paths.ROOT).as_posix()}")
+
+
+@functools.lru_cache(maxsize=64)
+def _tree(commit: str, file: str) -> ast.Module | None:
     try:
-        return _words(source)
+        return ast.parse(_source(commit, file))
     except SyntaxError:
-        return frozenset()
+        return None
 
 
-def _known(claim: Claim, commit: str) -> list[str]:
-    """Return the files that named a claim, or what may be one, before a commit."""
-    source = (PACKAGE / claim.declared[0].file).read_text(encoding="utf-8")
+def _known(claim: Claim, file: str, commit: str) -> list[str]:
+    """Return the files that named a claim, or what may be one, before a commit.
+
+    ``file`` is the one that names it now, or that makes claims which others name: then it is
+    followed no further.
+    """
+    source = (PACKAGE / file).read_text(encoding="utf-8")
     parts = claim.id.split("-")
     heads = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
     head = next((head for head in heads if f'"{head}' in source), "")
-    return _naming(f'"{head}', commit)
+    return _naming(f'"{head}', commit) if head else [file]
 
 
 @functools.cache
@@ -218,7 +311,17 @@ def _naming(text: str, commit: str) -> list[str]:
 
 
 @functools.cache
-def _commit(name: str) -> Commit:
-    when = int(git("show", "--no-patch", "--format=%ct", name))
-    day = datetime.datetime.fromtimestamp(when, datetime.UTC)
-    return Commit(name[:10], f"{day.day} {day:%B %Y}")
+def _last(names: frozenset[str]) -> str:
+    """Return the last of some commits: of those that no other follows, the latest."""
+    ends = git("merge-base", "--independent", *sorted(names)).split()
+    return max(ends or sorted(names), key=lambda name: (_time(name), name))
+
+
+@functools.cache
+def _time(name: str) -> int:
+    return int(git("show", "--no-patch", "--format=%ct", name))
+
+
+def _commit(name: str, reworded: bool) -> Commit:
+    day = datetime.datetime.fromtimestamp(_time(name), datetime.UTC)
+    return Commit(name[:10], f"{day.day} {day:%B %Y}", reworded)

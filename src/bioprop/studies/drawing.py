@@ -14,6 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Picture
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter, NullLocator
 
 from bioprop.studies.study import Run, curve
 from bioprop.studies.summaries import interval
@@ -40,6 +41,7 @@ SMALL = {  # type of a figure at a column's width, in points
     "lines.markersize": 3.5,
     "lines.linewidth": 1.1,
 }
+SHARED = {"row": "col", "col": "row", True: True, False: False, "all": "all", "none": "none"}
 # The marks of a paper's own points: hollow, and a shape for each rule, so that grey tells them too.
 MARKS = {
     "bp": "o", "fa": "s", "ss": "D", "shallow": "^", "np": "D",
@@ -154,10 +156,13 @@ def panels(
     count = rows * columns
     down = -(-count // across)
     size = wide, down * (2.1 if across == 1 else 1.6)
+    turned = rows == across == 2 and not count % 2  # rows become columns, and share as these
+    if turned:
+        options |= {key: SHARED[options[key]] for key in ("sharex", "sharey") if key in options}
     figure, grid = plt.subplots(down, across, figsize=size, squeeze=False, **options)
     for spare in grid.ravel()[count:]:
         spare.remove()
-    if rows == across == 2 and not count % 2:
+    if turned:
         axes = grid.T
     else:
         axes = grid.ravel()[:count].reshape(rows, columns)
@@ -230,10 +235,15 @@ def shades(count: int) -> np.ndarray:
 def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     """Give the horizontal axis log scale around what was tried, whatever can be drawn of it.
 
-    With ``labels`` its ticks are what was tried.
+    With ``labels`` its ticks are what was tried; where that is little more than a power of ten,
+    they are round numbers.
     """
     values = sorted(tried)
     axes.set(xscale="log", xlim=(values[0] / 1.2, values[-1] * 1.2))
+    if not labels and values[-1] < 20 * values[0]:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if labels:
         axes.set_xticks(values, labels=[f"{value:g}" for value in values])
         axes.set_xticks([], minor=True)
@@ -247,6 +257,16 @@ def on_axis(points: pd.Series, settings: Any) -> np.ndarray:
     return points.index.to_numpy() / 100 * type(settings).examples
 
 
+def up_to(axes: Axes, top: float) -> None:
+    """End the vertical axis, from zero, where curves begin to differ: at ``top``.
+
+    It ends where they do if one of them would be out of sight, as in a short run.
+    """
+    curves = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    lowest = [values[np.isfinite(values)].min() for values in curves if np.isfinite(values).any()]
+    axes.set_ylim(0, top if all(low <= top for low in lowest) else None)
+
+
 def log_y(axes: Axes) -> None:
     """Give the vertical axis log scale, where anything drawn can be shown on one."""
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
@@ -254,10 +274,30 @@ def log_y(axes: Axes) -> None:
         axes.set_yscale("log")
 
 
+class PercentLocator(Locator):
+    """Ticks at round numbers of per cent, as many as a log axis has room for."""
+
+    def __call__(self) -> list[float]:
+        """Return the ticks within what the axis shows."""
+        assert self.axis is not None
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """Return the ticks from one number to another."""
+        powers = (0.001, 0.01, 0.1, 1, 10, 100)
+        few, many = (2, 3, 5, 10, 20, 50), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 70)
+        low, high = sorted((vmin, vmax))
+        inside = [[mark for mark in marks if low <= mark <= high] for marks in (powers, few, many)]
+        if low < 0.5:
+            return inside[0]
+        return inside[1] if len(inside[1]) > 2 else inside[2]
+
+
 def percent_ticks(axis: Axis) -> None:
     """Give a log axis of per cent few ticks, with plain numbers."""
-    axis.set_ticks([2, 3, 5, 10, 20, 50], labels=["2", "3", "5", "10", "20", "50"])
-    axis.set_ticks([], minor=True)
+    axis.set_major_locator(PercentLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def angle_axis(axes: Axes) -> None:

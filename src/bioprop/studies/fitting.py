@@ -82,15 +82,25 @@ def break_lines(picture: Picture) -> bool:
     """Break labels and titles that are longer than their axes; say whether any were."""
     broken = []
     for axes in picture.axes:
-        box = axes.get_window_extent()
+        box, pitch = axes.get_window_extent(), 0.97 * _pitch(axes)
         broken.append(_break(axes.yaxis.label, box.height * 1.05, upright=True))
         for text in (axes.xaxis.label, axes.title):
-            broken.append(_break(text, max(box.width, WORDS * picture.bbox.width)))
+            broken.append(_break(text, max(box.width, min(WORDS * picture.bbox.width, pitch))))
         broken.append(_break_ticks(picture, axes))
         broken.append(_turn_ticks(axes))
     for text, room, upright in _around(picture):
         broken.append(_break(text, room, upright))
     return any(broken)
+
+
+def _pitch(axes: Axes) -> float:
+    """Return how wide words centred on axes may be, beside those of others and in the picture."""
+    box, width = axes.get_window_extent(), axes.figure.bbox.width
+    middle = (box.x0 + box.x1) / 2
+    others = [other.get_window_extent() for other in axes.figure.axes]
+    beside = [b for b in others if b.y0 < box.y1 and box.y0 < b.y1 and b.x0 != box.x0]
+    apart = [abs((b.x0 + b.x1) / 2 - middle) for b in beside]
+    return min([2 * middle, 2 * (width - middle), *apart])
 
 
 def _break_ticks(picture: Picture, axes: Axes) -> bool:
@@ -103,7 +113,8 @@ def _break_ticks(picture: Picture, axes: Axes) -> bool:
     axes.set_yticklabels([label.get_text() for label in labels])
     pitch = axes.get_window_extent().height / len(labels)
     high = 1.1 * max(label.get_window_extent().height for label in axes.get_yticklabels())
-    grown = len(labels) * max(high - pitch, 0)
+    stacked = {round(other.get_position().y0, 3) for other in picture.axes}
+    grown = len(stacked) * len(labels) * max(high - pitch, 0)
     picture.set_figheight(picture.get_figheight() + grown / picture.dpi)
     return True
 

@@ -314,6 +314,7 @@ class Figure:
     numbers: Mapping[str, Callable[[Runs], float]] = dataclasses.field(default_factory=dict)
     beside: Sequence[str] = ()  # other studies whose runs it shows
     look: str = ""
+    rules: Sequence[str] = ()  # as in names of variants, where neither these nor what is drawn tell
 
     def __post_init__(self) -> None:
         if len(self.alt.split()) < 8:

@@ -200,6 +200,8 @@ STUDY = Study(
             caption="Test error of 784-5x256-10 networks at the epoch whose error on held-out "
             "training images is lowest, mean and 95 % interval over networks. Filled: tanh. Open: "
             "ReLU.",
+            look="To see: in each row, which of the two marks lies further left. If what suits "
+            "backpropagation suited all methods, the marks would have the same order in each row.",
             place="Methods: tanh is better with DTP; no figure",
             draw=draw_errors,
         ),
@@ -211,6 +213,8 @@ STUDY = Study(
             "one for ReLU.",
             caption="Test error against forward epochs, mean and 95 % interval over networks. The "
             "inverses of DTP and SDTP have the activation of the network.",
+            look="To see: whether the two curves of a panel cross, and whether the higher one is "
+            "slower or comes to rest.",
             place="ours",
             draw=draw_curves,
         ),

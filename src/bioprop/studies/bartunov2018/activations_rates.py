@@ -8,6 +8,7 @@ from functools import partial
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.activations import VARIANTS
 from bioprop.studies.bartunov2018.targets_mnist import QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, run
@@ -49,6 +50,7 @@ STUDY = Study(
             "run on a third of the images, against the rate of the forward weights. Left: tanh. "
             "Right: ReLU. Lines: the rate of the inverses. A ring marks the setting that was "
             "taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="ours",
             draw=partial(draw, columns=2),
         )

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Streams, Training, Trial
 from bioprop.learning.optimisers import Number
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     MethodSettings,
@@ -235,6 +235,8 @@ STUDY = Study(
             "interval over networks. Grey lines: what answering with the mean training image "
             "leaves, and what as many principal components as the narrowest layer has units leave, "
             "the least for a linear network.",
+            look="To see: between which of the grey lines a curve ends. A method that taught the "
+            "hidden layers nothing would end with the network whose output layer alone learns.",
             place="Fig 6",
             draw=draw,
         ),
@@ -246,6 +248,7 @@ STUDY = Study(
             caption="Angle between the change of each hidden layer's weights under a method and "
             "under backpropagation at the same weights, on held-out images. Layer 1 reads the "
             "image, layer 2 is the narrow one.",
+            look=to_see.ANGLES,
             place="ours",
             draw=draw_angles,
         ),

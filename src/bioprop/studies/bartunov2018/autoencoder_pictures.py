@@ -111,6 +111,8 @@ STUDY = Study(
             "same digits as the network gives them back.",
             caption="The first test image of each class, and what a 784-512-64-512-784 network "
             "makes of it after learning by each method. White is 0 and black 1 throughout.",
+            look="To see: whether a row shows ten digits with strokes of their own. A network "
+            "that answered with the mean image would show one blur ten times.",
             place="Fig 7",
             draw=draw,
         )

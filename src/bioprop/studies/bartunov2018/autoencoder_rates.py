@@ -9,6 +9,7 @@ from functools import partial
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.autoencoder import SMALL, VARIANTS, prepare
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, run
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
@@ -51,6 +52,7 @@ STUDY = Study(
             "three epochs of a short run on a third of the images, against the rate of the "
             "network's weights. Lines: the rate of the inverses. A ring marks the setting that was "
             "taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="ours",
             draw=partial(draw, columns=2, unit="mean square of a pixel", percent=False),
         )

@@ -116,6 +116,8 @@ def figures(
             caption=f"Test error on {words} at the epoch whose error on held-out training images "
             "is lowest, mean and 95 % interval over networks. Filled: locally connected. Open: the "
             "ConvNet of the same shape, whose weights are shared by all places.",
+            look="To see: how far the open mark lies to the left of the filled one in each row. If "
+            "a method could not use shared weights, its two marks would lie together.",
             place="sec. 2.4: backpropagation alone",
             draw=errors,
             beside=beside,
@@ -128,6 +130,8 @@ def figures(
             "dashed one for ConvNets.",
             caption=f"Test error on {words} against forward epochs, mean and 95 % interval over "
             f"networks. {TURNS}",
+            look="To see: whether the curves of a panel part early or late, and whether they end "
+            "as far apart under the other methods as under backpropagation.",
             place="ours",
             draw=curves,
             beside=beside,

@@ -5,6 +5,7 @@ As in the study targets-cifar-local-rates, on the same grids and for as many epo
 
 from functools import partial
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.sharing_cifar import VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SMALL
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import CifarLocalRateSettings
@@ -41,6 +42,7 @@ STUDY = Study(
             "half as long as that of the result, against the rate of the forward weights. Lines: "
             "the rate of the inverses, or Adam's epsilon where there are none. A ring marks the "
             "setting that was taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="ours",
             draw=partial(draw, columns=2),
         )

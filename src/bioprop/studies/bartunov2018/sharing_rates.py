@@ -8,6 +8,7 @@ from functools import partial
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.sharing import VARIANTS
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
@@ -51,6 +52,7 @@ STUDY = Study(
             "run on a sixth of MNIST, against the rate of the forward weights. Left: locally "
             "connected. Right: shared weights. Lines: the rate of the inverses. A ring marks the "
             "setting that was taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="ours",
             draw=partial(draw, columns=2),
         )

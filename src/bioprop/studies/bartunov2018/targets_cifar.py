@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
@@ -136,6 +136,7 @@ FIGURES = [
         "for ours at the epoch that held-out images choose.",
         caption="Test error of 3072-3x1024-10 networks, mean and 95 % interval over networks. "
         + CROSSES,
+        look=to_see.TABLE,
         place="Table 1b",
         draw=partial(draw_table, "cifar10-fc"),
     ),
@@ -145,6 +146,7 @@ FIGURES = [
         alt="Two panels, test error and training error in per cent against epochs, each with a "
         "line and a band for each of nine methods.",
         caption=f"{CURVES}. {WHOLE} {TURNS}",
+        look=to_see.CURVES,
         place="Table 1b",
         draw=partial(draw_curves, logarithmic=False),
     ),
@@ -154,6 +156,7 @@ FIGURES = [
         alt="Three panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
         caption=f"{BESIDE} Layer 1 is the lowest.",
+        look=to_see.ANGLES,
         place="ours",
         draw=draw_angles,
     ),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, Kernel, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, WHOLE, orders, with_training
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
@@ -95,6 +95,7 @@ FIGURES = [
         "epochs, an open one for ours at the epoch that held-out images choose.",
         caption="Test error of the locally connected networks of Table 3, and of the ConvNet of "
         f"the same shape, mean and 95 % interval over networks. {CROSSES}",
+        look=to_see.TABLE,
         place="Table 1b",
         draw=partial(draw_table, "cifar10-lc"),
     ),
@@ -104,6 +105,7 @@ FIGURES = [
         alt="Two panels, test error and training error in per cent against epochs, each with a "
         "line and a band for each of nine methods and for the ConvNet.",
         caption=f"{CURVES}. {WHOLE} {TURNS}",
+        look=to_see.CURVES,
         place="Table 1b",
         draw=partial(draw_curves, logarithmic=False),
     ),
@@ -113,6 +115,7 @@ FIGURES = [
         alt="Four panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
         caption=f"{BESIDE} Layers 1 to 3 are locally connected, layer 4 is fully connected.",
+        look=to_see.ANGLES,
         place="ours",
         draw=draw_angles,
     ),

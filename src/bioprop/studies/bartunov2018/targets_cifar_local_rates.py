@@ -7,6 +7,7 @@ are inverses.
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SMALL, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_rates import ALONE, POINTS, WITH_INVERSES
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
@@ -50,6 +51,7 @@ STUDY = Study(
             "half as long as that of the result, against the rate of the forward weights. Lines: "
             "the rate of the inverses, or Adam's epsilon where there are none. A ring marks the "
             "setting that was taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="App 5.3: 60 random settings for each method",
             draw=draw,
         )

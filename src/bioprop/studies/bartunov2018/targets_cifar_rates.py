@@ -8,6 +8,7 @@ so the search is a third as long as the run that it is for, and counts its last 
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import METHODS
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
@@ -59,6 +60,7 @@ STUDY = Study(
             "third as long as that of the result, against the rate of the forward weights. Lines: "
             "the rate of the inverses, or Adam's epsilon where there are none. A ring marks the "
             "setting that was taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="App 5.3: 60 random settings for each method",
             draw=draw,
         )

@@ -147,6 +147,8 @@ STUDY = Study(
             "three epochs, mean and 95 % interval over networks, against the learning rate. Left: "
             "locally connected networks with either stride of the third layer. Right: fully "
             "connected networks, by what happens to training images.",
+            look="To see: how far apart the lines of a panel are at their lowest points, beside "
+            "their bands. Where they lie together, what the paper leaves open does not matter.",
             place="Table 3, third stride; sec. 3, augmentation",
             draw=draw,
         )

@@ -221,6 +221,9 @@ STUDY = Study(
             "distance between an activity and what its inverse returns, over that of the mean "
             "activity, averaged over inverses, in powers of ten. Mean and 95 % interval over "
             "networks.",
+            look="To see, left: which curves come down from 90 degrees, and whether one that "
+            "stays there has a bad inverse on the right. Middle: whether forms of target "
+            "propagation are nearer to the Gauss-Newton step than backpropagation is.",
             place="ours",
             draw=draw_signals,
         ),
@@ -231,6 +234,9 @@ STUDY = Study(
             "backpropagation and each of four forms of target propagation.",
             caption="Test error of 64-32-32-32-10 networks on the digits of scikit-learn, mean and "
             "95 % interval over networks.",
+            look="To see: which forms end beside backpropagation and how many epochs later they "
+            "are there, and whether any goes up again. A form whose targets led nowhere would not "
+            "come down.",
             place="ours",
             draw=draw_error,
         ),

@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from bioprop.studies import drawing, reported
+from bioprop.studies import drawing, reported, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.study import Claim, Figure, Region, Run, Runs, Study, curve, gone, within
 from bioprop.studies.summaries import SMALLEST
@@ -393,6 +393,7 @@ FIGURES = [
         "for ours at the epoch that held-out images choose.",
         caption="Test error of 784-5x256-10 networks, mean and 95 % interval over networks. "
         + CROSSES,
+        look=to_see.TABLE,
         place="Table 1a",
         draw=partial(draw_table, "mnist-fc"),
     ),
@@ -402,6 +403,7 @@ FIGURES = [
         alt="Two panels with log axes, test error and training error in per cent against epochs, "
         "each with a line and a band for each of nine methods.",
         caption=f"{CURVES}. {TURNS}",
+        look=to_see.CURVES,
         place="Fig 8",
         draw=draw_curves,
     ),
@@ -411,6 +413,7 @@ FIGURES = [
         alt="Five panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
         caption=f"{BESIDE} Layer 1 is the lowest.",
+        look=to_see.ANGLES,
         place="ours",
         draw=draw_angles,
     ),

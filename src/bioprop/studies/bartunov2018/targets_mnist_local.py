@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.table_1 import FIGURE as TABLE_1
 from bioprop.studies.bartunov2018.targets_mnist import (
@@ -127,6 +127,7 @@ FIGURES = [
         "epochs, an open one for ours at the epoch that held-out images choose.",
         caption="Test error of the locally connected networks of Table 3, and of the ConvNet of "
         f"the same shape, mean and 95 % interval over networks. {CROSSES}",
+        look=to_see.TABLE,
         place="Table 1a",
         draw=partial(draw_table, "mnist-lc"),
     ),
@@ -136,6 +137,7 @@ FIGURES = [
         alt="Two panels with log axes, test error and training error in per cent against epochs, "
         "each with a line and a band for each of nine methods and for the ConvNet.",
         caption=f"{CURVES}. {TURNS}",
+        look=to_see.CURVES,
         place="Fig 8",
         draw=draw_curves,
     ),
@@ -145,6 +147,7 @@ FIGURES = [
         alt="Three panels, one for each hidden layer, with the angle in degrees against epochs; a "
         "line with a band for each of eight methods, and a grey line at 90 degrees.",
         caption=f"{BESIDE} Layers 1 and 2 are locally connected, layer 3 is fully connected.",
+        look=to_see.ANGLES,
         place="ours",
         draw=draw_angles,
     ),

@@ -7,6 +7,7 @@ long. In a first search on the same grid the methods with targets were best at t
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL, VARIANTS
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
@@ -46,6 +47,7 @@ STUDY = Study(
             "run on a third of the images, against the rate of the forward weights. Lines: the "
             "rate of the inverses, or Adam's epsilon where there are none. A ring marks the "
             "setting that was taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="App 5.3: 60 random settings for each method",
             draw=draw,
         )

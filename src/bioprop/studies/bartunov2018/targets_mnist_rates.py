@@ -15,7 +15,7 @@ import pandas as pd
 import pydantic
 from matplotlib.figure import Figure as Picture
 
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     Errors,
@@ -195,6 +195,7 @@ STUDY = Study(
             "run, against the rate of the forward weights. Lines: the rate of the inverses, or "
             "Adam's epsilon where there are none. A ring marks the setting that was taken; a point "
             "that is missing diverged.",
+            look=to_see.RATES,
             place="App 5.3: 60 random settings for each method",
             draw=draw,
         )

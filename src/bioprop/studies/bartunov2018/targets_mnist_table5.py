@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.tables import COLUMNS
 from bioprop.studies.bartunov2018.targets_mnist import (
@@ -128,6 +129,7 @@ STUDY = Study(
             "with SDTP and AO-SDTP read to the letter; mean and 95 % interval over networks. "
             "Crosses: the paper's. Filled: ours, lowest over epochs. Open: ours, at the epoch that "
             "held-out images choose.",
+            look=to_see.TABLE,
             place="Tables 1a and 5",
             draw=partial(draw_table, "mnist-fc"),
         ),
@@ -137,6 +139,7 @@ STUDY = Study(
             alt="Two panels with log axes, test error and training error in per cent against "
             "epochs, each with a line and a band for each of nine methods.",
             caption=f"{CURVES}, at the settings of the paper's Table 5.",
+            look=to_see.CURVES,
             place="Table 5, Fig 8",
             draw=draw_curves,
         ),

@@ -153,7 +153,7 @@ def draw_steps(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error for each value of each number that was changed alone."""
-    figure, each = drawing.panels(1, len(KNOBS), figsize=(13, 3.4), sharey=True)
+    figure, each = drawing.some_panels(len(KNOBS), 3, (11, 6), sharey=True)
     frames = []
     for axes, (knob, words) in zip(each, KNOBS.items(), strict=True):
         table = ends(runs["knobs"], knob).pivot(index="value", columns="seed", values="validation")
@@ -161,9 +161,8 @@ def draw_knobs(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawn = drawing.shaded(axes, table, color=drawing.LOOKS["sdtp"].colour, marker="o")
         frames.append(pd.DataFrame({"knob": knob} | drawn))
         drawing.log_x(axes, table.index, labels=True)
-        axes.tick_params("x", rotation=45)
         axes.set(xlabel=words)
-    each[0].set(ylabel="held-out error (%)")
+    figure.supylabel("held-out error (%)")
     return figure, pd.concat(frames)
 
 
@@ -281,6 +280,9 @@ FIGURES = [
         caption="SDTP on a third of MNIST, eight epochs, mean and 95 % interval over networks. "
         "Left: error on held-out images. Right: angle between the weight change of the lowest "
         "hidden layer and the one that a tiny step towards the label would make, at the end.",
+        look="To see, left: which readings keep their error as the top target goes further, and "
+        "which lose it. Right: whether the same ones turn away from a tiny step. If the length of "
+        "the step did not matter, all lines would be level.",
         place="ours",
         draw=draw_steps,
     ),
@@ -291,6 +293,9 @@ FIGURES = [
         "the value of the setting on a log axis; a line with a band in each.",
         caption="SDTP with tanh inverses that read probabilities and a tenth of the step; one "
         "setting is changed at a time. Error on held-out images, mean and 95 % interval.",
+        look="To see: how steep a curve is, beside its band. A setting that decides the result "
+        "has a steep one, and where the lowest point is at an edge, a better value may lie beyond "
+        "it.",
         place="ours",
         draw=draw_knobs,
     ),
@@ -301,6 +306,8 @@ FIGURES = [
         "from a tenth of the step to the whole step half-way, at a grey vertical line.",
         caption="Error on held-out images. Both populations learn with a tenth of the step; at the "
         "grey line one of them takes the whole step. Mean and 95 % interval over networks.",
+        look="To see: what the dashed curve does after the grey line. If a long step did no more "
+        "than make learning slow, a network that has learnt would stay where it is.",
         place="ours",
         draw=draw_switch,
     ),
@@ -311,6 +318,8 @@ FIGURES = [
         "interval for each.",
         caption="AO-SDTP with tanh inverses that read probabilities and a tenth of the step; error "
         "on held-out images against the number of random features beside the output.",
+        look="To see: whether the dots go down to the right, beside the length of their "
+        "intervals. If auxiliary outputs gave the inverses what they lack, they would.",
         place="Fig 4, on another data set",
         draw=draw_auxiliary,
     ),

@@ -152,6 +152,9 @@ STUDY = Study(
             caption="Test error of alternating SDTP on all of MNIST's images, mean and 95 % "
             "interval over networks, at three rates of the forward weights. Left: read to the "
             "letter. Others: one change each.",
+            look="To see: whether a repair brings its curves below those of the first panel, at "
+            "any of the rates. If the reading to the letter did as well, the four panels would "
+            "look alike.",
             place="ours",
             draw=draw,
         )

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure as Picture
 from torch import Tensor
 
 from bioprop.learning import Training, Trial
-from bioprop.studies import drawing, reported
+from bioprop.studies import drawing, reported, to_see
 from bioprop.studies.bartunov2018 import tables
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, prepare
 from bioprop.studies.journal import Journal
@@ -330,6 +330,7 @@ FIGURES = [
         "smallest ranges that also have all numbers of Table 5. Dashed: the median. Hatched: "
         "networks that diverged, at the error of a guess. A cross marks the paper's best error "
         "after 500 epochs, on MNIST.",
+        look=to_see.HISTOGRAMS,
         place="Fig 5",
         draw=draw_histograms,
         numbers={
@@ -347,6 +348,7 @@ FIGURES = [
         caption="Mean distance of a setting's test error from the median of all settings, with "
         "its 95 % interval over settings. A network that diverged counts with the error of a "
         "guess. Filled: settings from the ranges of Table 4; open: from those that Table 5 needs.",
+        look=to_see.SPREAD,
         place="Fig 5",
         draw=draw_spread,
     ),
@@ -360,6 +362,7 @@ FIGURES = [
         "at the end, with a 95 % bootstrap interval. Below zero, larger is better. Filled: "
         "settings from the ranges of Table 4, which has one value of beta1; open: from those that "
         "Table 5 needs.",
+        look=to_see.SETTINGS,
         place="ours",
         draw=draw_settings,
     ),

@@ -6,6 +6,7 @@ as many settings for each method, from the ranges that the paper prints, and 400
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import METHODS
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS
 from bioprop.studies.bartunov2018.targets_sensitivity import (
@@ -42,6 +43,7 @@ FIGURES = [
         caption="Mean distance of a setting's test error from the median of all settings, with "
         "its 95 % interval over settings from the ranges of Table 4. A network that diverged "
         "counts with the error of a guess.",
+        look=to_see.SPREAD,
         place="Fig 5",
         draw=draw_spread,
     ),
@@ -54,6 +56,7 @@ FIGURES = [
         "on CIFAR-10, one for each random setting from the ranges of Table 4. Dashed: the median. "
         "Hatched: networks that diverged, at the error of a guess. A cross marks the paper's best "
         "error after 500 epochs.",
+        look=to_see.HISTOGRAMS,
         place="Fig 5",
         draw=draw_histograms,
     ),
@@ -66,6 +69,7 @@ FIGURES = [
         caption="Spearman's rank correlation, over settings from the ranges of Table 4, of each "
         "setting with the test error at the end, with a 95 % bootstrap interval. Below zero, "
         "larger is better.",
+        look=to_see.SETTINGS,
         place="ours",
         draw=draw_settings,
     ),

@@ -22,7 +22,7 @@ from torch import Tensor
 from bioprop.learning import Network, Rule, Training, Trial, memory
 from bioprop.learning.memory import Undrawn
 from bioprop.learning.optimisers import Optimiser
-from bioprop.studies import drawing, reported
+from bioprop.studies import drawing, reported, to_see
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     Kernel,
@@ -339,6 +339,8 @@ STUDY = Study(
             "ConvNet of the same shape, on Tiny ImageNet (64 x 64 pixels, 200 classes), at the "
             "epoch whose error on held-out training images is lowest; mean and 95 % interval over "
             "networks. Crosses: the paper's, on ImageNet (224 x 224 pixels, 1000 classes).",
+            look="To see: whether the methods have the same order by crosses and by marks. They "
+            "are of different images, so how far apart a cross and a mark are says nothing.",
             place="Table 2",
             draw=draw_table,
             beside=(OTHERS,),
@@ -349,6 +351,7 @@ STUDY = Study(
             alt="Two panels, top-1 test error and training error in per cent against epochs, each "
             "with a line and a band for backpropagation, feedback alignment and alternating DTP.",
             caption=f"{CURVES}. {TURNS}",
+            look=to_see.CURVES,
             place="ours",
             draw=partial(draw_curves, logarithmic=False),
         ),
@@ -360,6 +363,8 @@ STUDY = Study(
             caption="Angle between the change of each hidden layer's weights under a method and "
             "under backpropagation at the same weights, on held-out images, at the end of the run; "
             "mean and 95 % interval over networks. Layer 1 is the lowest.",
+            look="To see: at which layers a method's line comes near to 90 degrees. There it "
+            "learns nothing of what backpropagation would teach.",
             place="ours",
             draw=draw_angles,
             beside=(OTHERS,),

@@ -185,6 +185,8 @@ STUDY = Study(
             "many updates: test error at the epoch whose error on held-out training images is "
             "lowest, and how far below chance it is, as a share of backpropagation's. Mean and "
             "95 % interval over networks.",
+            look="To see, right: whether the lines fall as classes are added. A method that copes "
+            "with more classes as backpropagation does has a level line.",
             place="ours",
             draw=draw,
         )

@@ -8,7 +8,7 @@ whose runs they are compared, so that those can be judged while some of these ar
 
 from functools import partial
 
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
 from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.towards_imagenet import (
@@ -74,6 +74,7 @@ STUDY = Study(
             "with a line and a band for direct feedback alignment, parallel DTP and SDTP, and the "
             "ConvNet under backpropagation.",
             caption=f"{CURVES}. {TURNS}",
+            look=to_see.CURVES,
             place="ours",
             draw=partial(draw_curves, logarithmic=False),
         )

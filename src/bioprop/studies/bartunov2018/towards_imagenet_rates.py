@@ -9,6 +9,7 @@ from functools import partial
 
 import pydantic
 
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import Kernel
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
 from bioprop.studies.bartunov2018.towards_imagenet import DIGITS, LOCAL, VARIANTS
@@ -55,6 +56,7 @@ STUDY = Study(
             "short run on a fifth of the images, against the rate of the forward weights. Lines: "
             "the rate of the inverses, where there are any. A ring marks the setting that was "
             "taken; a point that is missing diverged.",
+            look=to_see.RATES,
             place="App 5.3: 60 random settings for each method, ten epochs",
             draw=partial(draw, columns=4),
         )

@@ -164,6 +164,9 @@ STUDY = Study(
             "networks of the search. Left: against the learning rate, at the feedback scales that "
             "served best; a dot marks the choice, crosses the rates at which a network diverged. "
             "Right: feedback alignment with four layers, for each pair of scales at its best rate.",
+            look="To see, left: whether each dot lies at the bottom of its curve. Right: how flat "
+            "the grid is around its lowest number; on a steep one the choice of scales would be "
+            "part of the result.",
             place="Full methods, task 3: rates not printed, scales of B selected manually",
             draw=draw,
         )

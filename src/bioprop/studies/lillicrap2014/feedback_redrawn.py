@@ -161,6 +161,9 @@ STUDY = Study(
             caption="Test error (left) and angle between the teaching signals of feedback "
             "alignment and backpropagation (right), where B is drawn once and where it is drawn "
             "anew for every batch. Mean and 95 % interval over networks.",
+            look="To see: whether the curve with $B$ drawn anew goes with the shallow network's "
+            "or with that of a fixed $B$, and whether its angle leaves 90 degrees. If any random "
+            "signal would do, both curves of feedback alignment would fall together.",
             place="Ours: a control",
             draw=draw,
         )

@@ -340,6 +340,9 @@ STUDY = Study(
             caption="Test error at the end of networks with hidden layers 1, 2 and 3 and an "
             "output, which is never frozen but has a turn of its own where all layers learn in "
             "turn. Mean and 95 % interval over networks.",
+            look="To see: how far a square is to the right of the one in the first row, and of "
+            "the circle in its own. If layers had to learn together, each row with a frozen layer "
+            "or with turns would be far to the right.",
             place="Ours, after Lillicrap et al. 2016",
             draw=draw_error,
         ),
@@ -353,6 +356,8 @@ STUDY = Study(
             "backpropagation at each hidden layer. In turn, marks fall at the end of layer 2's "
             "turn and of the output's. Mean and 95 % interval over "
             "networks.",
+            look="To see: the curves of frozen layers beside those of layers that learn. If a "
+            "layer's signal turned whether or not that layer learns, all of them would fall alike.",
             place="Ours, after Lillicrap et al. 2016",
             draw=draw_angle,
         ),

@@ -263,8 +263,12 @@ STUDY = Study(
             caption="Feedback alignment on the linear task from initial weights of different "
             "ranges: error, angle of its signal $Be$ to backpropagation's $W^Te$, and to "
             "pseudobackprop's $W^+e$. Means over networks.",
+            look="To see: how curves from small weights differ from those of larger ones, and "
+            "which of the two panels of angles ends lower. If feedback alignment came to imitate "
+            "backpropagation alone, the middle one would.",
             place="Fig 4",
             draw=draw,
+            rules=("fa",),
         ),
         Figure(
             id="weights-and-pseudoinverse",
@@ -274,8 +278,11 @@ STUDY = Study(
             "its pseudoinverse.",
             caption="Angle of the output weights $W$, as one vector, to $B^T$ and to $B^+$ after "
             "learning. Mean and 95 % interval over networks.",
+            look="To see: which curve is lower, and for which initial weights they rise. If the "
+            "weights became the transpose of $B$, its curve would lie at zero.",
             place="a reader's remark",
             draw=draw_matrices,
+            rules=("fa",),
         ),
     ],
 )

@@ -195,6 +195,8 @@ STUDY = Study(
             "which no network diverged; mean over the networks of the search. A dot marks the rate "
             "that was chosen. Right, found after the run: both rules at the same rate, compared "
             "when backpropagation reaches the last point of the paper's curve.",
+            look="To see: whether each dot lies at the bottom of its curve, and on which side of "
+            "zero the right panel is. A rate chosen badly would make a rule look worse than it is.",
             place="Methods, task 1: rates chosen by search for speed, values not printed",
             draw=draw,
             numbers={

@@ -374,8 +374,12 @@ STUDY = Study(
             caption="The linear task at the rates that serve each rule best, and one curve "
             "more: backpropagation from weights as large as $B$, from U(−0.5, 0.5) in place of "
             "U(−0.01, 0.01). Mean and 95 % interval over networks.",
+            look="To see: which of the two curves of backpropagation feedback alignment goes with "
+            "early. If its lead there came from random feedback and not from the size of the "
+            "weights, both curves of backpropagation would lie above it.",
             place="a control to Fig 1d; experiment ours",
             draw=draw_start,
+            rules=("bp", "fa"),
         ),
         Figure(
             id="linear-slopes",
@@ -390,8 +394,11 @@ STUDY = Study(
             "$B^TB = cI$. Lines: what theory gives before learning, by the formula "
             "$(c/2)^{1/3} s^{2/3}$, which assumes $B^TB = cI$, and by the flow from zero weights, "
             "which knows all of $B$. Level: backpropagation, measured and $s$.",
+            look="To see: whether the dots lie on their lines, and at which range of $B$ they "
+            "cross the level of backpropagation. If the range did not matter, they would be level.",
             place="a control to Fig 1d; experiment ours",
             draw=draw_slopes,
+            rules=("bp", "fa"),
             numbers={
                 "random over formula": lambda runs: float(worst(runs, "fa", "formula").mean()),
                 "at 1 ahead": lambda runs: int((ahead("fa", "bp", 1.0, 100)(runs) < 0).sum()),

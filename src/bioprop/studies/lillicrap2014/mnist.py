@@ -226,7 +226,8 @@ def error_axes(axes: Axes, runs: Runs) -> pd.DataFrame:
         drawing.reported(axes, places, points, name)
         paper = {"rule": name, "quantity": "error, paper", "examples": places, "mean": points}
         frames.append(pd.DataFrame(paper))
-    axes.set(xlabel="examples", ylabel="test error (%)", ylim=(0, 12.5))
+    axes.set(xlabel="examples", ylabel="test error (%)")
+    drawing.up_to(axes, 12.5)
     if len(frames) > len(SHOWN):
         drawing.legend(axes, ("shallow", "bp", "fa"), "paper's curves, digitised")
     else:  # no images of the paper's: its curves are about others

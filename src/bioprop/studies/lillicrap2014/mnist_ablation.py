@@ -235,6 +235,9 @@ STUDY = Study(
             "the run, for feedback alignment with a share of the elements of $W$, of $B$ or of "
             "both removed, and for backpropagation and a shallow network with a share of $W$ "
             "removed. Mean and 95 % interval over networks.",
+            look="To see: at which share each curve leaves its level at the left edge, and "
+            "whether it crosses backpropagation's. If all of $B$ were needed, the curve that "
+            "removes from $B$ would rise at once.",
             place="p. 5, at one half",
             draw=draw,
         )

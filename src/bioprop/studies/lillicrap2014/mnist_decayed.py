@@ -176,8 +176,11 @@ STUDY = Study(
             caption="Test error of 784-1000-10 networks with logistic units (left) and the angle "
             "between the teaching signals of feedback alignment and backpropagation at the hidden "
             "layer (right), where each example takes a millionth off every weight. Mean and 95 % "
-            "interval over networks. Open circles: the paper's Fig 2a, digitised, one network for "
+            "interval over networks. Open marks: the paper's Fig 2a, digitised, one network for "
             "each rule; their places assume that the paper's axis ends at 1.8 million examples.",
+            look="To see, left: the order of the curves at the right edge, and on which side of "
+            "each curve its open marks lie. Right: where the angles end, beside the line at 90, "
+            "which would be no relation.",
             place="Fig 2a, b",
             draw=draw,
         )

@@ -249,6 +249,8 @@ STUDY = Study(
             "hidden layers, a line with a band for each of the two.",
             caption="Left: test error at the end for networks with one, two and three hidden "
             "layers. Right: its course for three. Mean and 95 % interval over networks.",
+            look="To see, left: for each rule, whether the marks go down to the right, beside the "
+            "length of their bars. If depth helped, they would.",
             place="Ours, after Lillicrap et al. 2016",
             draw=draw_error,
         ),
@@ -260,6 +262,8 @@ STUDY = Study(
             caption="Angle between the teaching signals of feedback alignment and of "
             "backpropagation at each hidden layer of the deepest network, each carried all the "
             "way down from the same error. Mean and 95 % interval over networks.",
+            look="To see: the order of the curves, and how far each is below the line at 90 "
+            "degrees. A layer to which the error comes as noise would stay on that line.",
             place="Ours, after Lillicrap et al. 2016",
             draw=draw_angle,
         ),

@@ -99,6 +99,8 @@ STUDY = Study(
             caption="Error on held-out training images, mean over the last marks and over the "
             "networks of the search. Feedback alignment at each rate with the range of B that "
             "served best there. A ring marks the choice; a point that is missing diverged.",
+            look="To see: whether each ring lies between other points or at an edge, and how flat "
+            "its curve is there. At a flat bottom the comparison does not hang on the rate.",
             place="Ours: the article of 2016 was not seen",
             draw=draw,
         )

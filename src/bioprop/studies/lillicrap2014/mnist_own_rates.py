@@ -75,6 +75,8 @@ STUDY = Study(
             caption="Test error of 784-1000-10 networks with logistic units, where the output and "
             "the hidden layer of each rule have the rates that left it the lowest error on "
             "held-out images. Mean and 95 % interval over networks.",
+            look="To see: which curve is lower at the right edge, and whether the bands touch. A "
+            "difference between the rules that one common rate had hidden would show here.",
             place="Ours: both rules have one rate in the paper",
             draw=draw,
         )

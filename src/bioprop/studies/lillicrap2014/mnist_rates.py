@@ -137,6 +137,9 @@ STUDY = Study(
             "length, mean over the networks of the search, against the rate of the hidden layer "
             "in multiples of the output's. Lines: the rate of the output. A ring marks the rates "
             "that were taken; a point that is missing diverged.",
+            look="To see: whether each ring has points on all sides or lies at an edge, beyond "
+            "which a better rate may lie, and how much lower it is than the points at the left "
+            "edge, where both layers have one rate.",
             place="Methods, task 2: one rate printed for both layers and both rules",
             draw=draw,
         )

@@ -135,7 +135,8 @@ def draw_replication(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     frames = []
     for name in ("bp", "fa"):
         frames.append(spread(axes, runs[f"{name}-replication"], name))
-        if runs["bp-replication"].settings.images == "mnist":
+    if runs["bp-replication"].settings.images == "mnist":
+        for name in ("fa", "bp"):  # they are so near that the circle lies in the square
             theirs = reported.value("lillicrap2014", f"replication-{name}-error")
             drawing.reported(axes, REPLICATION["examples"], theirs, name)
     fast = {"label": "backpropagation, rate x 20", "color": "0.55"}
@@ -257,6 +258,9 @@ STUDY = Study(
             "paper's Fig 2a at a tenth of its axis, digitised, solid for backpropagation, dashed "
             "for feedback alignment and dotted for the shallow network; that is as "
             "many examples if the axis ends at 1.8 million.",
+            look="To see: how far a rule's marks move from row to row, beside how far they lie "
+            "from the rule's upright line. A reading that explained the paper would put all three "
+            "kinds of marks on their lines.",
             place="Full methods, task 2",
             draw=draw_readings,
         ),
@@ -272,6 +276,9 @@ STUDY = Study(
             "the errors that its report gives. Grey: the same at twenty times the rate, and at the "
             "printed rate without the slope. Mean over networks, and the "
             "range from the lowest to the highest.",
+            look="To see: how near the curves with the slope end to the open marks, and how far "
+            "below them the grey ones. If rate and slope were not the reason of a high error, the "
+            "grey curves would end with the others.",
             place="Full methods, task 2",
             draw=draw_replication,
         ),

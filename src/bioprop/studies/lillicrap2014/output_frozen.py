@@ -175,6 +175,9 @@ STUDY = Study(
             "point that is missing diverged. Right: angle between the teaching signals of feedback "
             "alignment and backpropagation at each hidden layer, output frozen, at the rate that "
             "was taken. Mean and 95 % interval over networks.",
+            look="To see, left: on which side of the shallow network's ring the two others lie. "
+            "Right: whether the angles leave 90 degrees; if alignment came from the hidden layers "
+            "alone, they would.",
             place="Ours: a control",
             draw=draw,
         )

@@ -93,6 +93,8 @@ STUDY = Study(
             caption="Change of the input weights of hidden units, drawn at random from the "
             "thousand, by learning MNIST with backpropagation (left) and feedback alignment "
             "(right). Orange: down, purple: up. Colours have the same scale within a block.",
+            look="To see: whether the two blocks could be told apart without their titles. Units "
+            "that had not learnt would be pale, without spots or strokes.",
             place="Fig S1",
             draw=draw,
         )

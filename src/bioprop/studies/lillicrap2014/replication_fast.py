@@ -83,6 +83,9 @@ STUDY = Study(
             "and error multiplied by the slope of the output units, at twenty times the printed "
             "rate. Dotted lines: the paper's errors. Mean over networks, and the "
             "range from the lowest to the highest.",
+            look="To see: whether the bands overlap at the end, and whether they come down to the "
+            "dotted lines. If the higher rate served both rules alike, the curves would lie "
+            "together.",
             place="Full methods, task 2",
             draw=draw,
         )

@@ -330,6 +330,9 @@ FIGURES = [
         caption="Networks whose units integrate over time and spike. Left: test error on part of "
         "the test images. Right: angle between the signals of feedback alignment, $Be$, and "
         "backpropagation, $W^T e$, at the hidden layer. Mean and 95 % interval over networks.",
+        look="To see: whether feedback alignment goes with backpropagation or with the shallow "
+        "network, and how far its angle falls below 90 degrees. If spikes spoilt the signal, it "
+        "would stay there.",
         place="ours",
         draw=draw_error,
         numbers={f"fires under {name}": partial(firing, name=name) for name in ("bp", "fa")},
@@ -342,6 +345,9 @@ FIGURES = [
         "refractory period, a threshold, dropout, and a graded volley (feedback alignment only).",
         caption="Final test error of both rules without and with each extension. Mean and 95 % "
         "interval over networks.",
+        look="To see: whether circle and square move together from the first column to the "
+        "others. An extension that broke the teaching by random feedback would lift the square "
+        "alone.",
         place="ours",
         draw=draw_extensions,
     ),
@@ -355,6 +361,8 @@ FIGURES = [
         "fired too much, downward ones where too little. A small network that has seen 1000 of "
         "scikit-learn's digits, with the settings of the recorded run; it is simulated anew when "
         "the picture is made.",
+        look="To see: which output units fired in the steps that count, and which of them the "
+        "volley corrects. A unit without a triangle needs no correction.",
         place="ours",
         draw=draw_raster,
     ),

@@ -296,8 +296,12 @@ STUDY = Study(
             caption="Feedback alignment in continuous time on a linear network with whitened "
             "inputs, from zero weights; a line for each network. Left: size of the error matrix "
             "$E = T - WA$. Right: largest entry of the change of $BW + W^TB^T - AA^T$.",
+            look="To see, left: how far each line falls before rounding stops it. Right: the "
+            "powers of ten on the axis; a quantity that is not conserved would change as much as "
+            "the weights do.",
             place="Theorem 1",
             draw=draw_dynamics,
+            rules=("fa",),
         ),
         Figure(
             id="gauss-newton",
@@ -308,8 +312,12 @@ STUDY = Study(
             caption="Angle of a hidden teaching signal to the exact Gauss-Newton step, for random "
             "logistic networks before learning; $S$ holds the slopes of the outputs. Mean and "
             "95 % interval over networks.",
+            look="To see: the order of the dots from the left, beside the line at 90 degrees. If "
+            "the transposed weights gave the best signal there is, theirs would be the dot "
+            "furthest left.",
             place="Proof 2",
             draw=draw_gauss_newton,
+            rules=("bp", "fa"),
         ),
     ],
 )

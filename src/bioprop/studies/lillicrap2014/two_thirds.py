@@ -430,8 +430,12 @@ STUDY = Study(
             "$(B^TB)^{-2/3} B^T$ gives in place of $W$, before learning, and those of networks "
             "that learnt the linear task from weights up to 0.0001. Mean and 95 % interval over "
             "networks.",
+            look="To see, left: the level at which the curves come to rest, between transpose and "
+            "pseudoinverse. Right: how far each square lies from its diamond; if the formula were "
+            "wrong, they would lie apart.",
             place="an argument of our own on Theorems 1 and 2 and Fig 4",
             draw=draw_law,
+            rules=("fa",),
         ),
         Figure(
             id="single-pair",
@@ -443,8 +447,12 @@ STUDY = Study(
             caption="Angles of $Be$ to $W^Te$ and to $W^+e$ along the flow from zero weights. "
             "Left: one pair, the largest angle so far of any network, on a log axis. Middle and "
             "right: all inputs, for two teachers. Mean and 95 % interval over networks.",
+            look="To see, left: the powers of ten on the axis, which are those of rounding; for "
+            "one pair, theory has both angles at zero. Middle and right: which of the curves ends "
+            "lower, and whether both come to zero.",
             place="Theorem 2; many pairs are ours",
             draw=draw_pairs,
+            rules=("fa",),
         ),
     ],
 )

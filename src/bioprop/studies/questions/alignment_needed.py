@@ -305,8 +305,12 @@ STUDY = Study(
             "Angle held: the turn is kept through learning. $B$ fixed: the feedback starts at that "
             "angle and is left alone, as in feedback alignment. Mean and 95 % interval over "
             "networks. Dotted: $\\cos(\\theta/2)$, with which small weights grow.",
+            look="To see: where the curve of a held angle comes to zero, beside the line at 90 "
+            "degrees, and whether the other one bends at all. If a signal had to start within a "
+            "right angle, both would fall at that line.",
             place="text on the condition on B",
             draw=draw_speed,
+            rules=("fa",),
             numbers={
                 **{f"speed at {d}": partial(relative_speed, degrees=d) for d in SHOWN},
                 **{f"half angle at {d}": partial(half_angle_of, degrees=d) for d in SHOWN},
@@ -324,8 +328,12 @@ STUDY = Study(
             "feedback is fixed and the forward weights are free.",
             caption="Mean error for each angle; a curve ends where a network has diverged, dashed "
             "beyond 90 degrees. Left: angle held. Right: feedback fixed, forward weights free.",
+            look="To see, left: which curves fall to the end, and which turn back or stop. Right: "
+            "how far apart the curves are; if the angle at the start mattered, they would fan out "
+            "as on the left.",
             place="text on the condition on B",
             draw=draw_curves,
+            rules=("fa",),
         ),
     ],
 )

@@ -315,7 +315,8 @@ def draw_shapes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         rows.append({"task": task, "rule": "bp", "mean": values.mean()})
     panels[0].set(yticks=range(len(SHAPES)), ylim=(len(SHAPES) - 0.5, -0.5))
     panels[0].set_yticklabels(SHAPES.values())
-    panels[0].legend()
+    named = panels[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center")
     return figure, pd.DataFrame(rows)
 
 
@@ -563,8 +564,12 @@ STUDY = Study(
             caption="Error at the end for nine shapes of $B$, all of one mean square, each at the "
             "range and the rate that served it best on other networks; mean and 95 % interval. "
             "Line: backpropagation at its own best rate.",
+            look="To see: which intervals lie clear of that of the uniform $B$, in the top row, "
+            "and which reach the line of backpropagation. If the mean square of $B$ were all that "
+            "counts, the dots of a panel would lie below each other.",
             place="ours",
             draw=draw_shapes,
+            rules=("bp", "fa"),
             numbers={
                 "at an edge": lambda runs: sum(
                     at_an_edge(runs, task, FREE, shape=shape)
@@ -583,6 +588,8 @@ STUDY = Study(
             caption="Error at the end of the linear task for uniform $B$ of five ranges $b$, "
             "against the rate (left) and against $r\\,b^{2/3}$ (right), mean over networks; a "
             "curve ends where one of them diverges.",
+            look="To see: whether the curves that lie apart on the left fall on each other on the "
+            "right. If range and rate did different things, they would stay apart.",
             place="ours",
             draw=draw_range,
         ),

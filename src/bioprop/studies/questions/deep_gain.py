@@ -286,6 +286,8 @@ STUDY = Study(
             "three ways to start the weights. Upper row: one learning rate for all networks. "
             "Lower row: each network at the rate that serves it best, found on other seeds. "
             "Geometric mean and 95 % interval over networks.",
+            look="To see: how steep the dashed line is beside the solid one, in each panel. A "
+            "level line pays nothing for depth, and two lines that stay at one distance pay alike.",
             place="a control to chains of random matrices; experiment ours",
             draw=draw,
             numbers={

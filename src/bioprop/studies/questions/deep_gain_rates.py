@@ -141,6 +141,8 @@ STUDY = Study(
             caption="Examples until one per cent of the error is left, geometric mean over the "
             "networks of the search. A curve ends where a network diverges or does not get there; "
             "a dot marks the rate that was chosen.",
+            look="To see: whether a dot lies where its curve turns up or where it stops, because "
+            "larger rates diverge, and how far the dots move to the left as layers are added.",
             place="a control to chains of random matrices; experiment ours",
             draw=draw,
         )

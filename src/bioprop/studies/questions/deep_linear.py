@@ -254,6 +254,9 @@ STUDY = Study(
             "layers, and a grey line at one per cent.",
             caption="Error of linear networks with one to four hidden layers, all at one learning "
             "rate; mean and 95 % interval over networks. Grey: one per cent of the error.",
+            look="To see: how far apart the curves of few and of many layers cross the grey line, "
+            "left and right. If depth cost both rules the same, the two panels would have like "
+            "distances.",
             place="a reader's note; experiment ours",
             draw=draw_error,
             numbers={f"over backprop {n}": partial(over_backprop, depth=n) for n in DEPTHS},
@@ -268,6 +271,8 @@ STUDY = Study(
             "hidden layer, by how many random matrices the error has passed through on its way "
             "there. Left: during learning with four hidden layers. Right: at the end, for one to "
             "four. Mean and 95 % interval over networks.",
+            look="To see, right: whether the lines climb. If each random matrix added an angle of "
+            "its own, they would go towards 90 degrees.",
             place="a reader's note; experiment ours",
             draw=draw_angles,
         ),

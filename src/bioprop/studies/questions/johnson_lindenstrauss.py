@@ -227,7 +227,8 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         found |= {name: of_feedback(run, name) for name in ("spread", "weakest")}
         found = {name: frame.replace(np.inf, np.nan) for name, frame in found.items()}
         dots = {"color": look.colour, "alpha": 0.5}
-        style = {"color": look.colour, "ls": look.line, "label": look.name}
+        there = np.isfinite(examples.median()).any()  # a short run may get nobody there
+        style = {"color": look.colour, "ls": look.line, "label": look.name if there else None}
         left.plot(examples.columns, examples.median(), **style)
         beside = examples.columns.to_numpy(float) * 1.05 ** (place - 1)
         left.plot(beside, found["examples"].T, "o", ms=3, **dots)
@@ -238,7 +239,10 @@ def draw_speed(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     ticks(left, examples.columns)
     drawing.log_y(left)
     left.set(ylabel="examples to 1 % error")
-    left.legend(title="feedback")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(title="feedback")
+    else:
+        left.text(0.5, 0.5, "in none of these\nruns", ha="center", transform=left.transAxes)
     others[0].set(ylabel="examples, over those of orthonormal $B$")
     for axes, label in zip(
         others, ("spread of squared distances", "smallest singular value of $B$"), strict=True
@@ -338,8 +342,11 @@ STUDY = Study(
             "of change is 1 on average. Left: its standard deviation over pairs. Right: its "
             "largest deviation from 1. Mean and 95 % interval over networks. An orthonormal $B$ "
             "distorts nothing.",
+            look="To see: whether random feedback falls as the grey guide does. Stretched "
+            "feedback, which is made to distort as much at each width, is there to compare with.",
             place="a reader's note; experiment ours",
             draw=draw_distortion,
+            rules=("fa",),
         ),
         Figure(
             id="jl-speed",
@@ -353,8 +360,12 @@ STUDY = Study(
             "are networks, lines their medians. Middle and right: at the paper's width, over "
             "those of the orthonormal $B$ with the same seed, against two measures of each "
             "network's own $B$. Networks that do not get there within the run have no dot.",
+            look="To see, left: how far random feedback is above orthonormal feedback where "
+            "hidden units are few and where they are many. If the spread of distances decided the "
+            "speed, the dots of the middle panel would lie on one curve.",
             place="a reader's note; experiment ours",
             draw=draw_speed,
+            rules=("fa",),
         ),
     ],
 )

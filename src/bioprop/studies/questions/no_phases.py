@@ -411,8 +411,12 @@ STUDY = Study(
             "inputs that last 30 time constants (below, left); angle at the lowest layer to the "
             "signal that backpropagation would send (below, right). Each at its own best rate; "
             "mean and 95 % interval over networks.",
+            look="To see: how long an input has to last for a curve to come down to the dotted "
+            "level of the ordinary loop, and which curve is there first. Below, left: at which "
+            "delay a curve reaches zero, where nothing is learnt.",
             place="ours",
             draw=draw,
+            rules=("fa",),
             numbers={"at an edge": at_edges},
         ),
     ],

@@ -142,8 +142,8 @@ def draw(runs: Runs, what: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
         axes.set(xlabel=label, xticks=range(len(amounts)), xticklabels=[f"{a:g}" for a in amounts])
     for axes in panels[:, 0]:
         axes.set(ylabel=ylabel)
-    panels[0, 0].legend()
-    panels[0, 1].legend()
+    named = panels.flat[list(LABELS).index("rectifier")].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
 
 
@@ -252,6 +252,8 @@ STUDY = Study(
             "against how much is lost, a line with a band for backpropagation's weights and one "
             "for fixed random weights.",
             caption=f"Error at the end of the nonlinear task {CAPTION}",
+            look="To see: how long the dashed line stays level as more is lost, beside the solid "
+            "one. A nonlinearity that destroyed what is taught would lift both at once.",
             place="ours",
             draw=partial(draw, what="", ylabel=f"{AXES['nonlinear']}\nat the end"),
         ),
@@ -263,6 +265,8 @@ STUDY = Study(
             "band for backpropagation's weights and one for fixed random weights.",
             caption="Angle at the lowest layer to the signal that backpropagation would send "
             f"there, at the end of the nonlinear task, {CAPTION}",
+            look="To see: how near a line comes to a right angle as more is lost, and whether it "
+            "rises where the error does. A way back that carries nothing would lie at 90 degrees.",
             place="ours",
             draw=partial(draw, what="angle", ylabel="angle to backprop's (degrees)"),
         ),

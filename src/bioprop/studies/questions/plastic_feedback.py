@@ -144,9 +144,10 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         column[0].set(title=title, ylabel=AXES["images" if task == "images" else "linear"])
         column[1].set(xlabel="examples", ylim=(0, 100), yticks=range(0, 91, 15))
         column[1].axhline(90, color="0.6", lw=1)
-    panels[0, 2].set(ylim=(0, 40))
+    drawing.up_to(panels[0, 2], 40)
     panels[1, 0].set(ylabel="angle of $B$ to $W^T$ (degrees)")
-    panels[0, 0].legend()
+    named = panels[0, 0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
 
 
@@ -326,6 +327,9 @@ STUDY = Study(
             caption="Above: error over examples, each rule at the rate, and the decay or the rate "
             "of the mirror, that served it best on other networks. Below: angle of the uppermost "
             "feedback weights to the transposed forward weights. Mean and 95 % interval.",
+            look="To see, above: whether Kolen-Pollack feedback and the weight mirror go with "
+            "backpropagation or with fixed feedback. Below: how low their angles fall, and how "
+            "soon, beside what forward weights do towards a fixed $B$ by themselves.",
             place="ours",
             draw=draw,
             numbers={

@@ -303,8 +303,12 @@ STUDY = Study(
             "exact way back, and by backpropagation, at the same weights; mean and 95 % interval "
             "over networks that backpropagation trains. A network whose values do not settle has "
             "no angle.",
+            look="To see: whether the angle goes to zero as the pull gets weaker and the steps "
+            "more. If predictive coding were another rule in that limit, the curves would come to "
+            "rest above zero.",
             place="ours",
             draw=draw_angles,
+            rules=("pc",),
         ),
         Figure(
             id="predictive-learning",
@@ -314,6 +318,9 @@ STUDY = Study(
             "alignment, and predictive coding with an exact and with a fixed random way back.",
             caption="Error (left), and the angle to backpropagation's change of the lowest weights "
             "(right), each rule at its own best rate; mean and 95 % interval over networks.",
+            look="To see: whether each curve of predictive coding lies on its counterpart, the "
+            "exact way back on backpropagation and the fixed one on feedback alignment. Where two "
+            "lie on each other, the upper one alone shows.",
             place="ours",
             draw=draw_learning,
         ),

@@ -394,8 +394,12 @@ STUDY = Study(
             "(left), of few bits of each (middle), or with a share of them lost (right), each at "
             "its own best rate; mean and 95 % interval. Dotted: what must be left, as the text "
             "says.",
+            look="To see: how soon a curve leaves the level that it has where nothing is lost, at "
+            "the right edge for numbers and bits and at the left for losses. If the hidden layer "
+            "needed the whole error, any loss would show at once.",
             place="ours",
             draw=draw_errors,
+            rules=("fa",),
         ),
         Figure(
             id="said-turned",
@@ -406,8 +410,12 @@ STUDY = Study(
             caption="At the end of training, against how many numbers are said: the angle of what "
             "reaches the hidden layer to backpropagation's signal, and what share of the squares "
             "of the output weights lies in the directions that are said; mean and 95 % interval.",
+            look="To see: how far the angles stay below 90 degrees where few numbers are said, "
+            "and how far the share lies from its dotted line. If weights did not move towards what "
+            "is said, it would lie on that line.",
             place="ours",
             draw=draw_turned,
+            rules=("fa",),
         ),
         Figure(
             id="said-each",
@@ -418,8 +426,12 @@ STUDY = Study(
             caption="Error at the end of the nonlinear task under direct feedback, where the two "
             "hidden layers hear different numbers, and where they hear the same; mean and 95 % "
             "interval.",
+            look="To see: whether the bands part between their ends. If layers that hear "
+            "different numbers made up for each other's gaps, channels of their own would lie "
+            "lower.",
             place="ours",
             draw=draw_each,
+            rules=("dfa",),
         ),
     ],
 )

@@ -140,6 +140,9 @@ STUDY = Study(
             caption="Test error on Tiny ImageNet of networks of half the width, mean and 95 % "
             "interval over networks; each rule at the learning rate that served it best on "
             "held-out training images.",
+            look="To see: whether the curves have one order in both networks, and how far sign- "
+            "symmetry ends from backpropagation in each. If its success hung on the shape of "
+            "ResNet-18, AlexNet would show it.",
             place="Fig 1, which has ImageNet; its numbers were not seen",
             draw=draw,
             beside=(HOME,),

@@ -153,6 +153,8 @@ STUDY = Study(
             "width: ResNet-18 on all classes, AlexNet on a quarter of them. Filled: the rule in "
             "all layers. Open: backpropagation in the last one. Numbers of the two networks are "
             "not comparable.",
+            look="To see: how far the open mark lies to the left of the filled one, in each row. "
+            "If the last layer were what holds a rule back, they would lie far apart.",
             place="ours; the paper reports the comparison, and its numbers were not seen",
             draw=draw,
             beside=(HOME,),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.study import Figure, Runs, Study
 from bioprop.studies.xiao2018.networks import DIGITS, SMOKE
 from bioprop.studies.xiao2018.signs_rates import RateSearch, best, means, run
@@ -99,6 +99,7 @@ STUDY = Study(
             "normalisation and Batch-Manhattan. Each line has a dot at the rate that was chosen.",
             caption="Top-1 error on the training images that were held out, at the end of a short "
             "run; one network for each rate. A dot marks the rate that is learnt with elsewhere.",
+            look=to_see.ONE_EACH,
             place="ours: the paper's rates were not seen",
             draw=draw,
         )

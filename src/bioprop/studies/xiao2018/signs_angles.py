@@ -203,6 +203,18 @@ DRAWN = {
     ),
 }
 IDS = {quantity: f"angles-{quantity}" for quantity in DRAWN} | {"angle": "angles-signal"}
+TO_SEE = {
+    "weights": "To see: which lines move from dark to light, and which way. Where they stand "
+    "still, weights do not come nearer to their feedback; the rule of Kolen and Pollack makes "
+    "them.",
+    "angle": "To see: how fast the angle grows from the last layer to the first, and whether light "
+    "lines lie below dark ones. A signal that keeps nothing of backpropagation's lies at 90 "
+    "degrees.",
+    "gradient": "To see: how near the lines come to 90 degrees, at which a change of the weights "
+    "has nothing to do with the gradient, and whether light lines lie below dark ones.",
+    "agreement": "To see: how far the lines stay above the level of chance towards the image, and "
+    "whether light ones lie above dark ones.",
+}
 FIGURES = [
     Figure(
         id=IDS[quantity],
@@ -212,6 +224,7 @@ FIGURES = [
         "line with a band for each of several epochs from dark to light.",
         caption=f"{caption} Mean and 95 % interval over networks; the last layer, where signals "
         "are the error itself, is left out.",
+        look=TO_SEE[quantity],
         place="ours, after the paper's figure of angles, which was not seen",
         draw=partial(draw, quantity=quantity, ylabel=label),
     )

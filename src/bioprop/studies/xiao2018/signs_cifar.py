@@ -160,6 +160,8 @@ STUDY = Study(
             "measured here, with the 95 % interval that the number of test images leaves. Squares: "
             "the replication of Kasprzak et al. 2019, last epoch, twice the width. Triangles: "
             "BioTorch's benchmarks (Sanfiz & Akrout 2021), other networks, 250 epochs.",
+            look="To see: whether circles, squares and triangles put the rows into one order. "
+            "Widths and epochs differ, so that the order says more than the distance of two marks.",
             place="not the paper's: Kasprzak et al. 2019",
             draw=draw,
         ),
@@ -171,6 +173,8 @@ STUDY = Study(
             "the rule there.",
             caption="Test error of ResNet-18 of half the width, one network each. The rate falls "
             "to a tenth at every tenth epoch.",
+            look="To see: what each fall of the rate does, and which curves lie together at the "
+            "end. Each is one network, so that a small distance says nothing.",
             place="not the paper's: Kasprzak et al. 2019",
             draw=draw_curves,
         ),

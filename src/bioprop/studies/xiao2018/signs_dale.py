@@ -84,6 +84,8 @@ STUDY = Study(
             "classes, mean and 95 % interval over networks. Under the law every other channel "
             "excites and the rest inhibit, and a weight that would cross zero stays at its edge; "
             "the layer that reads the image is free.",
+            look="To see: how far each rule's mark moves to the right under the law. If the law "
+            "suited sign-symmetry, whose signs it fixes, its two marks would be the closer ones.",
             place="ours",
             draw=draw,
             beside=(HOME,),

@@ -153,6 +153,9 @@ FIGURES = [
         "signs of the weights, and feedback alignment.",
         caption="Test error on 8 by 8 digits of a small ResNet-18, mean and 95 % interval over "
         "networks. All rules have the learning rate of the official code.",
+        look="To see: whether sign-symmetry ends beside backpropagation or beside feedback "
+        "alignment, and what random sizes, and signs that are not kept up, cost. If sizes mattered "
+        "as signs do, the two kinds of sign-symmetry would lie far apart.",
         place="ours, after the abstract",
         draw=draw_error,
     ),
@@ -165,6 +168,9 @@ FIGURES = [
         caption="Angle between the signal that reaches a layer and the one that backpropagation "
         "would send there at the same weights, all images of a probe in one vector. Mean and 95 % "
         "interval over networks. The last layer, where both are the error itself, is left out.",
+        look="To see: how fast a curve climbs to the line at 90 degrees from the last layers to "
+        "the first, at the start and at the end. A signal that keeps nothing of backpropagation's "
+        "lies on that line.",
         place="ours",
         draw=draw_angle,
     ),

@@ -134,6 +134,8 @@ STUDY = Study(
             "as a mark with an interval.",
             caption="Top-1 error at the end of ResNet-18 of half the width on a quarter of the "
             "classes, mean and 95 % interval over networks.",
+            look="To see: which rows lie with backpropagation and which with feedback alignment. "
+            "If sizes counted as signs do, sizes without signs would lie with sign-symmetry.",
             place="ours; the official code has the random sizes as an option",
             draw=draw,
             beside=(HOME,),

@@ -121,6 +121,8 @@ STUDY = Study(
             "the classes, mean and 95 % interval over networks, each at the learning rate that "
             "served it best on held-out images. Batch-Manhattan: a gradient is replaced by its "
             "sign.",
+            look="To see: whether the curve with neither support falls at all, and whether one "
+            "support does what both do. If both were needed, each alone would lie beside neither.",
             place="ours, after Liao et al. 2016",
             draw=draw,
             beside=(HOME,),

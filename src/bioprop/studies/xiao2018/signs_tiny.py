@@ -232,6 +232,8 @@ FIGURES = [
         "for backpropagation, sign-symmetry and feedback alignment in each.",
         caption="Test error of ResNet-18 on photographs, mean and 95 % interval over networks; "
         "each rule at the learning rate that served it best on held-out training images.",
+        look="To see: beside which of the two other curves sign-symmetry ends, and whether bands "
+        "touch. If signs were not enough, it would lie near feedback alignment.",
         place="Fig 1, which has ImageNet, and no feedback alignment that was seen",
         draw=draw_error,
     ),
@@ -245,6 +247,8 @@ FIGURES = [
         "others report for other images, networks and numbers of epochs, one run each: BioTorch's "
         "benchmarks (Sanfiz & Akrout 2021) and a replication of Xiao et al. (Kasprzak et al. 2019, "
         "the best of all epochs). None of them is a number of Xiao et al.",
+        look="To see: whether the marks of each row stand in the order of the first one. Rows are "
+        "of different images and networks, so that marks can be compared within a row alone.",
         place="ours",
         draw=draw_beside,
     ),
@@ -258,6 +262,9 @@ FIGURES = [
         "would send there at the same weights, all images of a probe in one vector; the last "
         "layer, where both are the error itself, is left out. Crosses: angle between the weights "
         "and the feedback weights. Dotted: the angle between Gaussian numbers and their signs.",
+        look="To see: how far the lines are from 90 degrees at the first layers, and which way "
+        "they go from dark to light. If feedback alignment aligned here as in shallow networks, "
+        "its light lines would lie far below the dark ones.",
         place="ours; the paper's figures of angles were not seen",
         draw=draw_angle,
     ),
@@ -269,6 +276,8 @@ FIGURES = [
         "each of several epochs from dark to light, and a line at 50.",
         caption="How many of the numbers of a layer's signal have the sign that they would have "
         "under backpropagation at the same weights. Chance is 50 %.",
+        look="To see: how far the lines are above the level of chance, and whether light ones are "
+        "above dark ones. A signal that keeps nothing of backpropagation's lies on that level.",
         place="ours",
         draw=draw_agreement,
     ),

@@ -150,6 +150,9 @@ FIGURES = [
         "line for backpropagation and for feedback alignment.",
         caption="Top-1 error at the end of ResNet-18 of half the width on a quarter of the "
         f"classes, mean and 95 % interval over networks. {LINES}",
+        look="To see: whether the squares fall evenly to the right, and where they leave the "
+        "level of feedback alignment. If half of the signs were enough, they would be level from "
+        "there on.",
         place="ours",
         draw=draw_shares,
     ),
@@ -161,6 +164,9 @@ FIGURES = [
         "horizontal line for backpropagation and for feedback alignment.",
         caption="Top-1 error at the end where the signs of the weights are looked up before the "
         f"first batch and before each so many later ones, and kept in between. {LINES}",
+        look="To see: how far to the right the squares stay level, and where they come near to "
+        "the line of feedback alignment. If signs had to be exact at each step, the squares would "
+        "rise at once.",
         place="ours",
         draw=draw_refreshed,
     ),
