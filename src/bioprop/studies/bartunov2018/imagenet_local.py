@@ -195,6 +195,8 @@ CLAIMS = [
         place=PLACE,
         holds=Region(low=15.0),
         reason="the paper's difference is more than 20 points; as on Tiny ImageNet",
+        unlearnt="feedback alignment that hardly learns ImageNet is as far behind as can be",
+        idle=("fa",),
         applies=on_imagenet,
     ),
     behind(

@@ -198,6 +198,7 @@ def hardly_learns(name: str, figure: str, **changes: Any) -> list[Claim]:
             holds=Region(low=2.0),
             reason="the paper's three differences are five to six points",
             unlearnt=NEAR_CHANCE,
+            idle=(name,),
             **changes,
         ),
         Claim(
@@ -227,6 +228,8 @@ CLAIMS = [
         "backpropagation.",
         holds=Region(low=15.0),
         reason="the paper's difference is more than 20 points, after many more updates",
+        unlearnt="feedback alignment that hardly learns photographs is as far behind as can be",
+        idle=("fa",),
     ),
     *hardly_learns("dtp-alternating", "towards-imagenet-table"),
 ]

@@ -162,6 +162,8 @@ CLAIMS = [
         figure="tiny-error",
         decimals=1,
         applies=photographs,
+        unlearnt="feedback alignment that hardly learns photographs is what is said of it",
+        idle=("fa",),
     ),
     own_claim(
         id="tiny-ss-nearer",
