@@ -41,7 +41,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     chosen,
     draw_curves,
 )
-from bioprop.studies.bartunov2018.targets_mnist_local import by_seed
+from bioprop.studies.bartunov2018.targets_mnist_local import by_seed, paired
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -161,8 +161,7 @@ def apart(runs: Runs, worse: str, better: str, study: str = "") -> np.ndarray:
     Of the seeds that both have. Runs that are not among a study's own are those of ``study``.
     """
     pair = (runs[name] if name in runs else runs[f"{study}/{name}"] for name in (worse, better))
-    above, below = map(by_seed, pair)
-    return (above - below).dropna().to_numpy()
+    return paired(*map(by_seed, pair)).to_numpy()
 
 
 def ended(runs: Runs, name: str) -> np.ndarray:
