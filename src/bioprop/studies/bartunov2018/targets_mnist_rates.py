@@ -124,7 +124,8 @@ def draw(
     for axes, (name, result) in zip(panels, runs.items(), strict=True):
         points = scores(result)
         other = "inverse_rate" if "inverse_rate" in points else "eps"
-        groups = list(points.groupby(other))
+        best_of = points.groupby(["rate", other], as_index=False)["validation"].min()  # over others
+        groups = list(best_of.groupby(other))
         for colour, (value, rows_of) in zip(drawing.shades(len(groups)), groups, strict=True):
             label = f"{other.replace('_', ' ')} {value:g}"
             axes.plot(rows_of["rate"], rows_of["validation"], "o-", color=colour, ms=3, label=label)
