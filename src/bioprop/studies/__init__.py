@@ -84,6 +84,7 @@ from bioprop.studies.xiao2018.signs_magnitudes import STUDY as _signs_magnitudes
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
 from bioprop.studies.xiao2018.signs_supports import STUDY as _signs_supports
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
+from bioprop.studies.xiao2018.signs_tiny_rates import STUDY as _signs_tiny_rates
 from bioprop.studies.xiao2018.signs_worth import STUDY as _signs_worth
 
 STUDIES = {
@@ -161,6 +162,7 @@ STUDIES = {
         _imagenet_classes,
         _signs_digits,
         _signs_rates,
+        _signs_tiny_rates,
         _signs_tiny,
         _rules_rates,
         _alexnet_tiny,
