@@ -81,6 +81,7 @@ from bioprop.studies.xiao2018.signs_cifar import STUDY as _signs_cifar
 from bioprop.studies.xiao2018.signs_dale import STUDY as _signs_dale
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
 from bioprop.studies.xiao2018.signs_magnitudes import STUDY as _signs_magnitudes
+from bioprop.studies.xiao2018.signs_precision import STUDY as _signs_precision
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
 from bioprop.studies.xiao2018.signs_supports import STUDY as _signs_supports
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
@@ -164,6 +165,7 @@ STUDIES = {
         _signs_rates,
         _signs_tiny_rates,
         _signs_tiny,
+        _signs_precision,
         _rules_rates,
         _alexnet_tiny,
         _last_layer,
