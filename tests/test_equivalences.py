@@ -27,6 +27,7 @@ from bioprop.learning import (
     rule,
     sgd,
 )
+from bioprop.learning.memory import tensors
 from bioprop.learning.rules import carry_back, continuous_time, transposes
 from bioprop.learning.rules.alignment import redrawn
 from bioprop.learning.rules.channels import CHANNELS
@@ -555,6 +556,18 @@ def test_training_in_two_pieces_equals_training_in_one(
         second.load_state_dict(saved)
         assert second.step == split
         same(parameters(trained(second, 20)), whole)
+
+
+def test_a_state_without_copies_is_where_the_training_has_it(
+    training: Any, case: tuple[str, str]
+) -> None:
+    made = training(case[0], optimiser=OPTIMISERS["adam"], kind=case[1])
+    there, copied = (list(tensors(made.state_dict(copy))) for copy in (False, True))
+    same(there, copied)
+    assert {t.data_ptr() for t in made.network.weights} <= {t.data_ptr() for t in there}
+    assert not {t.data_ptr() for t in there} & {t.data_ptr() for t in copied}
+    # A file would hold all of a storage, where a tensor is a part of it.
+    assert all(t.untyped_storage().nbytes() == t.nbytes for t in there)
 
 
 def test_the_state_of_another_training_is_refused(training: Any) -> None:

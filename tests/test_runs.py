@@ -272,6 +272,49 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(damage: str, checkpoint: 
     assert str(checkpoint) in str(refused.value)
 
 
+def test_a_checkpoint_of_before_has_its_seal_in_front_and_is_read(checkpoint: Path) -> None:
+    content, settings = checkpoint.read_bytes(), LINEAR.configure("smoke", "fa")
+    LINEAR.run(settings, new := Journal(checkpoint))
+    checkpoint.write_bytes(content[-32:] + content[:-32])
+    assert journals.spent(checkpoint) > 0.0
+    LINEAR.run(settings, old := Journal(checkpoint))
+    assert old.rows == new.rows and old.fingerprint == new.fingerprint
+    checkpoint.write_bytes(content[-32:] + flip(content[:-32], 0.5))
+    with pytest.raises(CheckpointError, match="damaged"):
+        LINEAR.run(settings, Journal(checkpoint))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_checkpoint_needs_no_memory_for_a_copy_of_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, seen = [torch.ones(2**22) for _ in range(4)], list[int]()  # 64 MiB in all
+
+    def look() -> None:
+        words = Path("/proc/self/status").read_text().split()
+        seen.append(2**10 * int(words[words.index("RssAnon:") + 1]))
+
+    def state_dict(copy: bool = True) -> dict[str, Any]:
+        return {"kept": [t.clone() if copy else t for t in kept]}
+
+    def load_state_dict(state: dict[str, Any]) -> None:
+        for tensor, saved in zip(kept, state["kept"], strict=True):
+            tensor.copy_(saved)
+        look()
+
+    def write(sealing: Any, content: bytes, own: Any = journals.Sealing.write) -> int:
+        look()
+        return own(sealing, content)
+
+    monkeypatch.setattr(journals.Sealing, "write", write)
+    training: Any = SimpleNamespace(state_dict=state_dict, load_state_dict=load_state_dict)
+    journal = Journal(tmp_path / "run.pt")
+    look()
+    journal._save(training, 7)
+    assert journal._resume(training) == 7
+    assert len(seen) > 6 and max(seen) - seen[0] < 2**24, "a quarter of the state"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
 def test_a_full_disk_costs_the_checkpoint_but_not_the_run(checkpoint: Path) -> None:
     kept = checkpoint.read_bytes()

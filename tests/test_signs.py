@@ -11,8 +11,9 @@ import pytest
 from bioprop import studies
 from bioprop.book.records import RECORDED
 from bioprop.studies.journal import Journal
+from bioprop.studies.study import Study
 from bioprop.studies.summaries import LARGEST
-from bioprop.studies.xiao2018 import networks, signs_rates, signs_tiny
+from bioprop.studies.xiao2018 import networks, signs_rates, signs_tiny, signs_tiny_rates
 from bioprop.tasks.images import load
 
 TINY = studies.get("signs-tiny")
@@ -146,14 +147,19 @@ def test_the_rate_with_the_lowest_error_is_chosen_and_never_one_that_diverged() 
     assert signs_rates.best(runs) == {"bp": 0.2, "ss": 0.4, "fa": 0.1}
 
 
-def test_the_search_sees_no_test_image_and_no_seed_of_the_result() -> None:
+@pytest.mark.parametrize(
+    "stage", [signs_rates.STUDY, signs_tiny_rates.STUDY], ids=lambda study: study.name
+)
+def test_the_search_sees_no_test_image_and_no_seed_of_the_result(stage: Study) -> None:
     for name in TINY.variants:
-        search = signs_rates.STUDY.configure("reduced", name)
-        result = TINY.configure("reduced", name)
+        search: Any = stage.configure("reduced", name)
+        result: Any = TINY.configure("reduced", name)
         assert search.held_out > 0 and result.held_out == 0
         assert not set(search.seeds) & set(result.seeds)
         for field in ("rule", "images", "width", "stem", "batch", "recipe", "precision", "last"):
             assert getattr(search, field) == getattr(result, field)
+        if stage is signs_tiny_rates.STUDY:
+            assert (search.epochs, search.every) == (result.epochs, result.every)
 
 
 @pytest.mark.skipif(
@@ -161,5 +167,12 @@ def test_the_search_sees_no_test_image_and_no_seed_of_the_result() -> None:
     reason="the search is not recorded",
 )
 def test_every_rule_has_the_rate_that_the_search_found() -> None:
-    found = signs_rates.best(RECORDED.runs(signs_rates.STUDY, "reduced"))
+    runs = RECORDED.runs(signs_rates.STUDY, "reduced")
+    for name, run in runs.items():
+        two = signs_rates.means(run).fillna(np.inf).nsmallest(2).index
+        assert signs_tiny_rates.TWO[name] == tuple(two)
+    last = signs_tiny_rates.STUDY
+    if all(RECORDED.has(last.name, "reduced", name) for name in last.variants):
+        runs = RECORDED.runs(last, "reduced")
+    found = signs_rates.best(runs)
     assert {n: TINY.configure("reduced", n).rate for n in TINY.variants} == found

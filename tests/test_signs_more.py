@@ -238,7 +238,8 @@ def test_a_row_is_judged_by_one_network(name: str) -> None:
 
 def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_the_results() -> None:
     sources = {f"alexnet-{n}": (alexnet_tiny.STUDY, n) for n in alexnet_tiny.NAMES}
-    sources |= {n: (signs_magnitudes.STUDY, n) for n in ("kp", "dfa")}
+    sources |= {n: (signs_magnitudes.STUDY, n) for n in signs_magnitudes.VARIANTS}
+    sources |= {"share-50": (signs_worth.STUDY, "share-50"), "bp-above": (signs_worth.STUDY, "bp")}
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
     sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
     assert set(sources) == set(rules_rates.VARIANTS)

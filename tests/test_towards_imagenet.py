@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_autoencoder import record, verdicts
@@ -230,6 +231,25 @@ def test_claims_about_sharing_can_fail(shared: dict[str, float], expected: dict[
         name = str(id).removeprefix("sharing-mnist-")
         also = "bp" in shared and shared["bp"] > 4 and name.endswith("-less")
         assert verdict == ("not reproduced" if also else expected.get(name, "reproduced")), id
+
+
+def test_what_sharing_buys_is_compared_seed_by_seed_and_no_network_that_diverged_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: Any = {
+        "bp": pd.Series({0: 4.0, 1: 5.0, 2: 6.0}),
+        "bp-convnet": pd.Series({2: 1.0, 1: 2.0, 5: 9.0}),
+        "fa": pd.Series({1: 5.0, 2: 8.0, 3: 7.0, 4: 7.0}),
+        "fa-convnet": pd.Series({1: 4.0, 2: np.inf, 3: 6.0, 4: 5.0}),
+        "dtp-alternating": pd.Series({0: 5.0, 2: np.inf}),
+        "dtp-alternating-convnet": pd.Series({0: 5.0, 2: np.inf}),
+    }
+    monkeypatch.setattr(sharing, "by_seed", lambda run: run)
+    assert sharing.bought(runs, "bp").tolist() == [3.0, 5.0]
+    assert sharing.bought(runs, "fa").tolist() == [1.0, -np.inf, 1.0, 2.0]
+    assert sharing.less(runs, "fa").tolist() == [3.0 - 1.0, np.inf]
+    lost = sharing.bought(runs, "dtp-alternating")
+    assert lost[0] == 0.0 and np.isnan(lost[1]), "two that diverged are no tie, and still there"
 
 
 def test_sharing_on_photographs_is_compared_with_the_runs_beside_it() -> None:

@@ -275,12 +275,13 @@ def _unlearnt(study: Study, claim: Claim, read: Mapping[str, Record]) -> str | N
 
     What a claim says in favour of a rule would be said of a network that does nothing, too.
     """
-    if claim.unlearnt:
+    if claim.unlearnt and not claim.idle:
         return None
     learnt = [
         home.learnt(run)
         for name, run in read.items()
-        if (home := STUDIES[str(claim.beside)] if "/" in name else study).learnt
+        if name.rpartition("/")[2] not in claim.idle
+        and (home := STUDIES[str(claim.beside)] if "/" in name else study).learnt
     ]
     lazy = sum(int((~each).sum()) for each in learnt)
     total = f"{sum(map(len, learnt))} {study.population}"

@@ -153,9 +153,9 @@ class TeamTraining(Training):
         if self.told and self.step % WATCH == 0:
             self.told(self.step, float(loss))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, copy: bool = True) -> dict[str, Any]:
         """Return all that learning changes, and how many images were left out."""
-        return super().state_dict() | {"left_out": self.left_out.clone()}
+        return super().state_dict(copy) | {"left_out": self.left_out.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved ``state_dict``, of as many processes; see :class:`Training`."""

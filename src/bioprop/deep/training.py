@@ -136,16 +136,20 @@ class Training:
         """Return the context in which products are made in the training's precision."""
         return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that learning changes, and what the training is."""
+    def state_dict(self, copy: bool = True) -> dict[str, Any]:
+        """Return all that learning changes, and what the training is.
+
+        Without ``copy`` the tensors are those that go on learning: for who writes them at once.
+        """
         slots = [self.optimiser.state[p].get("momentum_buffer") for p in self._parameters()]
+        kept = torch.clone if copy else torch.Tensor.detach
         return {
             "named": self.named,
             "step": self.step,
             "diverged": self.diverged,
-            "model": {name: t.clone() for name, t in self.model.state_dict().items()},
-            "momentum": [None if slot is None else slot.clone() for slot in slots],
-            "finite": self._finite.clone(),
+            "model": {name: kept(t) for name, t in self.model.state_dict().items()},
+            "momentum": [None if slot is None else kept(slot) for slot in slots],
+            "finite": kept(self._finite),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -163,7 +167,7 @@ class Training:
                 kept = torch.empty_like(parameter).copy_(slot)
                 self.optimiser.state[parameter] = {"momentum_buffer": kept}
         self.step, self.diverged = state["step"], state["diverged"]
-        self._finite = state["finite"].to(self.device)
+        self._finite = state["finite"].to(self.device, copy=True)
 
     def check(self, state: Mapping[str, Any]) -> None:
         """Raise ``ValueError`` where a saved state is not one of this training."""
@@ -249,9 +253,9 @@ class Members:
         for training in self.trainings:
             training.until(step)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the states of all, in order."""
-        return {"members": [training.state_dict() for training in self.trainings]}
+    def state_dict(self, copy: bool = True) -> dict[str, Any]:
+        """Return the states of all, in order; see :class:`Training`."""
+        return {"members": [training.state_dict(copy) for training in self.trainings]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved ``state_dict`` of as many trainings.

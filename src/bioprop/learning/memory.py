@@ -2,7 +2,8 @@
 
 All that learning keeps is made once on PyTorch's device ``meta``, where tensors have shapes and no
 numbers, and its bytes are counted: weights, averages of optimisers, feedback weights, inverses,
-whatever a rule keeps. What a step takes for a while comes on top: activities, and gradients.
+whatever a rule keeps. What a step takes for a while comes on top: activities, and gradients. A
+checkpoint does not: it is written from where the numbers lie, and read from the disk into them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

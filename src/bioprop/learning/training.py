@@ -54,9 +54,14 @@ class Training:
                 rule.learn(network, self.state, trial, deltas)
             self.step = now + 1
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that learning changes; what the seeds determine is drawn again instead."""
-        parts = {name: [t.clone() for t in each] for name, each in self._parts().items()}
+    def state_dict(self, copy: bool = True) -> dict[str, Any]:
+        """Return all that learning changes; what the seeds determine is drawn again instead.
+
+        Without ``copy`` the tensors are those that go on learning: for who writes them at once.
+        """
+        parts = self._parts()
+        if copy:
+            parts = {name: [t.clone() for t in each] for name, each in parts.items()}
         return {"rule": self.rule.name, "step": self.step} | parts
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

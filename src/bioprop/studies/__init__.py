@@ -83,9 +83,11 @@ from bioprop.studies.xiao2018.signs_cifar import STUDY as _signs_cifar
 from bioprop.studies.xiao2018.signs_dale import STUDY as _signs_dale
 from bioprop.studies.xiao2018.signs_digits import STUDY as _signs_digits
 from bioprop.studies.xiao2018.signs_magnitudes import STUDY as _signs_magnitudes
+from bioprop.studies.xiao2018.signs_precision import STUDY as _signs_precision
 from bioprop.studies.xiao2018.signs_rates import STUDY as _signs_rates
 from bioprop.studies.xiao2018.signs_supports import STUDY as _signs_supports
 from bioprop.studies.xiao2018.signs_tiny import STUDY as _signs_tiny
+from bioprop.studies.xiao2018.signs_tiny_rates import STUDY as _signs_tiny_rates
 from bioprop.studies.xiao2018.signs_worth import STUDY as _signs_worth
 
 STUDIES = {
@@ -165,7 +167,9 @@ STUDIES = {
         _imagenet_classes,
         _signs_digits,
         _signs_rates,
+        _signs_tiny_rates,
         _signs_tiny,
+        _signs_precision,
         _rules_rates,
         _alexnet_tiny,
         _last_layer,

@@ -65,6 +65,8 @@ LOOKS = {
     "ss-fixed": Look("sign-symmetry, random sizes", COLOURS[4], (0, (5, 2))),
     "ss-redrawn": Look("sign-symmetry, sizes drawn each batch", COLOURS[6], (0, (2, 1))),
     "sizes": Look("sizes without signs", COLOURS[7], (0, (4, 1, 1, 1))),
+    "share-50": Look("sign-symmetry, half of the signs", COLOURS[3], (0, (1, 3))),
+    "bp-above": Look("backpropagation, large rates", "0.15", (0, (1, 1))),
     "kp": Look("Kolen-Pollack", COLOURS[1], (0, (6, 1, 1, 1))),
     "ss-bp": Look("sign-symmetry, last layer by backpropagation", COLOURS[1], "-."),
     "fa-bp": Look("feedback alignment, last layer by backpropagation", COLOURS[9], "--"),

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,9 @@ from torch import Tensor
 from bioprop.deep.team import team
 from bioprop.disk import why
 
-SEAL = 32  # a checkpoint starts with the SHA-256 of the rest
+SEAL = 32  # bytes: a checkpoint ends with the SHA-256 of the rest
+ZIP = b"PK"  # PyTorch's files begin so; the checkpoints of before with their seal
+CHUNK = 2**20  # bytes that are hashed at a time
 
 
 class CheckpointError(Exception):
@@ -57,8 +59,8 @@ class Trainable(Protocol):
     def until(self, step: int) -> None:
         """Go on until it has seen ``step`` batches."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that is needed to go on."""
+    def state_dict(self, copy: bool = True) -> dict[str, Any]:
+        """Return all that is needed to go on; no copies of it for who writes it at once."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
@@ -192,14 +194,11 @@ class Journal:
     def _save(self, training: Trainable, mark: int) -> None:
         assert self.checkpoint is not None
         partial = self.checkpoint.with_suffix(".partial")  # one writer: what is there is left over
-        state = {"training": training.state_dict(), "rows": self.rows, "mark": mark}
-        content = io.BytesIO()
-        torch.save(state | {"seconds": self.seconds}, content)
+        state = {"training": training.state_dict(copy=False), "rows": self.rows, "mark": mark}
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             with open(partial, "wb") as file:
-                file.write(_seal(content.getbuffer()))
-                file.write(content.getbuffer())
+                _write(state | {"seconds": self.seconds}, file)
             os.replace(partial, self.checkpoint)
         except OSError as error:
             last = "goes on from the checkpoint before" if self.checkpoint.exists() else "is lost"
@@ -213,17 +212,17 @@ class Journal:
 
     def _resume(self, training: Trainable) -> int:
         there = self.checkpoint is not None and self.checkpoint.exists()
-        own = self.checkpoint.read_bytes() if self.checkpoint and there else None
-        content = team().from_first(own)  # who trains with others has none of its own
-        if content is None:
+        if team().size > 1:  # who trains with others has none of its own
+            own = self.checkpoint.read_bytes() if self.checkpoint and there else None
+            content = team().from_first(own)
+            state = None if content is None else _read(io.BytesIO(content), self.checkpoint)
+        elif self.checkpoint and there:
+            with open(self.checkpoint, "rb") as file:
+                state = _read(file, self.checkpoint)
+        else:
+            state = None
+        if state is None:
             return -1
-        seal, content = content[:SEAL], content[SEAL:]
-        if seal != _seal(content):
-            raise CheckpointError(
-                f"checkpoint {self.checkpoint} is damaged: it does not match its digest. Delete it "
-                "to start this run from the beginning"
-            )
-        state = torch.load(io.BytesIO(content), weights_only=True)
         training.load_state_dict(state["training"])
         self.rows, self._before = state["rows"], state["seconds"]
         return state["mark"]
@@ -232,10 +231,81 @@ class Journal:
 def spent(checkpoint: Path) -> float:
     """Return the seconds of a run that a checkpoint holds; 0 where there is none that is sound."""
     try:
-        state = torch.load(io.BytesIO(checkpoint.read_bytes()[SEAL:]), weights_only=True)
-        return float(state["seconds"])
+        with open(checkpoint, "rb") as file:
+            return float(_load(file)["seconds"])
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
         return 0.0
+
+
+class Sealing:
+    """A file to write to, and the SHA-256 of what was written.
+
+    What the disk refuses is raised by ``end``: PyTorch's writer is not to be stopped halfway.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.digest = file, hashlib.sha256()
+        self.refused: OSError | None = None
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write some bytes, unless some were refused before."""
+        try:
+            if not self.refused:
+                self.digest.update(content)
+                self.file.write(content)
+        except OSError as error:
+            self.refused = error
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing: the file is flushed as it is closed. PyTorch's writer asks for it."""
+
+    def end(self) -> None:
+        """Write the seal; ``OSError`` where something was refused."""
+        if self.refused:
+            raise self.refused
+        self.file.write(self.digest.digest())
+
+
+def _write(state: Mapping[str, Any], file: BinaryIO) -> None:
+    """Write a checkpoint from where its tensors lie, tensor by tensor, and its seal."""
+    sealing = Sealing(file)
+    torch.save(state, sealing)  # type: ignore[arg-type]
+    sealing.end()
+
+
+def _read(file: BinaryIO, name: Path | None) -> dict[str, Any]:
+    """Return what a checkpoint holds; ``CheckpointError`` where it does not match its digest."""
+    rest = file.seek(0, os.SEEK_END) - SEAL
+    file.seek(rest if (last := _sealed_last(file)) else 0)
+    seal = file.read(SEAL)
+    file.seek(0 if last else SEAL)
+    digest = hashlib.sha256()
+    while rest > 0 and (chunk := file.read(min(rest, CHUNK))):
+        digest.update(chunk)
+        rest -= len(chunk)
+    if seal != digest.digest():
+        raise CheckpointError(
+            f"checkpoint {name} is damaged: it does not match its digest. Delete it to start this "
+            "run from the beginning"
+        )
+    return _load(file)
+
+
+def _sealed_last(file: BinaryIO) -> bool:
+    file.seek(0)
+    return file.read(len(ZIP)) == ZIP
+
+
+def _load(file: BinaryIO) -> dict[str, Any]:
+    """Return what a checkpoint holds, unchecked; tensors stay on the disk until they are read."""
+    if not _sealed_last(file):
+        file.seek(SEAL)
+        return torch.load(file, weights_only=True)
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+        return torch.load(file, weights_only=True)
+    return torch.load(file.name, weights_only=True, mmap=True)
 
 
 class Twin(Journal):
@@ -268,10 +338,6 @@ class Twin(Journal):
         for mark in super().follow(training, marks, batch, stride):
             yield mark
             self.begin(*training.network.weights)
-
-
-def _seal(content: bytes | memoryview) -> bytes:
-    return hashlib.sha256(content).digest()
 
 
 def fingerprint(tensors: Sequence[Tensor]) -> str:

@@ -231,7 +231,7 @@ class Claim:
     said. The claim is reproduced where the interval lies inside ``holds``, partly where it lies
     inside ``partly``. It cannot be judged where a member has no finite number (it diverged, or
     never got that far), nor be reproduced where a network that it reads has learnt nothing, unless
-    ``unlearnt`` says why it may hold of such networks.
+    ``unlearnt`` says why it may hold of such networks: in all runs, or in those named in ``idle``.
     ``reported`` is a key of ``data/reported``, ``log10`` of one, or the difference of two, or None
     where the paper gives no number. Where ``beside`` names another study, ``measure`` finds its
     recorded runs as ``<study>/<variant>``. ``declared`` are the lines of code that made the claim.
@@ -254,6 +254,7 @@ class Claim:
     beside: str | None = None  # another study whose runs are compared with
     aside: Callable[[Runs], str] | None = None  # shown beneath the number, such as a p value
     unlearnt: str | None = None  # why it may hold where nothing was learnt
+    idle: Collection[str] = ()  # in which runs that may be; in all where none is named
     calibrated: str | None = None  # what was chosen so that it, or a part of it, comes out
     declared: tuple[Lines, ...] = dataclasses.field(default=(), init=False, compare=False)
 

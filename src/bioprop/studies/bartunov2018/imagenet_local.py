@@ -196,6 +196,8 @@ CLAIMS = [
         reason="the paper's difference is more than 20 points; as on Tiny ImageNet",
         reported="imagenet-lc-fa-top-1 - imagenet-lc-bp-top-1",
         figure=FIGURE,
+        unlearnt="feedback alignment that hardly learns ImageNet is as far behind as can be",
+        idle=("fa",),
         applies=on_imagenet,
         decimals=1,
     ),

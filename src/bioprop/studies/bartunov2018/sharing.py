@@ -20,7 +20,7 @@ from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.activations import Pairs, draw_curves, draw_errors
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, layers, run
 from bioprop.studies.bartunov2018.targets_mnist import TURNS, on_mnist
-from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL, by_seed
+from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL, by_seed, paired
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone, own_claim
 from bioprop.tasks.images import CLASSES
 
@@ -30,21 +30,23 @@ FEW: Mapping[str, Any] = {"shown": 10_000, "epochs": 18, "members": 3}
 UNIT = "points of test error at the epoch that held-out images choose"
 
 
-def bought(runs: Runs, name: str, study: str = "") -> np.ndarray:
-    """Return by how many points a method is better with shared weights, seed by seed.
+def gaps(runs: Runs, name: str, study: str = "") -> pd.Series:
+    """Return by how many points a method is better with shared weights, for each seed.
 
     Runs that are not there under their own names are those of another ``study``.
     """
     pair = (runs[v] if v in runs else runs[f"{study}/{v}"] for v in PAIRS.of(name))
-    local, shared = map(by_seed, pair)
-    return (local - shared).dropna().to_numpy()
+    return paired(*map(by_seed, pair))
+
+
+def bought(runs: Runs, name: str, study: str = "") -> np.ndarray:
+    """Return by how many points a method is better with shared weights, seed by seed."""
+    return gaps(runs, name, study).to_numpy()
 
 
 def less(runs: Runs, name: str, study: str = "") -> np.ndarray:
     """Return how many points more sharing buys backpropagation than a method, seed by seed."""
-    both = bought(runs, "bp", study), bought(runs, name, study)
-    seeds = min(map(len, both))
-    return both[0][:seeds] - both[1][:seeds]
+    return paired(gaps(runs, "bp", study), gaps(runs, name, study)).to_numpy()
 
 
 def weights() -> pd.DataFrame:

@@ -44,6 +44,8 @@ def gains(network: str, study: str) -> Claim:
         reason="the paper's AO-SDTP is five to nine points better than SDTP after 500 epochs",
         figure=study,
         applies=not_digits,
+        unlearnt="that next to nothing is learnt without auxiliary outputs is a gain by them",
+        idle=(f"{network}-0",),
     )
 
 

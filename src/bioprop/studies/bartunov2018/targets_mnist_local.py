@@ -52,7 +52,7 @@ def below_full(
     here, there = runs[name], runs[f"{full}/{name}"]
     if equal:
         there = Beginning(there, int(here.table["examples"].max()))
-    return (by_seed(there) - by_seed(here)).dropna().to_numpy()
+    return paired(by_seed(there), by_seed(here)).to_numpy()
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,15 @@ def by_seed(run: Run) -> pd.Series:
     """Return the test error that held-out images choose, infinite for a network that diverged."""
     seeds = run.table.drop_duplicates("member").sort_values("member")["seed"]
     return pd.Series(np.nan_to_num(chosen(run), nan=np.inf), index=seeds)
+
+
+def paired(above: pd.Series, below: pd.Series) -> pd.Series:
+    """Return the difference of two measurements for each seed that both have.
+
+    A seed at which a network diverged stays, with a difference that is no finite number.
+    """
+    seeds = above.index.intersection(below.index)
+    return above[seeds] - below[seeds]
 
 
 def gains(column: Column, full: Column, name: str) -> Claim:

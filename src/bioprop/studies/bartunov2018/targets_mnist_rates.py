@@ -42,6 +42,7 @@ from bioprop.studies.study import (
 )
 from bioprop.tasks.classify import error_rate
 
+ABOVE = "-above"  # what the name of a variant ends in that adds larger rates to a method's grid
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
 
 
@@ -102,11 +103,18 @@ def scores(run: Run) -> pd.DataFrame:
     return found.groupby(names)["validation"].agg(whole_mean).reset_index()
 
 
+def searched(runs: Runs) -> dict[str, pd.DataFrame]:
+    """Return the scores of each method; those of ``<method>-above`` are a part of its grid."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for name, result in runs.items():
+        parts.setdefault(name.removesuffix(ABOVE), []).append(scores(result))
+    return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+
+
 def best(runs: Runs) -> Mapping[str, Mapping[str, float]]:
     """Return the settings with which each method leaves the lowest held-out error."""
     found = {}
-    for name, result in runs.items():
-        points = scores(result)
+    for name, points in searched(runs).items():
         row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
         found[name] = row.drop("validation").to_dict()
     return found
@@ -116,15 +124,16 @@ def draw(
     runs: Runs, columns: int = 3, unit: str = "%", percent: bool = True
 ) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error, in its unit, against the rate, a panel for each method."""
-    rows = -(-len(runs) // columns)
+    methods = searched(runs)
+    rows = -(-len(methods) // columns)
     size = (10 / 3 * columns, 2.8 * rows)
-    figure, panels = drawing.some_panels(len(runs), columns, size, sharey=True, sharex=True)
+    figure, panels = drawing.some_panels(len(methods), columns, size, sharey=True, sharex=True)
     frames = []
-    tried = {rate for result in runs.values() for rate in scores(result)["rate"]}
-    for axes, (name, result) in zip(panels, runs.items(), strict=True):
-        points = scores(result)
+    tried = {rate for points in methods.values() for rate in points["rate"]}
+    for axes, (name, points) in zip(panels, methods.items(), strict=True):
         other = "inverse_rate" if "inverse_rate" in points else "eps"
-        groups = list(points.groupby(other))
+        best_of = points.groupby(["rate", other], as_index=False)["validation"].min()  # over others
+        groups = list(best_of.groupby(other))
         for colour, (value, rows_of) in zip(drawing.shades(len(groups)), groups, strict=True):
             label = f"{other.replace('_', ' ')} {value:g}"
             axes.plot(rows_of["rate"], rows_of["validation"], "o-", color=colour, ms=3, label=label)

@@ -41,7 +41,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     chosen,
     draw_curves,
 )
-from bioprop.studies.bartunov2018.targets_mnist_local import by_seed
+from bioprop.studies.bartunov2018.targets_mnist_local import by_seed, paired
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -161,8 +161,7 @@ def apart(runs: Runs, worse: str, better: str, study: str = "") -> np.ndarray:
     Of the seeds that both have. Runs that are not among a study's own are those of ``study``.
     """
     pair = (runs[name] if name in runs else runs[f"{study}/{name}"] for name in (worse, better))
-    above, below = map(by_seed, pair)
-    return (above - below).dropna().to_numpy()
+    return paired(*map(by_seed, pair)).to_numpy()
 
 
 def ended(runs: Runs, name: str) -> np.ndarray:
@@ -198,6 +197,7 @@ def hardly_learns(name: str, figure: str, **changes: Any) -> list[Claim]:
             holds=Region(low=2.0),
             reason="the paper's three differences are five to six points",
             unlearnt=NEAR_CHANCE,
+            idle=(name,),
             **changes,
         ),
         Claim(
@@ -227,6 +227,8 @@ CLAIMS = [
         "backpropagation.",
         holds=Region(low=15.0),
         reason="the paper's difference is more than 20 points, after many more updates",
+        unlearnt="feedback alignment that hardly learns photographs is as far behind as can be",
+        idle=("fa",),
     ),
     *hardly_learns("dtp-alternating", "towards-imagenet-table"),
 ]

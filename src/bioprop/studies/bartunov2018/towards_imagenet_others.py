@@ -50,6 +50,8 @@ CLAIMS: list[Claim] = [
         reported=None,
         holds=Region(low=0.0),
         reason="DFA minus FA, above zero, as in both locally connected columns of Table 1",
+        unlearnt="direct feedback alignment that hardly learns photographs is worse all the same",
+        idle=("dfa",),
         beside="towards-imagenet",
     ),
 ]

@@ -109,6 +109,7 @@ CLAIMS = [
         decimals=1,
         applies=photographs,
         unlearnt="a network that learns nothing under the rule is as far behind as can be",
+        idle=("fa",),
     ),
 ]
 

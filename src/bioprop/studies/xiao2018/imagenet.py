@@ -232,6 +232,7 @@ def claim(
     )
 
 
+LITTLE = "feedback alignment that hardly learns ImageNet is what is said of it"
 CLAIMS = [
     claim(
         "ss-close",
@@ -248,6 +249,8 @@ CLAIMS = [
         "bp",
         Region(low=15.0),
         reason="about twice what sign-symmetry may lose",
+        unlearnt=LITTLE,
+        idle=("fa",),
     ),
     claim(
         "ss-last",
@@ -266,6 +269,8 @@ CLAIMS = [
         "fa",
         Region(high=-2.0),
         reason="more than what counts as no change for sign-symmetry",
+        unlearnt=LITTLE,
+        idle=("fa", "fa-last"),
     ),
     claim(
         "alexnet-ss-close",
@@ -282,6 +287,8 @@ CLAIMS = [
         "alexnet-bp",
         Region(low=15.0),
         reason="as for ResNet-18",
+        unlearnt=LITTLE,
+        idle=("alexnet-fa",),
     ),
 ]
 

@@ -26,11 +26,8 @@ from bioprop.studies.xiao2018.networks import (
 
 HOME = "signs-worth"  # has backpropagation, sign-symmetry and feedback alignment at equal settings
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "ss-fixed": {"rule": "ss-fixed"},
-    "ss-redrawn": {"rule": "ss-redrawn"},
-    "sizes": {"rule": "sizes"},
-    "dfa": {"rule": "dfa", "rate": rules_rates.FOUND["dfa"]},
-    "kp": {"rule": "kp", "rate": rules_rates.FOUND["kp"]},
+    rule: {"rule": rule, "rate": rules_rates.FOUND[rule]}
+    for rule in ("ss-fixed", "ss-redrawn", "sizes", "dfa", "kp")
 }
 ROWS = [f"{HOME}/bp", "kp", f"{HOME}/ss", "ss-fixed", "ss-redrawn", "sizes", "dfa", f"{HOME}/fa"]
 

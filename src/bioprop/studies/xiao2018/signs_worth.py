@@ -17,6 +17,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.studies import drawing
 from bioprop.studies.study import Figure, Region, Runs, Study, at, gone, own_claim
 from bioprop.studies.summaries import LARGEST
+from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
     DIGITS,
     SMOKE,
@@ -33,7 +34,8 @@ BATCHES = {1: "ss", 10: "every-10", 100: "every-100", 1000: "every-1000"}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "bp": {"rule": "bp", "rate": FOUND["bp"]},
     "ss": {"rule": "ss"},
-    **{name: {"rule": f"ss-share:{share / 100}"} for share, name in SHARES.items() if share < 100},
+    "share-50": {"rule": "ss-share:0.5", "rate": rules_rates.FOUND["share-50"]},
+    **{n: {"rule": f"ss-share:{share / 100}"} for share, n in SHARES.items() if 50 < share < 100},
     **{name: {"rule": f"ss-every:{every}"} for every, name in BATCHES.items() if every > 1},
     "fa": {"rule": "fa", "rate": FOUND["fa"]},
 }
@@ -185,7 +187,7 @@ STUDY = Study(
     variants=VARIANTS,
     cost={"reduced": 320.0},  # processor time, as in the study signs-rates
     run=run,
-    after="signs-rates",
+    after="rules-rates",
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=FIGURES,
