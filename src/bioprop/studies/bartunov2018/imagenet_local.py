@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from bioprop.learning import Training, memory
 from bioprop.learning.memory import words
-from bioprop.studies import drawing
+from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
 from bioprop.studies.bartunov2018.methods import Kernel, layers, means
 from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves, lowest
@@ -254,6 +254,7 @@ STUDY = Study(
             "ConvNet of the same shape, on ImageNet (224 x 224 pixels, 1000 classes), at the epoch "
             "whose error on held-out training images is lowest; mean and 95 % interval over "
             "networks. Crosses: the paper's, the lowest over epochs.",
+            look=to_see.TABLE,
             place="Table 2",
             draw=partial(draw_table, comparable=on_imagenet, here="1000 classes"),
         ),
@@ -263,6 +264,7 @@ STUDY = Study(
             alt="Two panels, top-1 test error and training error in per cent against epochs, each "
             "with a line and a band for each of six methods and the ConvNet.",
             caption=f"{CURVES}. {TURNS}",
+            look=to_see.CURVES,
             place="ours",
             draw=partial(draw_curves, logarithmic=False),
         ),

@@ -112,6 +112,8 @@ STUDY = Study(
             caption="Top-1 test error of ResNet-18 of half the width on a quarter of the classes "
             "of Tiny ImageNet after a short run, mean and 95 % interval over networks. Filled: "
             "float32. Open: products of bfloat16.",
+            look="To see: whether the open mark of a row lies within the interval of the filled "
+            "one. If shorter products cost anything, it would lie to the right of it.",
             place="ours",
             draw=draw,
         )

@@ -52,6 +52,8 @@ STUDY = Study(
             caption="Top-1 error on the training images that were held out, at the end of a run as "
             "long as that of the result; one network for each rate. A rate that is missing "
             "diverged. A dot marks the better one.",
+            look="To see: whether the dot of each rule is at its larger or its smaller rate. At "
+            "the smaller, a short search would have been too bold for a long run.",
             place="ours: the paper's rates were not seen",
             draw=draw,
         )
