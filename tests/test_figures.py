@@ -17,17 +17,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn
-from helpers import ROOT, contents, python
 from matplotlib.backend_bases import RendererBase
 from matplotlib.text import Text
 from PIL import Image
 from pybtex.database import parse_file
+from site_fixture import Built
 
 import bioprop
 from bioprop import studies
 from bioprop.book import claims, figures, index
 from bioprop.book.records import RECORDED, Record
 from bioprop.studies import Figure, Study, drawing
+
+pytest_plugins = ["site_fixture"]
 
 SHOWN = [
     (study, figure)
@@ -39,42 +41,10 @@ LICENCE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/"
 each_figure = pytest.mark.parametrize("study, figure", SHOWN, ids=[f.id for _, f in SHOWN])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of all figures, published once."""
-    folder = tmp_path_factory.mktemp("public")
-    index.compile("smoke", folder)
-    return folder / "figures"
-
-
-EVERY = 4  # of the figures are drawn anew, which takes a while
-ANEW = """
-from pathlib import Path
-from bioprop import studies
-from bioprop.book import claims, figures
-
-for study in list(studies.STUDIES.values())[:: int(sys.argv[2])]:
-    tier, runs, judged = claims.recorded(study)
-    for figure in study.figures if tier else ():
-        mine = [each for each in judged if each.claim.figure == figure.id]
-        behind = claims.shown(figure, runs)
-        figures.publish(study, figure, behind, mine, Path(sys.argv[1]) / "figures")
-"""
-
-
-def test_figures_have_the_same_bytes_when_published_elsewhere_with_other_settings(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "matplotlibrc").write_text("axes.titlepad: 40\nsvg.fonttype: none\n")
-    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
-    monkeypatch.setenv("PYTHONHASHSEED", "7")
-    monkeypatch.setenv("TZ", "Pacific/Auckland")
-    with python(ANEW, ROOT, str(tmp_path), str(EVERY)) as process:
-        _, complaint = process.communicate(timeout=240)
-    assert process.returncode == 0, complaint
-    here, there = contents(folder), contents(tmp_path / "figures")
-    assert len(there) > 30 and there.keys() < here.keys()
-    assert [name for name in there if here[name] != there[name]] == []
+@pytest.fixture
+def folder(built: Built) -> Path:
+    """The files of all figures, as the book publishes them."""
+    return built.html / "figures"
 
 
 def test_a_figure_is_laid_out_for_good_and_rounded() -> None:

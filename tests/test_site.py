@@ -350,8 +350,12 @@ def test_a_build_executes_each_chapter_once_and_says_how_long_it_took(built: Bui
 
 @pytest.mark.slow
 def test_a_second_build_elsewhere_is_the_same_byte_for_byte_and_quick(
-    built: Built, tmp_path: Path
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "matplotlibrc").write_text("axes.titlepad: 40\nsvg.fonttype: path\n")
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
     copy_book(tmp_path / "elsewhere")
     earlier = tmp_path / "elsewhere" / "_build" / "html" / "gone.html"
     earlier.parent.mkdir(parents=True)

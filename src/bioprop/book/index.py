@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import joblib
 import pydantic
 
 import bioprop
@@ -173,22 +174,13 @@ def compile(tier: str, folder: Path) -> Index:
         studies=[],
         built=Built(version=bioprop.__version__, commit=provenance.commit(), tier=tier),
     )
-    homes = chapters.homes()
-    bibliography = []
-    for study in studies.STUDIES.values():
-        best, runs, judgements = claims.recorded(study)
-        live = _live(study, tier)
-        index.claims += [entry(study, judged, live.get(judged.claim.id)) for judged in judgements]
-        index.studies.append(_study(study, best, runs))
-        if not best:
-            continue
-        for figure in study.figures:
-            mine = [j for j in judgements if j.claim.figure == figure.id]
-            behind = claims.shown(figure, runs)
-            drawn = figures.publish(study, figure, behind, mine, folder / "figures")
-            bibliography.append(figures.bibtex(figure))
-            made = _figure(study, figure, behind, best, homes.get(figure.id))
-            index.figures.append(made.model_copy(update={"rules": rules(figure, drawn, behind)}))
+    homes, bibliography = chapters.homes(), []
+    work = [joblib.delayed(_part)(name, tier, folder, homes) for name in studies.STUDIES]
+    for judged, known, drawn, cited in joblib.Parallel(joblib.cpu_count())(work):
+        index.claims += judged
+        index.studies.append(known)
+        index.figures += drawn
+        bibliography += cited
     for paper in forest.PAPERS:
         if forest.rows(index.claims, paper):
             plot = forest.publish(index.claims, paper, folder / "figures")
@@ -197,6 +189,25 @@ def compile(tier: str, folder: Path) -> Index:
     if bibliography:
         (folder / "figures" / "all.bib").write_text("\n".join(bibliography), encoding="utf-8")
     return index
+
+
+def _part(
+    name: str, tier: str, folder: Path, homes: Mapping[str, str]
+) -> tuple[list[ClaimEntry], StudyEntry, list[FigureEntry], list[str]]:
+    """Judge the claims of a study and publish its figures; return both, and what cites these."""
+    study = studies.get(name)
+    best, runs, judgements = claims.recorded(study)
+    live = _live(study, tier)
+    judged = [entry(study, each, live.get(each.claim.id)) for each in judgements]
+    drawn, cited = [], []
+    for figure in study.figures if best else ():
+        mine = [each for each in judgements if each.claim.figure == figure.id]
+        behind = claims.shown(figure, runs)
+        shown = figures.publish(study, figure, behind, mine, folder / "figures")
+        made = _figure(study, figure, behind, best or "", homes.get(figure.id))
+        drawn.append(made.model_copy(update={"rules": rules(figure, shown, behind)}))
+        cited.append(figures.bibtex(figure))
+    return judged, _study(study, best, runs), drawn, cited
 
 
 def one(study: Study, claim: Claim) -> tuple[ClaimEntry, list[StudyEntry]]:
