@@ -438,6 +438,38 @@ def test_a_row_for_each_network_stands_beside_the_summary(
         assert len(rows) and set(rows) == {run.members}
 
 
+@pytest.mark.parametrize(
+    "drawn, rows",
+    [
+        ({"angle"}, {"angle"}),
+        ({"log_nse", "log_nse, paper"}, {"log_nse"}),
+        ({"angle at the end"}, {"angle"}),
+        (set(), {"angle", "folded", "helpful", "log_nse"}),
+    ],
+)
+def test_the_rows_of_networks_are_those_of_what_is_drawn(drawn: set[str], rows: set[str]) -> None:
+    study = studies.get("linear-task")
+    runs = {"fa": RECORDED.load("linear-task", "paper", "fa")}
+    table = figures.networks(study.figure("linear-nse"), runs, drawn)
+    assert set(table["quantity"]) == rows
+
+
+@pytest.mark.parametrize("drawn", ["", "nse", "paper, log_nse", float("nan")])
+def test_a_quantity_that_is_drawn_and_in_no_run_is_refused(drawn: str) -> None:
+    study = studies.get("linear-task")
+    runs = {"fa": RECORDED.load("linear-task", "paper", "fa")}
+    fault = re.escape(f"figure 'linear-nse' draws the quantity {drawn!r}, which none of its runs")
+    with pytest.raises(ValueError, match=f"{fault} has.*: angle, folded, helpful, log_nse$"):
+        figures.networks(study.figure("linear-nse"), runs, {"log_nse", drawn})
+
+
+def test_what_each_layer_has_its_own_of_is_drawn_of_all_layers() -> None:
+    study = studies.get("deep-linear")
+    runs = {"fa-3": RECORDED.load("deep-linear", "paper", "fa-3")}
+    table = figures.networks(study.figure("deep-linear-angles"), runs, {"angle at the end"})
+    assert set(table["quantity"]) == {"angle_1", "angle_2", "angle_3"}
+
+
 def test_the_means_of_a_figure_are_those_of_its_networks(folder: Path) -> None:
     tables = [
         pd.read_csv(folder / f"linear-nse{ending}.csv", comment="#") for ending in ("", "-networks")
