@@ -455,6 +455,8 @@ FAULTS = {
     "{recorded}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
     "{reported}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
     "{verdict}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
+    "{count}`papers`": r"no origin of claims 'papers'; allowed: paper, ours.*mean 'paper'",
+    "{count}`paper: partially`": r"no verdict 'partially'.*Did you mean 'partly'",
     "{cite:p}`nobody2000`": r"could not find bibtex key \"nobody2000\"",
     "[away](nowhere.md)": r"cross-reference target not found: 'nowhere.md'",
     "```{nosuch}\n```": r"Unknown directive type: 'nosuch'",
