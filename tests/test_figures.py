@@ -25,7 +25,7 @@ from site_fixture import Built
 
 import bioprop
 from bioprop import studies
-from bioprop.book import claims, figures, index
+from bioprop.book import claims, figures, forest, index
 from bioprop.book.records import RECORDED, Record
 from bioprop.studies import Figure, Study, drawing
 
@@ -422,8 +422,27 @@ def test_a_forest_fits_a_paper_as_other_figures_do(id: str, ending: str, folder:
     assert 6.5 <= min(sizes) and max(sizes) <= 12
     drawn = pd.read_csv(folder / f"{id}.csv", comment="#")
     each = pd.read_csv(folder / f"{id}-networks.csv", comment="#")
-    assert set(each["claim"]) == set(drawn["claim"])
+    assert set(each["claim"]) == set(drawn.dropna(subset="low")["claim"])
     assert all((folder / Path(name).name).is_file() for name in figures.files(id).values())
+
+
+def test_a_forest_counts_and_names_what_cannot_be_judged_of_a_papers_numbers() -> None:
+    study = studies.get("depth")
+    known = [index.entry(study, judged) for judged in claims.recorded(study)[2]]
+    judged = [row.entry for row in forest.rows(known, study.paper)]
+    lost = {"interval": None, "recorded": None, "verdict": "cannot be judged"}
+    spoilt = [judged[0].model_copy(update=lost), *judged[1:]]
+    figure = forest.figure(spoilt, study.paper)
+    picture, drawn = figure.draw({})
+    said = "1 more cannot be judged"
+    assert said in [text.get_text() for text in picture.axes[0].texts]
+    assert figure.alt.endswith(f" {said}.")
+    plt.close(picture)
+    assert set(drawn["claim"]) == {entry.id for entry in judged}
+    assert list(drawn[drawn["low"].isna()]["claim"]) == [judged[0].id]
+    below = forest.last(spoilt, study.paper, "../")
+    assert f'1 more cannot be judged: <a href="../{judged[0].page}">' in below
+    assert not forest.unjudged(known, study.paper) and not forest.last(judged, study.paper, "")
 
 
 @each_figure

@@ -239,9 +239,7 @@ class Forest(Result):
             + "".join(forest.page(row, self.root) for row in group)
             for name, group in forest.groups(rows)
         )
-        wait = [c for c in self.index.claims if c.paper == paper and c.verdict == "not attempted"]
-        more = sum(claim.reported is not None and claim.origin == "paper" for claim in wait)
-        last = f'<p class="forest-task">{more} more wait for their runs.</p>' if more else ""
+        last = forest.last(self.index.claims, paper, self.root)
         head = f'<p class="forest-paper">{forest.PAPERS[paper]}</p>'
         picture = f'<div role="group" aria-label="{html.escape(entry.title)}">'
         figure += nodes.raw("", f"{picture}{head}{inside}{last}</div>", format="html")
