@@ -24,7 +24,7 @@ from site_fixture import Built
 
 import bioprop
 from bioprop import studies
-from bioprop.book import claims, figures, index
+from bioprop.book import claims, figures, forest, index
 from bioprop.book.records import RECORDED, Record
 from bioprop.studies import Figure, Study, drawing
 
@@ -393,8 +393,27 @@ def test_a_forest_fits_a_paper_as_other_figures_do(id: str, ending: str, folder:
     assert 6.5 <= min(sizes) and max(sizes) <= 12
     drawn = pd.read_csv(folder / f"{id}.csv", comment="#")
     each = pd.read_csv(folder / f"{id}-networks.csv", comment="#")
-    assert set(each["claim"]) == set(drawn["claim"])
+    assert set(each["claim"]) == set(drawn.dropna(subset="low")["claim"])
     assert all((folder / Path(name).name).is_file() for name in figures.files(id).values())
+
+
+def test_a_forest_counts_and_names_what_cannot_be_judged_of_a_papers_numbers() -> None:
+    study = studies.get("depth")
+    known = [index.entry(study, judged) for judged in claims.recorded(study)[2]]
+    judged = [row.entry for row in forest.rows(known, study.paper)]
+    lost = {"interval": None, "recorded": None, "verdict": "cannot be judged"}
+    spoilt = [judged[0].model_copy(update=lost), *judged[1:]]
+    figure = forest.figure(spoilt, study.paper)
+    picture, drawn = figure.draw({})
+    said = "1 more cannot be judged"
+    assert said in [text.get_text() for text in picture.axes[0].texts]
+    assert figure.alt.endswith(f" {said}.")
+    plt.close(picture)
+    assert set(drawn["claim"]) == {entry.id for entry in judged}
+    assert list(drawn[drawn["low"].isna()]["claim"]) == [judged[0].id]
+    below = forest.last(spoilt, study.paper, "../")
+    assert f'1 more cannot be judged: <a href="../{judged[0].page}">' in below
+    assert not forest.unjudged(known, study.paper) and not forest.last(judged, study.paper, "")
 
 
 @each_figure
@@ -407,6 +426,38 @@ def test_a_row_for_each_network_stands_beside_the_summary(
     for name, run in runs.items():
         rows = table[table["run"] == name].groupby("quantity").size()
         assert len(rows) and set(rows) == {run.members}
+
+
+@pytest.mark.parametrize(
+    "drawn, rows",
+    [
+        ({"angle"}, {"angle"}),
+        ({"log_nse", "log_nse, paper"}, {"log_nse"}),
+        ({"angle at the end"}, {"angle"}),
+        (set(), {"angle", "folded", "helpful", "log_nse"}),
+    ],
+)
+def test_the_rows_of_networks_are_those_of_what_is_drawn(drawn: set[str], rows: set[str]) -> None:
+    study = studies.get("linear-task")
+    runs = {"fa": RECORDED.load("linear-task", "paper", "fa")}
+    table = figures.networks(study.figure("linear-nse"), runs, drawn)
+    assert set(table["quantity"]) == rows
+
+
+@pytest.mark.parametrize("drawn", ["", "nse", "paper, log_nse", float("nan")])
+def test_a_quantity_that_is_drawn_and_in_no_run_is_refused(drawn: str) -> None:
+    study = studies.get("linear-task")
+    runs = {"fa": RECORDED.load("linear-task", "paper", "fa")}
+    fault = re.escape(f"figure 'linear-nse' draws the quantity {drawn!r}, which none of its runs")
+    with pytest.raises(ValueError, match=f"{fault} has.*: angle, folded, helpful, log_nse$"):
+        figures.networks(study.figure("linear-nse"), runs, {"log_nse", drawn})
+
+
+def test_what_each_layer_has_its_own_of_is_drawn_of_all_layers() -> None:
+    study = studies.get("deep-linear")
+    runs = {"fa-3": RECORDED.load("deep-linear", "paper", "fa-3")}
+    table = figures.networks(study.figure("deep-linear-angles"), runs, {"angle at the end"})
+    assert set(table["quantity"]) == {"angle_1", "angle_2", "angle_3"}
 
 
 def test_the_means_of_a_figure_are_those_of_its_networks(folder: Path) -> None:

@@ -99,6 +99,7 @@ def test_claims_are_those_of_the_studies_with_the_verdicts_of_the_records(built:
             assert entry["text"]["paper"] == judged.paper
             assert entry["aside"] == judged.aside
             assert entry["summary"] == judged.claim.summary.name
+            assert entry["in_unit"] == judged.claim.summary.in_unit
             assert entry["calibrated"] == judged.claim.calibrated
             assert entry["changed"] == changes.told(judged.claim.id, judged.claim.origin)
             assert entry["read"] == list(judged.read)

@@ -11,20 +11,21 @@ import nbformat
 import pytest
 from site_fixture import Built, copy_small_book
 
-from bioprop.book import launch
+from bioprop.book import launch, provenance
 from bioprop.book.home import Home
 
 pytest_plugins = ["site_fixture"]
 
 REPOSITORY = "https://github.com/someone/copy"
 CHAPTER = "chapters/one/tiny.ipynb"
-TELL = "\nimport bioprop\nprint(bioprop.__file__)"
+TELL = "\nimport bioprop\nprint(bioprop.__file__, bioprop.EDITION)"
+EDITIONS = ("old", "new")  # a commit each
 
 
-def first_cell(place: Home) -> str:
+def first_cell(place: Home, commit: str = "") -> str:
     """The code that stands before all other code of a prepared notebook."""
     cells = [nbformat.v4.new_markdown_cell("# A"), nbformat.v4.new_code_cell("import bioprop")]
-    notebook = launch.prepare(nbformat.v4.new_notebook(cells=cells), CHAPTER, place)
+    notebook = launch.prepare(nbformat.v4.new_notebook(cells=cells), CHAPTER, place, commit)
     nbformat.validate(notebook)
     assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code"]
     return notebook.cells[1].source
@@ -55,22 +56,36 @@ def run(code: str, folder: Path, *modules: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A repository with a package of the book's name."""
+def source(tmp_path: Path) -> dict[str, str]:
+    """A repository with a package of the book's name: the commit of each of its editions."""
     root = tmp_path / "source"
-    (root / "src" / "bioprop").mkdir(parents=True)
-    (root / "src" / "bioprop" / "__init__.py").write_text("")
-    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b.example"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "All"]):
-        subprocess.run([*git, *words], check=True)
-    return root
+    module = root / "src" / "bioprop" / "__init__.py"
+    module.parent.mkdir(parents=True)
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+        command = ["git", "-C", str(root), *who, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    commits = {}
+    for edition in EDITIONS:
+        module.write_text(f"EDITION = {edition!r}\n")
+        git("add", ".")
+        git("commit", "-q", "-m", edition)
+        commits[edition] = git("rev-parse", "HEAD")
+    return commits
 
 
-def test_in_colab_the_first_cell_gets_the_book(source: Path, tmp_path: Path) -> None:
-    done = run(first_cell(Home(REPOSITORY)) + TELL, tmp_path, "google.colab")
+@pytest.mark.parametrize(("built", "got"), [("old", "old"), ("new", "new"), (None, "new")])
+def test_in_colab_the_first_cell_gets_the_book_as_it_was_built(
+    built: str | None, got: str, source: dict[str, str], tmp_path: Path
+) -> None:
+    commit = source[built] if built else ""
+    done = run(first_cell(Home(REPOSITORY), commit) + TELL, tmp_path, "google.colab")
     assert done.returncode == 0, done.stderr
     copy = tmp_path / launch.COPY
-    assert done.stdout.strip() == str(copy / "src" / "bioprop" / "__init__.py")
+    assert done.stdout.strip() == f"{copy / 'src' / 'bioprop' / '__init__.py'} {got}"
     asked = json.loads((tmp_path / "pip.json").read_text())
     assert asked[0] == "install" and asked[-2:] == ["--editable", launch.COPY]
 
@@ -84,13 +99,23 @@ def test_in_colab_the_first_cell_gets_the_book(source: Path, tmp_path: Path) -> 
     ],
 )
 def test_elsewhere_it_says_how_and_installs_nothing(
-    place: Home, modules: list[str], said: str, source: Path, tmp_path: Path
+    place: Home, modules: list[str], said: str, source: dict[str, str], tmp_path: Path
 ) -> None:
-    done = run(first_cell(place), tmp_path, *modules)
+    done = run(first_cell(place, source["old"]), tmp_path, *modules)
     assert done.returncode
     [error] = [part for part in done.stderr.split("ModuleNotFoundError: ")[1:]]
     assert said in error and CHAPTER in error and "make book" in error
+    assert (f"git checkout {source['old']}" in error) == bool(place.repository)
     assert not (tmp_path / "pip.json").exists() and not (tmp_path / launch.COPY).exists()
+
+
+@pytest.mark.parametrize(("changes", "known"), [("", "3f" * 20), (" M src/a.py", "")])
+def test_code_that_differs_from_its_commit_is_at_none(
+    changes: str, known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"rev-parse --short=10 HEAD": "3f" * 5, "rev-parse HEAD": "3f" * 20}
+    monkeypatch.setattr(provenance, "git", lambda *words: said.get(" ".join(words), changes))
+    assert provenance.revision() == known
 
 
 def test_where_there_is_a_bioprop_the_first_cell_does_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup, Tag
 from site_fixture import Built, bioprop, build, copy_book, copy_small_book, write_chapter
 
 from bioprop import paths
-from bioprop.book import changes, site
+from bioprop.book import changes, claim_pages, explain, index, site
 from bioprop.book.chapters import homes
 from bioprop.book.claims import word
 
@@ -256,7 +256,18 @@ def test_every_claim_has_a_place_with_all_that_is_behind_its_verdict(soup: Soup)
         }
         drawn = place.select("svg.dots circle")
         if claim["interval"]:
-            assert len(drawn) == sum(map(len, claim["values"]))
+            assert len(drawn) == (sum(map(len, claim["values"])) if claim["in_unit"] else 0)
+
+
+@pytest.mark.parametrize("name", ["best-b-condition", "jl-weakest"])
+def test_what_a_correlation_is_of_has_no_place_on_its_axis(name: str) -> None:
+    entry, _ = index.one(*explain.find(name))
+    shown = BeautifulSoup(claim_pages.picture(entry), "html.parser")
+    ticks = [float(text.get_text().replace("−", "-")) for text in shown.select("svg text")[:-1]]
+    assert not shown.select("circle") and shown.select("rect.mean")
+    assert len(ticks) > 2 and -1 <= min(ticks) and max(ticks) <= 1
+    listed = f"What {name} is computed from: 2 rows of 20 numbers"
+    assert [fold.get_text() for fold in shown.select("summary")] == [listed]
 
 
 def test_the_records_behind_the_verdicts_are_served_with_their_digests(built: Built) -> None:
@@ -444,6 +455,8 @@ FAULTS = {
     "{recorded}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
     "{reported}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
     "{verdict}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
+    "{count}`papers`": r"no origin of claims 'papers'; allowed: paper, ours.*mean 'paper'",
+    "{count}`paper: partially`": r"no verdict 'partially'.*Did you mean 'partly'",
     "{cite:p}`nobody2000`": r"could not find bibtex key \"nobody2000\"",
     "[away](nowhere.md)": r"cross-reference target not found: 'nowhere.md'",
     "```{nosuch}\n```": r"Unknown directive type: 'nosuch'",

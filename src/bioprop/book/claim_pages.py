@@ -52,10 +52,14 @@ def section(entry: ClaimEntry, index: Index, root: str) -> str:
 
 
 def picture(entry: ClaimEntry) -> str:
-    """Return each member as a dot, the interval, the criterion and the paper's number, as SVG."""
-    cases = np.atleast_2d(np.array(entry.values, dtype=float))
-    if not cases.size or not np.isfinite(cases).any() or not entry.interval:
+    """Return each member as a dot, the interval, the criterion and the paper's number, as SVG.
+
+    Members that are not in the unit of the claim have no place on its axis and no dots.
+    """
+    known = np.atleast_2d(np.array(entry.values, dtype=float))
+    if not known.size or not np.isfinite(known).any() or not entry.interval:
         return ""
+    cases = known if entry.in_unit else known[:0]
     axis = Axis(entry, cases)
     height = TOP + ROW * (len(cases) + 2) + FOOT
     floor = height - FOOT
@@ -83,12 +87,13 @@ def picture(entry: ClaimEntry) -> str:
         parts.append(f'<rect class="mean" x="{axis.at(entry.recorded) - 4}" y="{y - 4}" '
                      'width="8" height="8"/>')  # fmt: skip
     said = "; ".join(explain.values(entry))
+    dots = f"Each of {entry.members} {entry.counted} of {entry.id} as a dot, beneath them "
     return (
         f'<svg class="dots" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
-        f'aria-label="Each of {entry.members} {entry.counted} of {entry.id} as a dot, beneath them '
+        f'aria-label="{dots if entry.in_unit else f"For {entry.id} "}'
         f'{_esc(entry.summary)} and interval, on the criterion as a band.">{"".join(parts)}'
         f'<text x="{WIDTH / 2}" y="{height - 4:.0f}">{_esc(entry.unit)}</text></svg>'
-        f"<details><summary>The {entry.members} numbers of {entry.id}</summary>"
+        f"<details><summary>{explain.listed(entry)}</summary>"
         f"<p>{_esc(said)}</p></details>"
     )
 

@@ -16,6 +16,7 @@
 ``{amplifying}``        the recorded runs that amplify their last bit
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
 ``{aside}`claim` ``     what stands beneath a claim's number, such as the p value of a test
+``{count}`paper: partly` ``  how many claims there are, of the papers or ``ours``, with a verdict
 ``{number}`figure name` ``  a number that a figure gives to the text
 """
 
@@ -25,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import nbformat
 from docutils import nodes
@@ -47,7 +48,7 @@ from bioprop.book import (
     twins,
 )
 from bioprop.book.claim_pages import badge, committed
-from bioprop.book.claims import remarks
+from bioprop.book.claims import Verdict, remarks
 from bioprop.book.costs import Costs
 from bioprop.book.home import home
 from bioprop.book.records import RECORDED
@@ -238,9 +239,7 @@ class Forest(Result):
             + "".join(forest.page(row, self.root) for row in group)
             for name, group in forest.groups(rows)
         )
-        wait = [c for c in self.index.claims if c.paper == paper and c.verdict == "not attempted"]
-        more = sum(claim.reported is not None and claim.origin == "paper" for claim in wait)
-        last = f'<p class="forest-task">{more} more wait for their runs.</p>' if more else ""
+        last = forest.last(self.index.claims, paper, self.root)
         head = f'<p class="forest-paper">{forest.PAPERS[paper]}</p>'
         picture = f'<div role="group" aria-label="{html.escape(entry.title)}">'
         figure += nodes.raw("", f"{picture}{head}{inside}{last}</div>", format="html")
@@ -578,7 +577,13 @@ def _count(
     name: str, raw: str, text: str, line: int, inliner: Inliner, *_: Any, **__: Any
 ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
     """Show how many claims there are: ``paper``, or ``paper: partly`` with one verdict."""
-    origin, verdict = text.partition(": ")[::2]
+    origin, colon, verdict = text.partition(": ")
+    try:
+        choose("origin of claims", origin, ("paper", "ours"))
+        if colon:
+            choose("verdict", verdict, get_args(Verdict))
+    except ValueError as error:
+        return [], [inliner.reporter.error(str(error), line=line)]
     known = compiled(str(inliner.document.settings.env.srcdir)).claims
     some = [c for c in known if c.origin == origin]
     count = sum(not verdict or c.verdict == verdict for c in some)

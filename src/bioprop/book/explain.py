@@ -129,9 +129,25 @@ def placed(lines: Where) -> str:
 
 
 def values(entry: ClaimEntry) -> list[str]:
-    """Write the number of each member, a line for each case."""
+    """Write the number of each member, a line for each case.
+
+    They are rounded as the claim's own; to four digits where they are in units of their own.
+    """
     _, claim = find(entry.id)
-    return [", ".join(number(claim, value) for value in case) for case in entry.values]
+
+    def shown(value: float | None) -> str:
+        own = value is not None and not entry.in_unit
+        return f"{value:.4g}".replace("-", "−") if own else number(claim, value)
+
+    return [", ".join(map(shown, case)) for case in entry.values]
+
+
+def listed(entry: ClaimEntry) -> str:
+    """Say what :func:`values` are: the members' own numbers, or what the claim's is made of."""
+    if entry.in_unit:
+        return f"The {entry.members} numbers of {entry.id}"
+    rows = f"{len(entry.values)} rows of " if len(entry.values) > 1 else ""
+    return f"What {entry.id} is computed from: {rows}{entry.members} numbers"
 
 
 def told(entry: ClaimEntry, known: Sequence[StudyEntry]) -> Iterator[tuple[str, list[str]]]:
@@ -145,7 +161,7 @@ def told(entry: ClaimEntry, known: Sequence[StudyEntry]) -> Iterator[tuple[str, 
     yield "criterion", [entry.criterion, *filter(None, [breadth(entry)])]
     yield "verdict", arithmetic(entry)
     yield "know", claims.remarks(entry.calibrated, entry.changed)
-    yield f"each of {entry.members}", values(entry)
+    yield f"each of {entry.members}" if entry.in_unit else "made of", values(entry)
     yield "since", origin(entry, mine)
     yield "measure", [placed(entry.measure)]
     yield "records", [f"data/{record.file}, sealed {record.digest[:16]}" for record in mine]

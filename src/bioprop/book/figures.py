@@ -1,6 +1,7 @@
 """Figures that can be cited: a stable id, files in five formats, and where they come from."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def publish(
     """
     entry = describe(study, figure, runs, judgements)
     drawn = write(figure, runs, folder, entry)
-    rows = networks(runs, set(drawn.get("quantity", ())))
+    rows = networks(figure, runs, set(drawn.get("quantity", ())))
     table(folder / f"{figure.id}-networks.csv", figure, rows, "%.6g")
     return drawn
 
@@ -108,21 +109,42 @@ def _source(figure: Figure) -> str:
     return f"{BOOK}, bioprop {bioprop.__version__}, figure {figure.id}"
 
 
-def networks(runs: Mapping[str, Record], drawn: set[str]) -> pd.DataFrame:
+def networks(figure: Figure, runs: Mapping[str, Record], drawn: set[str]) -> pd.DataFrame:
     """Return what every network did: a row for each and for each quantity, a column for each mark.
 
-    Of the quantities those are left out that are not ``drawn``, where any of them is.
+    Of the quantities those are left out that are not ``drawn``, where any of them is. One that is
+    drawn and in no run raises ``ValueError``: its rows would be lost.
     """
+    known = {quantity for run in runs.values() for quantity in run.values}
+    wanted = {name for each in drawn for name in _named(figure, each, known)}
     frames = []
     for name, run in runs.items():
         labels = pd.DataFrame(run.labels)
-        chosen = drawn & set(run.values) or set(run.values)
+        chosen = wanted & set(run.values) or set(run.values)
         for quantity in sorted(chosen):
             values = pd.DataFrame(np.array(run.values[quantity], dtype=float).T, columns=run.marks)
             frames.append(pd.concat([labels, values], axis=1).assign(run=name, quantity=quantity))
     table = pd.concat(frames)
     first = ["run", "quantity", *dict.fromkeys(key for run in runs.values() for key in run.labels)]
     return table[[*first, *sorted(set(table.columns) - set(first))]]
+
+
+def _named(figure: Figure, drawn: str, known: set[str]) -> set[str]:
+    """Return which quantities of the runs a drawn one is.
+
+    Words may follow its name: ``error at the end``, ``error, paper``. Where every layer has its
+    own, as ``angle-1`` or ``angle conv1``, ``angle`` is all of them.
+    """
+    name = re.split(", | at ", str(drawn))[0]
+    layers = {each for each in known if name and re.match(rf"{re.escape(name)}[-_ ]", each)}
+    found = {name} & known or layers
+    if not found:
+        raise ValueError(
+            f"figure {figure.id!r} draws the quantity {drawn!r}, which none of its runs has. Begin "
+            f"its name with that of one they have, as in 'error at the end': "
+            f"{', '.join(sorted(known))}"
+        )
+    return found
 
 
 def describe(

@@ -64,12 +64,18 @@ class Row:
 
 def rows(entries: "Sequence[ClaimEntry]", paper: str) -> list[Row]:
     """Return the claims of a paper that have a reported number and an interval beside it."""
-    return [
-        _row(entry)
-        for entry in entries
-        if entry.paper == paper and entry.origin == "paper" and entry.reported is not None
-        if entry.interval is not None
-    ]
+    return [_row(entry) for entry in _numbers(entries, paper) if entry.interval is not None]
+
+
+def unjudged(entries: "Sequence[ClaimEntry]", paper: str) -> "list[ClaimEntry]":
+    """Return the claims of a paper's numbers that were recorded and have no interval to draw."""
+    recorded = [each for each in _numbers(entries, paper) if each.verdict != "not attempted"]
+    return [entry for entry in recorded if entry.interval is None]
+
+
+def _numbers(entries: "Sequence[ClaimEntry]", paper: str) -> "list[ClaimEntry]":
+    mine = [entry for entry in entries if entry.paper == paper and entry.origin == "paper"]
+    return [entry for entry in mine if entry.reported is not None]
 
 
 def _row(entry: "ClaimEntry") -> Row:
@@ -104,17 +110,21 @@ def groups(found: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 
 def figure(entries: "Sequence[ClaimEntry]", paper: str) -> Figure:
     """Return the forest plot of a paper as a figure."""
-    found = rows(entries, paper)
+    found, others = rows(entries, paper), unjudged(entries, paper)
     counted = {verdict: sum(r.entry.verdict == verdict for r in found) for verdict in MARKS}
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counted.items() if count)
     return Figure(
         id=f"forest-{paper}",
         title=f"The numbers of {PAPERS[paper]}, reported and recorded",
-        alt=ALT.format(count=len(found), paper=PAPERS[paper], verdicts=verdicts),
+        alt=ALT.format(count=len(found), paper=PAPERS[paper], verdicts=verdicts) + _more(others),
         caption=CAPTION.format(paper=PAPERS[paper]),
         place=f"the numbers of {PAPERS[paper]}, in text, tables and figures",
-        draw=lambda _: (_draw(found), _table(found)),
+        draw=lambda _: (_draw(found, others), _table([*(row.entry for row in found), *others])),
     )
+
+
+def _more(others: "Sequence[ClaimEntry]") -> str:
+    return f" {len(others)} more cannot be judged." if others else ""
 
 
 def publish(entries: "Sequence[ClaimEntry]", paper: str, folder: Path) -> Figure:
@@ -128,28 +138,28 @@ def publish(entries: "Sequence[ClaimEntry]", paper: str, folder: Path) -> Figure
 
 def _provenance(chosen: Figure, paper: str, entries: "Sequence[ClaimEntry]") -> dict[str, Any]:
     words = {name: getattr(chosen, name) for name in ("id", "title", "alt", "caption", "place")}
-    found = [row.entry for row in rows(entries, paper)]
+    found = [*(row.entry for row in rows(entries, paper)), *unjudged(entries, paper)]
     claims = [{"id": entry.id, "verdict": entry.verdict, "page": entry.page} for entry in found]
     return {**words, "paper": paper, "licence": figures.LICENCE, "claims": claims}
 
 
-def _table(found: Sequence[Row]) -> pd.DataFrame:
+def _table(entries: "Sequence[ClaimEntry]") -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "study": row.entry.study,
-                "claim": row.entry.id,
-                "statement": row.entry.statement,
-                "unit": row.entry.unit,
-                "reported": row.entry.reported,
-                "recorded": row.entry.recorded,
-                "low": row.entry.interval[0] if row.entry.interval else None,
-                "high": row.entry.interval[1] if row.entry.interval else None,
-                "holds_low": row.entry.holds[0],
-                "holds_high": row.entry.holds[1],
-                "verdict": row.entry.verdict,
+                "study": entry.study,
+                "claim": entry.id,
+                "statement": entry.statement,
+                "unit": entry.unit,
+                "reported": entry.reported,
+                "recorded": entry.recorded,
+                "low": entry.interval[0] if entry.interval else None,
+                "high": entry.interval[1] if entry.interval else None,
+                "holds_low": entry.holds[0],
+                "holds_high": entry.holds[1],
+                "verdict": entry.verdict,
             }
-            for row in found
+            for entry in entries
         ]
     )
 
@@ -186,13 +196,14 @@ WIDE = _Form(-17, 14.5, 1, 54)
 NARROW = _Form(-4.6, 16, 2, 62)  # the statement stands above the rest
 
 
-def _draw(found: Sequence[Row]) -> Any:
-    """Draw rows from the top, a heading above those of each study."""
+def _draw(found: Sequence[Row], others: "Sequence[ClaimEntry]") -> Any:
+    """Draw rows from the top, a heading above those of each study; count ``others`` below them."""
     width = plt.rcParams["figure.figsize"][0]
     form = WIDE if width > COLUMN else NARROW
     lines: list[tuple[str, Row | None]] = []
     for name, group in groups(found):
         lines += [(STUDIES[name].title, None), *(("", row) for row in group)]
+    lines += [(_more(others).strip(), None)] if others else []
     down = [1 if row is None else form.lines for _, row in lines]
     high = 0.145 * sum(down) + 0.6
     picture, axes = plt.subplots(figsize=(width, high))
@@ -273,3 +284,18 @@ def page(row: Row, root: str) -> str:
         f'<span class="ours"><span class="named">recorded</span> {entry.text["recorded"]}</span>'
         f'<span class="verdict-{kind}">{word(entry.verdict, entry.origin)}</span></a>'
     )
+
+
+def last(entries: "Sequence[ClaimEntry]", paper: str, root: str) -> str:
+    """Return what stands below the rows on a page: claims that cannot be judged, or wait."""
+    others = unjudged(entries, paper)
+    links = ", ".join(
+        f'<a href="{root}{entry.page}">{html.escape(entry.statement.rstrip("."))}</a>'
+        for entry in others
+    )
+    wait = sum(entry.verdict == "not attempted" for entry in _numbers(entries, paper))
+    lines = [
+        f"{len(others)} more cannot be judged: {links}." if others else "",
+        f"{wait} more wait for their runs." if wait else "",
+    ]
+    return "".join(f'<p class="forest-task">{line}</p>' for line in lines if line)

@@ -81,6 +81,9 @@ class ClaimEntry(Strict):
     unit: str
     criterion: str = pydantic.Field(description="what counts as reproduced, fixed before the run")
     summary: str = pydantic.Field(description="how members become one number: mean, ...")
+    in_unit: bool = pydantic.Field(
+        description="whether values are in the unit of the claim; what a correlation is of is not"
+    )
     calibrated: str | None = pydantic.Field(
         default=None, description="what was chosen so that this, or a part of it, comes out"
     )
@@ -242,6 +245,7 @@ def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> 
         unit=claim.unit,
         criterion=claims.criterion(study, claim),
         summary=claim.summary.name,
+        in_unit=claim.summary.in_unit,
         calibrated=claim.calibrated,
         changed=changes.told(claim.id, claim.origin),
         recorded=judged.mean,

@@ -49,6 +49,14 @@ def commit() -> str:
     return head + ("+" if git("status", "--porcelain", "--", "src") else "")
 
 
+def revision() -> str:
+    """Return the whole name of :func:`commit`, as a repository gives it out; nothing for others.
+
+    Others are code with uncommitted changes, or without a history.
+    """
+    return "" if commit().endswith("+") else git("rev-parse", "HEAD")
+
+
 def code() -> str:
     """Return the SHA-256 of all source that a run depends on; what draws and judges is left out."""
     package = Path(__file__).parents[1]

@@ -142,7 +142,10 @@ def _write_claims(compiled: index.Index) -> None:
     names = list(dict.fromkeys(claim.study for claim in compiled.claims))
     for name in names:
         study = studies.get(name)
-        text = CLAIMS.format(title=study.title, name=name, one=f"one of the {study.population}")
+        one = f"one of the {study.population}"
+        if not all(claim.summary.in_unit for claim in study.claims):
+            one += ", where these are in the unit of the verdict"
+        text = CLAIMS.format(title=study.title, name=name, one=one)
         (STAGE / "claims" / f"{name}.md").write_text(text, encoding="utf-8")
     contents = yaml.safe_load((STAGE / "_toc.yml").read_text(encoding="utf-8"))
     parts = contents.get("parts", [contents])

@@ -51,7 +51,10 @@ def known_device(name: str) -> str:
 
 Device = Annotated[str, pydantic.AfterValidator(known_device)]
 
-STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+STRICT = pydantic.ConfigDict(
+    extra="forbid", strict=True, allow_inf_nan=False,
+    defer_build=True,  # a process loads the settings of all studies and uses those of few
+)  # fmt: skip
 HERE = Path(__file__).parent
 TIERS = ("smoke", "quick", "reduced", "paper")  # from least to most evidence
 

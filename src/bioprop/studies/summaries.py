@@ -32,12 +32,14 @@ def interval(values: np.ndarray, axis: int = -1) -> Estimate:
 class Summary:
     """What a claim is judged by: ``name`` as it is called, ``of`` the number and its interval.
 
-    ``fewest``: how many members its interval needs.
+    ``fewest``: how many members its interval needs. ``in_unit``: whether the members are in the
+    unit of that number, as they are for a mean; a correlation has none of what it correlates.
     """
 
     name: str
     of: Callable[[np.ndarray], Estimate]
     fewest: int = FEWEST
+    in_unit: bool = True
 
 
 def _geometric(values: np.ndarray) -> Estimate:
@@ -58,7 +60,8 @@ def bootstrapped(name: str, statistic: Callable[[np.ndarray], np.ndarray]) -> Su
     """Return the summary by a statistic of all members, with a percentile bootstrap interval.
 
     ``statistic`` maps ``(case, ..., member)`` to ``(...)``. Members are drawn with replacement,
-    all cases of a member together, and always the same ones: the interval is repeatable.
+    all cases of a member together, and always the same ones: the interval is repeatable. What they
+    are measured in need not be what the statistic is in: ``in_unit`` is False.
     """
 
     def of(values: np.ndarray) -> Estimate:
@@ -70,7 +73,7 @@ def bootstrapped(name: str, statistic: Callable[[np.ndarray], np.ndarray]) -> Su
             low, high = np.quantile(known if len(known) else np.nan, (0.025, 0.975))
             return statistic(values), low, high
 
-    return Summary(name, of)
+    return Summary(name, of, in_unit=False)
 
 
 def over_images(count: int) -> Summary:

@@ -105,10 +105,13 @@ def draw_errors(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     figure, each = panels(runs, 4.4)
     rows = []
     for axes, network in each:
-        for quantity, face, find in (("test", None, chosen), ("training", "white", trained)):
-            options = {"label": f"AO-SDTP, {quantity} error", "mfc": face, "fmt": "s-"}
+        for quantity, word, face, find in (
+            ("error", "test", None, chosen),
+            ("training", "training", "white", trained),
+        ):
+            options = {"label": f"AO-SDTP, {word} error", "mfc": face, "fmt": "s-"}
             rows += along_sizes(axes, runs, network, find, options, quantity)
-        rows.append({"network": network, "quantity": "test, SDTP"} | beside(axes, runs, network))
+        rows.append({"network": network, "quantity": "error, SDTP"} | beside(axes, runs, network))
         axes.set(title=WORDS[network], ylim=(0, None))
         axes.legend()
     figure.supylabel("error (%)")

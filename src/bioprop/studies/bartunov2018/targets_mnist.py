@@ -282,11 +282,11 @@ def draw_table(column: str, runs: Runs) -> tuple[Picture, pd.DataFrame]:
             ("chosen on held-out images", chosen(result), 0.12, "white"),
         ):
             drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
-            rows.append({**drawn, "quantity": how})
+            rows.append({**drawn, "protocol": how})
         if column.startswith(f"{result.settings.images}-"):
             paper = reported.value("bartunov2018", f"{column}-{name}-test")
             axes.plot(paper, place, "x", color="0.15", ms=8, mew=2)
-            rows.append({"rule": name, "quantity": "paper, lowest over 500 epochs", "mean": paper})
+            rows.append({"rule": name, "protocol": "paper, lowest over 500 epochs", "mean": paper})
     axes.plot([], [], "x", color="0.15", ms=8, mew=2, label="paper: lowest over 500 epochs")
     axes.plot([], [], "s", color="0.5", label="ours: lowest over epochs")
     axes.plot([], [], "s", color="0.5", mfc="white", label="ours: chosen on held-out images")

@@ -264,7 +264,7 @@ def draw_table(
             if key in paper and comparable(result.settings):
                 theirs = reported.value("bartunov2018", key)
                 axes.plot(theirs, place, "x", color="0.15", ms=8, mew=2)
-                rows.append({"rule": name, "quantity": f"paper, top-{top}", "mean": theirs})
+                rows.append({"rule": name, "quantity": f"{quantity}, paper", "mean": theirs})
         axes.set(xlabel=f"top-{top} test error (%)", ylim=(len(runs) - 0.5, -0.5))
     panels[0].set_yticks(range(len(runs)), [drawing.LOOKS[name].name for name in runs])
     panels[0].plot([], [], "x", color="0.15", ms=8, mew=2, label="paper: ImageNet, 1000 classes")

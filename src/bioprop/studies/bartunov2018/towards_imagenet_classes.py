@@ -127,7 +127,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         rows += against(errors, counts, found, name, "error")
         if name != "bp":
             kept = np.array([share_kept(runs, name, part) for part in PARTS])
-            rows += against(shares, counts, 100 * kept, name, "share")
+            rows += against(shares, counts, 100 * kept, name, "error, share")
     guesses = [chance(runs[f"bp-{part}"]) for part in PARTS]
     errors.plot(counts, guesses, color="0.6", lw=1, ls=":", label="chance")
     shares.axhline(100, color="0.6", lw=1)

@@ -83,7 +83,10 @@ def over_shallow(runs: Runs) -> np.ndarray:
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error against the rate, and the angle at each hidden layer."""
     figure, (left, right) = drawing.panels(1, 2, figsize=(10, 4.2))
-    frames = [along_rates(left, result, name).assign(rule=name) for name, result in runs.items()]
+    frames = [
+        along_rates(left, result, name).assign(rule=name, quantity="validation")
+        for name, result in runs.items()
+    ]
     rate_axes(left, runs["bp"].settings.rates)
     left.set(ylim=(1.5, 110))
     left.legend(loc="center", bbox_to_anchor=(0.5, 0.8))
