@@ -472,6 +472,8 @@ def complaints(small: Built, tmp_path_factory: pytest.TempPathFactory) -> list[s
     index = small.index
     index["figures"].append({**index["figures"][0], "id": "silent", "alt": " "})
     (stage / "public" / "index.json").write_text(json.dumps(index))
+    small_pictures = stage / "thumbnails"
+    shutil.copy(next(small_pictures.iterdir()), small_pictures / "silent.png")
     toc = ["format: jb-book", "root: index", "chapters:", "  - file: chapters/one/tiny"]
     for number, fault in enumerate(FAULTS):
         (stage / f"{number}.md").write_text(f"# Page {number}\n\n{fault}\n")
