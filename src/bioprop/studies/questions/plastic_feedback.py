@@ -28,6 +28,7 @@ from bioprop.studies.questions.searched import (
     own,
     points,
     problem,
+    quantity,
     some_point_learns,
     with_choices,
 )
@@ -137,10 +138,12 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             if f"{task}-{name}" not in VARIANTS:
                 continue
             for axes, what in zip(column, ("", "apart"), strict=True):
-                values = course(runs, f"{task}-{name}", what, FREE)
+                run = f"{task}-{name}"
+                values = course(runs, run, what, FREE)
                 style = {"color": look.colour, "linestyle": look.line, "label": look.name}
                 drawn = drawing.shaded(axes, values, **style)
-                frames.append(pd.DataFrame({"variant": f"{task}-{name}", "quantity": what} | drawn))
+                named = {"variant": run, "quantity": what or quantity(runs[run])}
+                frames.append(pd.DataFrame(named | drawn))
         column[0].set(title=title, ylabel=AXES["images" if task == "images" else "linear"])
         column[1].set(xlabel="examples", ylim=(0, 100), yticks=range(0, 91, 15))
         column[1].axhline(90, color="0.6", lw=1)

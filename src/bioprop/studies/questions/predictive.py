@@ -30,6 +30,7 @@ from bioprop.studies.questions.searched import (
     own,
     points,
     problem,
+    quantity,
     some_point_learns,
     with_choices,
 )
@@ -194,7 +195,8 @@ def draw_learning(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             values = course(runs, name, what, nudge=NUDGES[1])
             style = {"color": look.colour, "linestyle": look.line, "label": look.name}
             drawn = drawing.shaded(axes, values, **style)
-            frames.append(pd.DataFrame({"variant": name, "quantity": what} | drawn))
+            named = {"variant": name, "quantity": what or quantity(runs[name])}
+            frames.append(pd.DataFrame(named | drawn))
         axes.set(xlabel="examples")
     panels[0].set(ylabel=AXES["nonlinear"])
     drawing.angle_axis(panels[1])
