@@ -165,7 +165,7 @@ def kept(kind: Kind, weights: str, words: str, most: float, why: str) -> Claim:
 
 FEW = "0.15 decades are a factor of 1.4 in an error that falls by two decades"
 WORDS: dict[Kind, str] = {
-    "tanh": "A signal that saturates, by a tanh of gain 10, costs little",
+    "tanh": "A signal that saturates, by a tanh of gain 10 that keeps its size, costs little",
     "sign": "A signal whose numbers keep their signs alone costs little",
     "threshold": "A signal of which only numbers above 1.5 of its size pass costs little",
     "noise": "Noise of twice the size of the signal costs little",
