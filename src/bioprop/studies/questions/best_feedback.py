@@ -10,7 +10,7 @@ c^(1/3), takes feedback c B at rate r to feedback B at rate r c^(2/3): range and
 number, r b^(2/3). What is left to choose is the shape.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -27,9 +27,10 @@ from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
     AXES,
+    Point,
     Problem,
     TaskSettings,
-    at_an_edge,
+    edges,
     follow,
     only,
     own,
@@ -324,6 +325,14 @@ def draw_shapes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.DataFrame(rows)
 
 
+def searched_points(runs: Runs) -> Iterator[Point]:
+    """Yield every point for which a rate, and of shapes a range, was chosen."""
+    for name in VARIANTS:
+        for shape in runs[name].settings.shapes:
+            bp = runs[name].settings.rule == "bp"
+            yield name, ("rate",) if bp else FREE, {} if bp else {"shape": shape}
+
+
 TASKS = {"linear": "linear task", "nonlinear": "nonlinear task", "images": "images"}
 AT_BEST = "each at the range and the rate that served it best on other networks"
 DECADES = f"decades of NSE at the end, beside a uniform B; {AT_BEST}"
@@ -606,13 +615,7 @@ STUDY = Study(
             "Line: backpropagation at its own best rate.",
             place="ours",
             draw=draw_shapes,
-            numbers={
-                "at an edge": lambda runs: sum(
-                    at_an_edge(runs, task, FREE, shape=shape)
-                    for task in TASKS
-                    for shape in runs[task].settings.shapes
-                ),
-            },
+            numbers=edges(searched_points),
         ),
         Figure(
             id="best-b-range",

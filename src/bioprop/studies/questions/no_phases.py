@@ -27,9 +27,10 @@ from bioprop.learning.training import Batches
 from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
+    Point,
     Problem,
     TaskSettings,
-    at_an_edge,
+    edges,
     own,
     points,
     problem,
@@ -239,15 +240,12 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
-def at_edges(runs: Runs) -> float:
-    """Return at how many points the rate that was chosen is the lowest or the highest tried."""
-    found = 0
-    for task, ending in (("linear", ""), ("nonlinear", ""), ("linear", "-late")):
-        for name in (f"{task}{ending}{gate}" for gate in LOOKS):
-            settings = runs[name].settings
-            tried = itertools.product(settings.durations, settings.delays)
-            found += sum(at_an_edge(runs, name, duration=t, delay=d) for t, d in tried)
-    return found
+def searched_points(runs: Runs) -> Iterator[Point]:
+    """Yield every point for which a rate was chosen."""
+    for name in VARIANTS:
+        settings = runs[name].settings
+        for t, d in itertools.product(settings.durations, settings.delays):
+            yield name, ("rate",), {"duration": t, "delay": d}
 
 
 OWN_RATE = "each at its own best rate"
@@ -462,7 +460,7 @@ STUDY = Study(
             "mean and 95 % interval over networks.",
             place="ours",
             draw=draw,
-            numbers={"at an edge": at_edges},
+            numbers=edges(searched_points),
         ),
     ],
 )

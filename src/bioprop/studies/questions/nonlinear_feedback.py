@@ -6,6 +6,7 @@ cut at zero or at a threshold, keeps its sign alone, meets noise, or has few bit
 that says how much is lost; at one end nothing is.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal
 
@@ -20,7 +21,9 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.questions.said import turned
 from bioprop.studies.questions.searched import (
     AXES,
+    Point,
     TaskSettings,
+    edges,
     follow,
     own,
     points,
@@ -120,6 +123,13 @@ def by_amount(runs: Runs, name: str, what: str = "") -> pd.DataFrame:
     """Return a quantity at the end, a row for each amount: as it comes, from least lost to most."""
     rows = [end(runs, name, amount, what) for amount in runs[name].settings.amounts]
     return pd.DataFrame(np.array(rows), pd.RangeIndex(len(rows), name="place"))
+
+
+def searched_points(runs: Runs) -> Iterator[Point]:
+    """Yield every point for which a rate was chosen."""
+    for name in VARIANTS:
+        for amount in runs[name].settings.amounts:
+            yield name, ("rate",), {"amount": amount}
 
 
 def draw(runs: Runs, what: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
@@ -254,6 +264,7 @@ STUDY = Study(
             caption=f"Error at the end of the nonlinear task {CAPTION}",
             place="ours",
             draw=partial(draw, what="", ylabel=f"{AXES['nonlinear']}\nat the end"),
+            numbers=edges(searched_points),
         ),
         Figure(
             id="way-back-angle",

@@ -23,8 +23,8 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
     AXES,
     TaskSettings,
-    at_an_edge,
     course,
+    edges,
     own,
     points,
     problem,
@@ -333,9 +333,7 @@ STUDY = Study(
             "uppermost feedback weights to the transposed forward weights. Mean and 95 % interval.",
             place="ours",
             draw=draw,
-            numbers={
-                "at an edge": lambda runs: sum(at_an_edge(runs, name, FREE) for name in VARIANTS),
-            },
+            numbers=edges(lambda runs: ((name, FREE, {}) for name in VARIANTS)),
         ),
     ],
 )

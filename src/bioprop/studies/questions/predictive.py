@@ -26,6 +26,7 @@ from bioprop.studies.questions.searched import (
     AXES,
     TaskSettings,
     course,
+    edges,
     follow,
     own,
     points,
@@ -337,6 +338,7 @@ STUDY = Study(
             "(right), each rule at its own best rate; mean and 95 % interval over networks.",
             place="ours",
             draw=draw_learning,
+            numbers=edges(lambda runs: ((name, ("rate",), {"nudge": NUDGES[1]}) for name in LOOKS)),
         ),
     ],
 )

@@ -6,6 +6,7 @@ bits, or with a share of them lost. Feedback weights are fixed and random behind
 output layer is taught by the error itself.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal
 
@@ -24,7 +25,9 @@ from bioprop.studies import drawing
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
     AXES,
+    Point,
     TaskSettings,
+    edges,
     follow,
     own,
     points,
@@ -191,6 +194,13 @@ def draw_turned(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         axes.set(xlabel=LABELS["rank"])
         axes.legend()
     return figure, pd.concat(frames)
+
+
+def searched_points(runs: Runs) -> Iterator[Point]:
+    """Yield every point for which a rate was chosen."""
+    for name in VARIANTS:
+        for amount in runs[name].settings.amounts:
+            yield name, ("rate",), {"amount": amount}
 
 
 LABELS = {
@@ -410,6 +420,7 @@ STUDY = Study(
             "says.",
             place="ours",
             draw=draw_errors,
+            numbers=edges(searched_points),
         ),
         Figure(
             id="said-turned",
