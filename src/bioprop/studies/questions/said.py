@@ -252,6 +252,7 @@ CLAIMS = [
         partly=Region(-0.2, 0.2),
         reason="a tenth of a decade is a quarter of the error",
         figure="said-errors",
+        unlearnt="of one number or two it says that little is learnt",
     ),
     own_claim(
         id="said-four-bits",
