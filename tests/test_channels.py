@@ -1,5 +1,6 @@
 """What arrives through each channel, and what no channel can be."""
 
+import math
 import re
 from typing import Any
 
@@ -48,8 +49,11 @@ def test_nonlinear_channels_do_what_their_names_say() -> None:
     assert torch.equal(arriving("threshold", 1.0), S * far)
     assert torch.equal(arriving("noise", 0.5), S + 0.5 * size(S) * Z)
     torch.testing.assert_close(
-        arriving("tanh", 100.0) * 100, size(S) * torch.tanh(100 * S / size(S))
+        arriving("tanh", 2.0), size(S) * torch.tanh(2 * S / size(S)) / math.tanh(2)
     )
+    even = size(S).expand_as(S)
+    torch.testing.assert_close(arriving("tanh", 10.0, even), even)
+    torch.testing.assert_close(arriving("tanh", 1e9), arriving("sign", 1.0))
 
 
 @pytest.mark.parametrize("name", CHANNELS)

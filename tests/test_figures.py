@@ -426,6 +426,9 @@ def test_a_row_for_each_network_stands_beside_the_summary(
     for name, run in runs.items():
         rows = table[table["run"] == name].groupby("quantity").size()
         assert len(rows) and set(rows) == {run.members}
+    drawn = pd.read_csv(folder / f"{figure.id}.csv", comment="#")
+    if "quantity" in drawn:  # one without a name would leave its networks' rows out
+        assert drawn["quantity"].notna().all()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,17 @@ def test_settled_values_are_where_the_energy_is_level(population: Any) -> None:
     assert (found.unsettled < 1e-6).all()
 
 
+@pytest.mark.parametrize("nudge", [0.01, 1.0])
+def test_two_steps_leave_the_lower_of_two_hidden_layers_backprops_signal_times_speed_squared(
+    population: Any, nudge: float
+) -> None:
+    network, trial = presented(population)
+    assert len(network.layers) == 3
+    exact = rule("bp").teach(network, None, trial)[0]
+    found = settle(network, None, trial, 2, 0.2, nudge)
+    torch.testing.assert_close(found.signals[0], 0.2**2 * nudge * exact)
+
+
 def test_values_that_do_not_settle_are_known_by_their_changes(population: Any) -> None:
     network, trial = presented(population)
     assert (settle(network, None, trial, 3, 0.2, 0.5).unsettled > 1e-3).all()

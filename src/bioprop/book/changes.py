@@ -11,7 +11,7 @@ from bioprop.book.claims import Verdict, word
 
 
 class Change(pydantic.BaseModel):
-    """One verdict that moved without a new run, because a rule of judging or a measure did."""
+    """One verdict that moved: by a rule of judging, by a measure, or by a run made anew."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
 

@@ -10,7 +10,7 @@ exact      s                                                       always
 rank       its part in ``amount`` fixed random directions          amount = units
 bits       each number rounded to one of 2^amount levels           amount large
 loss       each number with probability 1 - amount, else 0         amount = 0
-tanh       r tanh(amount s / r) / amount                           amount small
+tanh       r tanh(amount s / r) / tanh(amount)                     amount small
 rectifier  the positive numbers; of the others a share 1 - amount  amount = 0
 threshold  numbers larger than amount r, the others as 0           amount = 0
 sign       r sign(s), a share ``amount`` of it; s for the rest     amount = 0
@@ -19,6 +19,8 @@ noise      s + amount r xi, xi ~ N(0, 1)                           amount = 0
 
 ``r`` is the root mean square of the signal of an example, so that a channel treats large and small
 errors alike; with ``bits`` the levels lie within the largest number of the example, in its stead.
+A number of size r leaves ``tanh`` as it came, so that a signal keeps about its size: at a large
+amount only signs are left, as of ``sign``.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,8 +80,8 @@ def _loss(s: Tensor, z: Tensor, share: Number) -> Tensor:
 
 
 def _tanh(s: Tensor, z: Tensor, gain: Number) -> Tensor:
-    r = size(s)
-    return torch.where(r > 0, r * torch.tanh(gain * s / r) / gain, s)
+    r, gain = size(s), torch.as_tensor(gain, dtype=s.dtype, device=s.device)
+    return torch.where(r > 0, r * torch.tanh(gain * s / r) / torch.tanh(gain), s)
 
 
 def _rectifier(s: Tensor, z: Tensor, share: Number) -> Tensor:

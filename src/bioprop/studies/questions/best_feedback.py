@@ -10,7 +10,7 @@ c^(1/3), takes feedback c B at rate r to feedback B at rate r c^(2/3): range and
 number, r b^(2/3). What is left to choose is the shape.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -27,9 +27,10 @@ from bioprop.studies import drawing, reported
 from bioprop.studies.journal import Journal
 from bioprop.studies.questions.searched import (
     AXES,
+    Point,
     Problem,
     TaskSettings,
-    at_an_edge,
+    edges,
     follow,
     only,
     own,
@@ -200,9 +201,14 @@ def gain(runs: Runs, shape: Shape, task: str) -> np.ndarray:
     return own(runs, task, free=FREE, shape=shape) - own(runs, task, free=FREE, shape="uniform")
 
 
-def over_bp(runs: Runs, shape: Shape) -> np.ndarray:
+def over_bp(runs: Runs, shape: Shape, name: str = "linear") -> np.ndarray:
     """Return the error of a shape minus backpropagation's on the linear task, each at its best."""
-    return own(runs, "linear", free=FREE, shape=shape) - own(runs, "linear-bp")
+    return own(runs, name, free=FREE, shape=shape) - own(runs, f"{name}-bp")
+
+
+def beside(runs: Runs, one: Shape, other: Shape) -> np.ndarray:
+    """Return the error of one shape minus another's on the linear task, each at its best."""
+    return gain(runs, one, "linear") - gain(runs, other, "linear")
 
 
 def by_range(runs: Runs) -> pd.DataFrame:
@@ -320,6 +326,14 @@ def draw_shapes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.DataFrame(rows)
 
 
+def searched_points(runs: Runs) -> Iterator[Point]:
+    """Yield every point for which a rate, and of shapes a range, was chosen."""
+    for name in VARIANTS:
+        for shape in runs[name].settings.shapes:
+            bp = runs[name].settings.rule == "bp"
+            yield name, ("rate",) if bp else FREE, {} if bp else {"shape": shape}
+
+
 TASKS = {"linear": "linear task", "nonlinear": "nonlinear task", "images": "images"}
 AT_BEST = "each at the range and the rate that served it best on other networks"
 DECADES = f"decades of NSE at the end, beside a uniform B; {AT_BEST}"
@@ -345,6 +359,7 @@ def beside_uniform(
 LEVEL = Region(-1.0, 1.0), Region(-2.0, 2.0)
 TENTH = "a decade is a tenth of what is learnt, and B is drawn for each network"
 HALF = "half a decade is a twentieth of what is learnt"
+FINELY = "each at its own best rate, of neighbours a twelfth of an octave apart"
 IMAGES_OF = "half a point is 50 of the 10 000 test images of MNIST"
 CLAIMS = [
     own_claim(
@@ -393,11 +408,20 @@ CLAIMS = [
     ),
     own_claim(
         id="best-b-orthonormal-over-bp",
-        statement="A B with orthonormal rows ends below backpropagation.",
-        measure=partial(over_bp, shape="orthonormal"),
-        unit="decades of NSE at the end, orthonormal B minus backpropagation",
+        statement="From weights of ±0.01 a B with orthonormal rows ends below backpropagation.",
+        measure=partial(over_bp, shape="orthonormal", name="fine"),
+        unit=f"decades of NSE at the end, orthonormal B minus backpropagation; {FINELY}",
         holds=Region(high=0.0),
         reason="below means a difference under zero; seeds share data and teacher",
+        figure="best-b-shapes",
+    ),
+    own_claim(
+        id="best-b-orthonormal-over-bp-larger",
+        statement="From weights of ±0.1, which need not grow first, it ends above backpropagation.",
+        measure=partial(over_bp, shape="orthonormal", name="larger"),
+        unit=f"decades of NSE at the end, orthonormal B minus backpropagation; {FINELY}",
+        holds=Region(low=0.0),
+        reason="above means a difference over zero; seeds share data and teacher",
         figure="best-b-shapes",
     ),
     own_claim(
@@ -485,14 +509,32 @@ CLAIMS = [
     own_claim(
         id="best-b-pseudoinverse-carries",
         statement="That is knowledge of the task: what a network learnt of another serves less.",
-        measure=lambda runs: (
-            gain(runs, "pseudoinverse, other task", "linear")
-            - gain(runs, "pseudoinverse", "linear")
-        ),
+        measure=partial(beside, one="pseudoinverse, other task", other="pseudoinverse"),
         unit=f"decades of NSE at the end, another task's minus the same task's; {AT_BEST}",
         holds=Region(low=0.5),
         partly=Region(low=0.0),
         reason=f"the same kind of matrix without the knowledge; {HALF}",
+        figure="best-b-shapes",
+    ),
+    own_claim(
+        id="best-b-pseudoinverse-orthonormal",
+        statement="The pseudoinverse of what another network has learnt of the task is better than "
+        "orthonormal rows, which know nothing.",
+        measure=partial(beside, one="pseudoinverse", other="orthonormal"),
+        unit=f"decades of NSE at the end, pseudoinverse minus orthonormal rows; {AT_BEST}",
+        holds=Region(high=-0.5),
+        partly=Region(high=0.0),
+        reason=f"beside a uniform B both gain by having no weak direction; {HALF}",
+        figure="best-b-shapes",
+    ),
+    own_claim(
+        id="best-b-pseudoinverse-other",
+        statement="That of a network which learnt another task is better than a uniform B.",
+        measure=partial(gain, shape="pseudoinverse, other task", task="linear"),
+        unit=DECADES,
+        holds=Region(high=-0.5),
+        partly=Region(high=0.0),
+        reason=HALF,
         figure="best-b-shapes",
     ),
 ]
@@ -528,10 +570,18 @@ IMAGES: dict[str, Any] = {
 }
 DIGITS = {"images": "digits", "held_out": 300}
 BP: dict[str, Any] = {"rule": "bp", "shapes": ("uniform",), "feedbacks": (1.0,)}
+# A twelfth of an octave apart, from an octave below backpropagation's best rate to one above it.
+FINE: dict[str, Any] = {"rates": tuple(round(0.008 * 2 ** (k / 12), 7) for k in range(-12, 13))}
+ORTHONORMAL: dict[str, Any] = {"shapes": ("orthonormal",), "feedbacks": (PRINTED,)} | FINE
+LARGER: dict[str, Any] = {"bound": 0.1}
 VARIANTS: dict[str, dict[str, Any]] = {
     "range": {},
     "linear": LINEAR,
     "linear-bp": BP,
+    "fine": ORTHONORMAL,
+    "fine-bp": BP | FINE,
+    "larger": ORTHONORMAL | LARGER,
+    "larger-bp": BP | FINE | LARGER,
     "nonlinear": NONLINEAR,
     "nonlinear-bp": NONLINEAR | BP | {"rates": (0.05, 0.1, 0.2)},
     "images": IMAGES,
@@ -570,13 +620,7 @@ STUDY = Study(
             place="ours",
             draw=draw_shapes,
             rules=("bp", "fa"),
-            numbers={
-                "at an edge": lambda runs: sum(
-                    at_an_edge(runs, task, FREE, shape=shape)
-                    for task in TASKS
-                    for shape in runs[task].settings.shapes
-                ),
-            },
+            numbers=edges(searched_points),
         ),
         Figure(
             id="best-b-range",

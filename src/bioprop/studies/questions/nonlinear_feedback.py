@@ -6,6 +6,7 @@ cut at zero or at a threshold, keeps its sign alone, meets noise, or has few bit
 that says how much is lost; at one end nothing is.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal
 
@@ -20,7 +21,9 @@ from bioprop.studies.journal import Journal
 from bioprop.studies.questions.said import taught_angle
 from bioprop.studies.questions.searched import (
     AXES,
+    Point,
     TaskSettings,
+    edges,
     follow,
     own,
     points,
@@ -122,6 +125,13 @@ def by_amount(runs: Runs, name: str, what: str = "") -> pd.DataFrame:
     return pd.DataFrame(np.array(rows), pd.RangeIndex(len(rows), name="place"))
 
 
+def searched_points(runs: Runs) -> Iterator[Point]:
+    """Yield every point for which a rate was chosen."""
+    for name in VARIANTS:
+        for amount in runs[name].settings.amounts:
+            yield name, ("rate",), {"amount": amount}
+
+
 def draw(runs: Runs, what: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
     """Draw a quantity against what is lost, a panel for each nonlinearity."""
     figure, panels = drawing.panels(2, 3, figsize=(11, 6.5), sharey=True)
@@ -165,7 +175,7 @@ def kept(kind: Kind, weights: str, words: str, most: float, why: str) -> Claim:
 
 FEW = "0.15 decades are a factor of 1.4 in an error that falls by two decades"
 WORDS: dict[Kind, str] = {
-    "tanh": "A signal that saturates, by a tanh of gain 10, costs little",
+    "tanh": "A signal that saturates, by a tanh of gain 10 that keeps its size, costs little",
     "sign": "A signal whose numbers keep their signs alone costs little",
     "threshold": "A signal of which only numbers above 1.5 of its size pass costs little",
     "noise": "Noise of twice the size of the signal costs little",
@@ -256,6 +266,7 @@ STUDY = Study(
             "one. A nonlinearity that destroyed what is taught would lift both at once.",
             place="ours",
             draw=partial(draw, what="", ylabel=f"{AXES['nonlinear']}\nat the end"),
+            numbers=edges(searched_points),
         ),
         Figure(
             id="way-back-angle",

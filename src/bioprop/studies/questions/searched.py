@@ -6,7 +6,7 @@ is compared is read from the latter, at the points that the former chose.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,6 +39,7 @@ from bioprop.tasks.images import CLASSES, Classification, load
 from bioprop.tasks.linear import LinearTask, linear_network
 from bioprop.tasks.nonlinear import NonlinearTask, normalised_squared_error, tanh_network
 
+Point = tuple[str, Sequence[str], Mapping[str, Any]]  # variant, free labels, values of the others
 RATES = "-rates"  # what a variant is called that others are chosen by
 # How an error is called, and said: of the teachers' tasks a logarithm, of images a percentage.
 QUANTITIES = {
@@ -230,9 +231,27 @@ def own(
 
 
 def at_an_edge(runs: Runs, name: str, free: Sequence[str] = ("rate",), **where: Any) -> bool:
-    """Say whether the rate chosen is the lowest or the highest that was tried."""
-    rates = runs[name + RATES].settings.rates
-    return chosen(runs, name, free, **where).get("rate") in (min(rates), max(rates))
+    """Say whether a value chosen is the lowest or the highest of those that were tried.
+
+    Of one value or of two there is no other, and less than none at all cannot be tried.
+    """
+    rows = only(runs[name + RATES], **where)
+    tried = {label: rows[label].unique() for label in free}
+    best = chosen(runs, name, free, **where)
+    return any(
+        value in (tried[label].min(), tried[label].max())
+        for label, value in best.items()
+        if value != 0 and len(tried[label]) > 2
+    )
+
+
+def edges(points: Callable[[Runs], Iterable[Point]]) -> dict[str, Callable[[Runs], float]]:
+    """Return two numbers of a figure: the points that were chosen for it, and those at an edge."""
+
+    def at_edges(runs: Runs) -> float:
+        return sum(at_an_edge(runs, name, free, **where) for name, free, where in points(runs))
+
+    return {"points": lambda runs: len(list(points(runs))), "at an edge": at_edges}
 
 
 def some_point_learns(run: Run) -> np.ndarray:
