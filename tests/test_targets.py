@@ -504,7 +504,7 @@ def test_without_inverses_to_learn_a_gradient_step_is_backprop(population: Any) 
         ("dtp", "turn", 1.5, "a turn has 1 batch or more, a whole number, not 1.5"),
         ("generec", "gain", 0.0, "gain, that of the way back, is above 0, not 0.0"),
         ("chl", "sweeps", 0, "sweeps is a whole number, 1 or more, not 0"),
-        ("dtp", "alpha", torch.tensor([0.1, -0.1]), "is above 0, not tensor"),
+        ("dtp", "alpha", torch.tensor([0.1, -0.1]), "is above 0, not -0.1"),
     ],
 )
 def test_numbers_that_teach_nothing_are_refused_where_they_are_given(

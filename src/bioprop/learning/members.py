@@ -66,7 +66,9 @@ def finite(what: str, value: float | Tensor) -> None:
 
 def wrong(value: float | Tensor, where: Tensor) -> float:
     """Return what an error names: the value, or of several the first that is wrong."""
-    return float(value.flatten()[where.flatten()][0]) if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    return float(f"{value.flatten()[where.flatten()][0]:.6g}")  # of float32, as it was given
 
 
 def for_members(what: str, value: float | Tensor, members: int) -> None:

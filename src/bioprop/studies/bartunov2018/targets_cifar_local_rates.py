@@ -2,7 +2,7 @@
 
 As in the study targets-cifar-rates, up to the same rates, for half as many epochs as the result
 has. All twelve networks of a method learn side by side, which takes about twenty gigabytes where
-there are inverses: so the lowest rates of that study are left out, and one epsilon.
+there are inverses: so rates are fewer than in that study, and beside inverses one epsilon is tried.
 """
 
 import pydantic

@@ -77,7 +77,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             style = {"color": look.colour, "linestyle": look.line, "label": look.name}
             drawn = drawing.shaded(axes, values, **style)
             frames.append(pd.DataFrame({"variant": name, "quantity": what or "error"} | drawn))
-    panels[0].set(xlabel="examples", ylabel=f"test {AXES['images']}", ylim=(0, 20))
+    panels[0].set(xlabel="examples", ylabel=f"test {AXES['images']}")
+    drawing.up_to(panels[0], 20)
     for axes, which in zip(panels[1:], ("uppermost", "lowest"), strict=True):
         axes.set(ylim=(0, 100), yticks=range(0, 91, 15), xlabel="examples")
         axes.set(ylabel=f"angle of the {which} $B$\nto $W^T$ (degrees)")

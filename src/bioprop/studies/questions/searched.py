@@ -56,12 +56,14 @@ AXES = {
 }
 
 
+TaskName = Literal["linear", "nonlinear", "images", "deep images"]
+
+
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
 class TaskSettings(Settings):
     """Settings of a task and of the grid; ``members`` counts the networks for each point."""
 
-    # Methods, tasks 1 to 3; deep: with units of tanh, as in the study mnist-depth
-    task: Literal["linear", "nonlinear", "images", "deep images"] = "linear"
+    task: TaskName = "linear"  # Methods, tasks 1 to 3; deep: of tanh, as in mnist-depth, ours
     images: str = "mnist"  # Methods, task 2; "digits" are scikit-learn's, for quick runs
     held_out: Natural = 0  # ours: training images that stand in for the test images, to choose by
     hidden: Some[Count] = (20,)  # Methods, tasks 1 and 3; ours of images
