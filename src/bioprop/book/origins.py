@@ -270,10 +270,13 @@ def _versions(file: str) -> dict[str, list[str]]:
     return {name: parents for name, *parents in map(str.split, said.splitlines())}
 
 
-@functools.lru_cache(maxsize=256)
+@functools.cache
 def _at(commit: str, file: str) -> Words:
     """Return what decides in a file as it was in a commit; nothing where it was not there."""
-    return _words(_source(commit, file)) if _tree(commit, file) is not None else frozenset()
+    try:
+        return _words(_source(commit, file))
+    except SyntaxError:
+        return frozenset()
 
 
 @functools.lru_cache(maxsize=256)
