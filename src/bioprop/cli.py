@@ -482,12 +482,13 @@ def book(
 
     Examples: `bioprop book --tier quick`, `bioprop book -p members=5 -p rate=0.004`
     """
-    from bioprop.book import site
+    from bioprop.book import forks, site
     from bioprop.book.progress import working
 
     choose("tier", tier, TIERS)
-    with working(out, "building the book"):
-        index = site.build(tier, values.pairs(parameter), told=out.print)
+    given = values.pairs(parameter)
+    with forks.forked() as each, working(out, "building the book"):
+        index = site.build(tier, given, out.print, each)
     rows = [
         (
             c,

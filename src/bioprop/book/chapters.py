@@ -113,7 +113,7 @@ def execute_all(
     """
     sources = {name: find(name) for name in given}
     under_way: dict[Future[float], str] = {}
-    others = set(psutil.Process().children())
+    others = set(psutil.Process().children(recursive=True))
     # papermill changes the working directory, which all threads share: so it is the same for all.
     with building(), chdir(paths.ROOT), ThreadPoolExecutor(joblib.cpu_count()) as pool:
         try:
@@ -135,7 +135,7 @@ def _end(under_way: Collection[Future[float]], others: set[psutil.Process]) -> N
     try:
         while any(chapter.running() for chapter in under_way):
             with suppress(psutil.NoSuchProcess, KeyboardInterrupt):  # whoever presses Ctrl-C twice
-                for kernel in set(psutil.Process().children()) - others:
+                for kernel in set(psutil.Process().children(recursive=True)) - others:
                     kernel.kill()
                 time.sleep(0.1)
     finally:

@@ -5,12 +5,12 @@ and feeds the scorecard, the gallery and every number in the chapters' prose.
 """
 
 import datetime
+import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import joblib
 import pydantic
 
 import bioprop
@@ -170,8 +170,11 @@ class Index(Strict):
     built: Built
 
 
-def compile(tier: str, folder: Path) -> Index:
-    """Judge every claim, publish every figure into ``folder/figures``, and return the index."""
+def compile(tier: str, folder: Path, each: Callable[..., Any]) -> Index:
+    """Judge every claim, publish every figure into ``folder/figures``, and return the index.
+
+    ``each`` is ``map``, or does as it does with many processes.
+    """
     index = Index(
         claims=[],
         figures=[],
@@ -179,8 +182,8 @@ def compile(tier: str, folder: Path) -> Index:
         built=Built(version=bioprop.__version__, commit=provenance.commit(), tier=tier),
     )
     homes, bibliography = chapters.homes(), []
-    work = [joblib.delayed(_part)(name, tier, folder, homes) for name in studies.STUDIES]
-    for judged, known, drawn, cited in joblib.Parallel(joblib.cpu_count())(work):
+    part = functools.partial(_part, tier=tier, folder=folder, homes=homes)
+    for judged, known, drawn, cited in each(part, studies.STUDIES):
         index.claims += judged
         index.studies.append(known)
         index.figures += drawn

@@ -34,17 +34,21 @@ class SiteError(Exception):
 
 
 def build(
-    tier: str, given: Mapping[str, Any] | None = None, told: Callable[[str], None] = print
+    tier: str,
+    given: Mapping[str, Any] | None = None,
+    told: Callable[[str], None] = print,
+    each: Callable[..., Any] = map,
 ) -> index.Index:
     """Execute every chapter at a tier and build the site in ``_build/html``; return its index.
 
-    ``given`` holds parameters of the live runs, for all chapters that have them.
+    ``given`` holds parameters of the live runs, for all chapters that have them. ``each`` does as
+    ``map`` does, with many processes perhaps.
     A chapter that crashes or a warning of Sphinx stops the build, and the last good site stays in
     place.
     """
     _check(tier, given or {})
     with using(paths.BUILD, SiteError), _alone():
-        return _build(tier, given or {}, told)
+        return _build(tier, given or {}, told, each)
 
 
 @contextmanager
@@ -58,7 +62,12 @@ def _alone() -> Iterator[None]:
         raise SiteError("another build of the book is under way; wait for it to end") from None
 
 
-def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> index.Index:
+def _build(
+    tier: str,
+    given: Mapping[str, Any],
+    told: Callable[[str], None],
+    each: Callable[..., Any],
+) -> index.Index:
     started = time.perf_counter()
     _stage()
     for old in (paths.LIVE, launch.FOLDER):
@@ -67,11 +76,12 @@ def _build(tier: str, given: Mapping[str, Any], told: Callable[[str], None]) -> 
     own = {n: {"tier": tier, **_taken(p, given)} for n, p in chapters.chapters().items()}
     chapters.execute_all(own, STAGE, told)
     launch.lay_out(STAGE, home.home())
-    compiled = index.compile(tier, STAGE / "public")
+    compiled = index.compile(tier, STAGE / "public", each)
+    (STAGE / "thumbnails").mkdir()
+    list(each(_thumbnail, compiled.figures))
     _write_index(compiled)
     _write_claims(compiled)
     _publish_records(compiled)
-    _thumbnails(compiled)
     told("setting the pages")
     _swap(_sphinx())
     live = records.seconds({str(path): records.read(path) for path in records.LIVE})
@@ -169,14 +179,12 @@ def _publish_records(compiled: index.Index) -> None:
         (STAGE / "public" / "runs" / "SHA256SUMS").write_text(text, encoding="utf-8")
 
 
-def _thumbnails(compiled: index.Index) -> None:
-    """Make the gallery's small pictures, in few colours, from those of a column's width."""
-    (STAGE / "thumbnails").mkdir()
-    for figure in compiled.figures:
-        with Image.open(STAGE / "public" / figure.files["column-png"]) as picture:
-            picture.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
-            few = picture.convert("RGB").quantize(64, dither=Image.Dither.NONE)
-        few.save(STAGE / "thumbnails" / f"{figure.id}.png", optimize=True)
+def _thumbnail(figure: index.FigureEntry) -> None:
+    """Make the gallery's small picture, in few colours, from that of a column's width."""
+    with Image.open(STAGE / "public" / figure.files["column-png"]) as picture:
+        picture.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+        few = picture.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    few.save(STAGE / "thumbnails" / f"{figure.id}.png", optimize=True)
 
 
 def _sphinx() -> Path:

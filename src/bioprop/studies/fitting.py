@@ -32,7 +32,8 @@ def fit(picture: Picture) -> None:
         engine.execute(picture)
         if break_lines(picture):
             engine.execute(picture)
-        legends_below(picture)
+        if legends_below(picture):
+            engine.execute(picture)
         settle(picture, engine)
     picture.set_layout_engine(None)  # any other value makes saving draw all of it twice
     for axes in picture.axes:
@@ -40,13 +41,13 @@ def fit(picture: Picture) -> None:
 
 
 def settle(picture: Picture, engine: LayoutEngine) -> None:
-    """Solve the layout until all is inside: axes of another size may have other, wider ticks."""
+    """Solve the layout again until all is inside: axes of another size have other, wider ticks."""
     room = picture.bbox.padded(1)
     for _ in range(TURNS):
-        engine.execute(picture)
         drawn = [box for axes in picture.axes if (box := axes.get_tightbbox()) is not None]
         if all(room.contains(*box.min) and room.contains(*box.max) for box in drawn):
             return
+        engine.execute(picture)
 
 
 def short_numbers(axes: Axes) -> None:

@@ -1,0 +1,185 @@
+"""Processes that need not load the library: forks of the build, which has loaded it.
+
+Loading takes longer than the own run of most chapters. What is forked starts from the same state as
+a fresh process would reach, as the build has computed nothing by then.
+"""
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import EntryPoint
+from multiprocessing import active_children, get_context
+from typing import IO, Any, NoReturn, cast
+
+import joblib
+import psutil
+from ipykernel import kernelapp
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+from bioprop.start import loading
+
+LATE = ("sklearn.datasets", "torch._dynamo")  # what live runs load by themselves, for seconds
+
+
+@contextlib.contextmanager
+def forked() -> Iterator[Callable[..., Any]]:
+    """Give a ``map`` that works in a process for each core, and let Jupyter fork its kernels.
+
+    All are forks of this process as it is now, where it may be forked: on Linux, while it has one
+    thread. Elsewhere they are started as always. What is mapped raises ``BrokenProcessPool`` when
+    one of the processes is killed.
+    """
+    fork = sys.platform == "linux" and threading.active_count() == 1
+    workers = ProcessPoolExecutor(
+        joblib.cpu_count(), get_context("fork" if fork else "spawn"), _work_for, (os.getpid(),)
+    )
+    with _kernels() if fork else contextlib.nullcontext(), workers:
+        try:
+            workers.submit(os.getpid).result()  # where they are forked, all are from now on
+            yield workers.map
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():
+                worker.kill()
+            raise
+
+
+def _work_for(parent: int) -> None:
+    """Leave Ctrl-C to the process that began this one, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _kernels() -> Iterator[None]:
+    """Let the kernels that Jupyter starts meanwhile be forks of this process as it is now."""
+    with loading():
+        for name in LATE:
+            importlib.import_module(name)
+    near, far = socket.socketpair()
+    sys.stdout.flush()  # what waits to be written is not for the fork to write
+    server = os.fork()
+    if not server:
+        near.close()
+        _serve(far)
+    far.close()
+    factory = KernelProvisionerFactory.instance()
+    before = factory.default_provisioner_name
+    name, place = "bioprop-forks", f"{__name__}:{Provisioner.__name__}"
+    factory.provisioners[name] = EntryPoint(name, place, factory.GROUP_NAME)
+    factory.default_provisioner_name = name
+    with near, near.makefile("rw", encoding="utf-8") as Provisioner.server:
+        try:
+            yield
+        finally:
+            factory.default_provisioner_name = before
+    os.waitpid(server, 0)
+
+
+class Fork:
+    """A kernel that was forked, with as much of ``subprocess.Popen`` as Jupyter looks at."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+
+    def poll(self) -> int | None:
+        """Return None while it runs; how it ended only its parent knows."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self._process and self._process.status() != psutil.STATUS_ZOMBIE:
+                return None
+        return 0
+
+    def wait(self) -> int:
+        """Return how it ended, once :meth:`poll` has said that it did."""
+        return 0
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; raises ``ProcessLookupError`` where it has ended."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+
+class Provisioner(LocalProvisioner):
+    """What starts a kernel for Jupyter: it asks the server of :func:`forked` for a fork."""
+
+    server: IO[str]
+    _one = threading.Lock()
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Start a kernel with the words after ``python -m ipykernel_launcher``."""
+        folder = kwargs.get("cwd") or os.getcwd()
+        job = {"words": cmd[3:], "folder": folder, "environment": kwargs["env"]}
+        with self._one:
+            print(json.dumps(job), file=self.server, flush=True)
+            self.pid = int(self.server.readline())
+        self.process = cast(Any, Fork(self.pid))
+        self.cwd = pathlib.Path(folder)
+        return self.connection_info
+
+
+def _serve(far: socket.socket) -> NoReturn:
+    """Fork a kernel for each line that asks for one, until there is nobody left to ask."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the build, which ends the kernels
+    with contextlib.suppress(OSError), far.makefile("rw", encoding="utf-8") as lines:
+        for line in lines:
+            _reap()
+            if not (pid := os.fork()):
+                far.close()
+                _become(**json.loads(line))
+            print(pid, file=lines, flush=True)
+    _reap()
+    os._exit(0)
+
+
+def _reap() -> None:
+    """Let go of kernels that have ended; their processor time counts as that of the build."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _become(words: list[str], folder: str, environment: dict[str, str]) -> NoReturn:
+    """Be a kernel, in a session of its own, and end with it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    parent = f"--IPKernelApp.parent_handle={os.getppid()}"  # it ends with this one
+    status = 1
+    try:
+        kernelapp.launch_new_instance(argv=[*words, parent])
+        status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
+    finally:
+        atexit._run_exitfuncs()
+        os._exit(status)
