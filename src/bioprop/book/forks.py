@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import EntryPoint
 from multiprocessing import active_children, get_context
@@ -44,12 +44,18 @@ def forked() -> Iterator[Callable[..., Any]]:
     workers = ProcessPoolExecutor(
         joblib.cpu_count(), get_context("fork" if fork else "spawn"), _work_for, (os.getpid(),)
     )
+
+    def each(function: Callable[[Any], Any], given: Iterable[Any]) -> Iterator[Any]:
+        # Not the map of the workers, which cancels what waits: their manager then cannot end well.
+        results = [workers.submit(function, one) for one in given]
+        for result in results:
+            yield result.result()
+
     with _kernels() if fork else contextlib.nullcontext(), workers:
         try:
             workers.submit(os.getpid).result()  # where they are forked, all are from now on
-            yield workers.map
+            yield each
         except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
             for worker in active_children():
                 worker.kill()
             raise

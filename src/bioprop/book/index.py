@@ -15,7 +15,7 @@ import pydantic
 
 import bioprop
 from bioprop import paths, studies
-from bioprop.book import changes, chapters, claims, figures, forest, origins, provenance
+from bioprop.book import changes, chapters, claims, figures, forest, kept, origins, provenance
 from bioprop.book.costs import duration
 from bioprop.book.gallery import rules
 from bioprop.book.records import LIVE, RECORDED, Record, seconds
@@ -153,6 +153,15 @@ class StudyEntry(Strict):
     records: list[RecordEntry] = pydantic.Field(description="what its verdicts are computed from")
 
 
+class Part(Strict):
+    """What a build makes of the records of a study."""
+
+    claims: list[ClaimEntry]
+    study: StudyEntry
+    figures: list[FigureEntry] = []
+    cited: list[str] = []
+
+
 class Built(Strict):
     """How this build was made; no times and no dates, so that equal sources build equal sites."""
 
@@ -181,13 +190,15 @@ def compile(tier: str, folder: Path, each: Callable[..., Any]) -> Index:
         studies=[],
         built=Built(version=bioprop.__version__, commit=provenance.commit(), tier=tier),
     )
-    homes, bibliography = chapters.homes(), []
-    part = functools.partial(_part, tier=tier, folder=folder, homes=homes)
-    for judged, known, drawn, cited in each(part, studies.STUDIES):
-        index.claims += judged
-        index.studies.append(known)
-        index.figures += drawn
-        bibliography += cited
+    homes, bibliography = chapters.homes(), list[str]()
+    key = kept.key(homes)
+    kept.only(key)
+    part = functools.partial(_part, tier=tier, folder=folder, key=key, homes=homes)
+    for made in each(part, studies.STUDIES):
+        index.claims += made.claims
+        index.studies.append(made.study)
+        index.figures += made.figures
+        bibliography += made.cited
     for paper in forest.PAPERS:
         if forest.rows(index.claims, paper):
             plot = forest.publish(index.claims, paper, folder / "figures")
@@ -198,23 +209,31 @@ def compile(tier: str, folder: Path, each: Callable[..., Any]) -> Index:
     return index
 
 
-def _part(
-    name: str, tier: str, folder: Path, homes: Mapping[str, str]
-) -> tuple[list[ClaimEntry], StudyEntry, list[FigureEntry], list[str]]:
-    """Judge the claims of a study and publish its figures; return both, and what cites these."""
+def _part(name: str, tier: str, folder: Path, key: str, homes: Mapping[str, str]) -> Part:
+    """Judge the claims of a study and publish its figures, or take what a build before made."""
+    make = functools.partial(_make, name, homes)
+    made = kept.take(key, name, Part, make, folder / "figures")
+    study = studies.get(name)
+    live = _live(study, tier)
+    of = {claim.id: claim for claim in study.claims}
+    for known in made.claims:
+        known.live = live.get(known.id)
+        known.text["live"] = claims.number(of[known.id], known.live)
+    return made
+
+
+def _make(name: str, homes: Mapping[str, str], folder: Path) -> Part:
     study = studies.get(name)
     best, runs, judgements = claims.recorded(study)
-    live = _live(study, tier)
-    judged = [entry(study, each, live.get(each.claim.id)) for each in judgements]
-    drawn, cited = [], []
+    made = Part(claims=[entry(study, each) for each in judgements], study=_study(study, best, runs))
     for figure in study.figures if best else ():
         mine = [each for each in judgements if each.claim.figure == figure.id]
         behind = claims.shown(figure, runs)
-        shown = figures.publish(study, figure, behind, mine, folder / "figures")
-        made = _figure(study, figure, behind, best or "", homes.get(figure.id))
-        drawn.append(made.model_copy(update={"rules": rules(figure, shown, behind)}))
-        cited.append(figures.bibtex(figure))
-    return judged, _study(study, best, runs), drawn, cited
+        shown = figures.publish(study, figure, behind, mine, folder)
+        drawn = _figure(study, figure, behind, best or "", homes.get(figure.id))
+        made.figures.append(drawn.model_copy(update={"rules": rules(figure, shown, behind)}))
+        made.cited.append(figures.bibtex(figure))
+    return made
 
 
 def one(study: Study, claim: Claim) -> tuple[ClaimEntry, list[StudyEntry]]:
@@ -234,8 +253,8 @@ def _live(study: Study, tier: str) -> dict[str, float | None]:
     return {j.claim.id: j.mean for j in judged}
 
 
-def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> ClaimEntry:
-    """Return all that is known of a claim."""
+def entry(study: Study, judged: claims.Judgement) -> ClaimEntry:
+    """Return all that is known of a claim, but for what a live run of it gives."""
     claim, fixed, lines = judged.claim, origins.fixed(judged.claim), origins.measured(judged.claim)
     return ClaimEntry(
         id=claim.id,
@@ -258,7 +277,7 @@ def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> 
         counted=judged.counted,
         wanted=judged.wanted,
         tier=judged.tier,
-        live=live,
+        live=None,
         verdict=judged.verdict,
         why=judged.why,
         figure=claim.figure,
@@ -278,7 +297,7 @@ def entry(study: Study, judged: claims.Judgement, live: float | None = None) -> 
         text={
             "paper": judged.paper,
             "recorded": judged.measured,
-            "live": claims.number(claim, live),
+            "live": claims.number(claim, None),
             "members": judged.count,
             "verdict": claims.word(judged.verdict, claim.origin),
         },
