@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from population import Contender, Row, Turn, ratio, report, turns
 from torch import Tensor
+from torch.profiler import profile
 
 from bioprop.learning import Dense, Streams, Training, adam, rule
 from bioprop.tasks.classify import layered_network
@@ -92,6 +93,21 @@ def goes_on(trainings: list[Training], steps: int) -> Contender:
     return lambda: turn
 
 
+def products(made: Training, steps: int) -> Contender:
+    """Make the products that a training makes in so many batches, of these shapes, and no more."""
+    with profile(record_shapes=True) as seen:
+        made.until(made.step + steps)
+    shapes = [event.input_shapes[:2] for event in seen.events() if event.name == "aten::bmm"]
+    pairs = {repr(pair): tuple(map(torch.rand, pair)) for pair in shapes}
+    made_of = [pairs[repr(pair)] for pair in shapes]
+
+    def turn() -> None:
+        for left, right in made_of:
+            torch.bmm(left, right)
+
+    return lambda: turn
+
+
 def against_autograd(batch: int, count: int) -> list[Row]:
     """Compare a turn of inverses and one of the network with as many batches of backprop."""
     agree(batch)
@@ -104,6 +120,7 @@ def against_autograd(batch: int, count: int) -> list[Row]:
         "bp": goes_on([ours("bp", batch)], TURN),
         **{name: goes_on([ours(name, batch, TURN)], 2 * TURN) for name in ("dtp", "sdtp")},
         "dtp, no turns": goes_on([ours("dtp", batch)], TURN),
+        "bare products of dtp": products(ours("dtp", batch, TURN), 2 * TURN),
         "autograd": stock_turn,
     }
     seconds = turns(contenders, count, time.process_time)
@@ -121,7 +138,7 @@ def against_autograd(batch: int, count: int) -> list[Row]:
 
 def shown(name: str) -> str:
     """Say what a contender is shown while autograd is shown one batch."""
-    return "a pair of batches" if name in ("dtp", "sdtp") else "a batch"
+    return "a batch" if name in ("bp", "dtp, no turns") else "a pair of batches"
 
 
 def side_by_side(members: int, count: int) -> list[Row]:
