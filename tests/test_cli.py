@@ -531,8 +531,9 @@ def test_a_file_in_the_way_is_named(bioprop: Bioprop, root: Path) -> None:
 
 
 def test_data_that_are_not_there_are_named_with_the_command_that_fetches_them(
-    bioprop: Bioprop,
+    bioprop: Bioprop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("BIOPROP_DATA", raising=False)
     said = bioprop("data check mnist")
     assert said.code == FAILED and "Fetch it with: bioprop data fetch mnist" in said.err
 

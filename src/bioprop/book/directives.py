@@ -139,7 +139,7 @@ def _stands(entry: index.FigureEntry) -> str:
 class ResultFigure(Result):
     """Show a recorded figure under its stable id; refuse one that has no alt text.
 
-    Where the runs of its study are still being made, say so in its place.
+    Where the runs of its study are not all made yet, say so in its place.
     """
 
     required_arguments = 1
@@ -190,7 +190,7 @@ class ResultFigure(Result):
         place = nodes.container(ids=[id], names=[id])
         place += self.parse(
             f":::{{admonition}} To come: {figure.title}\n:class: note\n"
-            "Its runs are being made. To make what is missing of them: "
+            "Its runs are not all made yet. To make what is missing of them: "
             f"`.venv/bin/bioprop run --pending {study.name}`\n:::"
         )
         self.state.document.note_explicit_target(place)

@@ -273,12 +273,6 @@ RULES_OF: dict[str, dict[str, Any]] = {
     "kp": {"rule": "kp"} | DECAYS,
     "wm": {"rule": "wm", "plasticity": (0.0, 1e-3, 1e-2, 1e-1)},
 }
-# On images other rules than Kolen-Pollack have no decay, and a mirror does not rest: fewer runs.
-FEWER: dict[str, dict[str, Any]] = {
-    "bp": {"plasticity": (0.0,)},
-    "fa": {"plasticity": (0.0,)},
-    "wm": {"plasticity": (1e-3, 1e-2, 1e-1)},
-}
 SOME_TIME: dict[str, dict[str, Any]] = {
     "kp-early": RULES_OF["kp"] | {"last": 0.25},
     "kp-late": RULES_OF["kp"] | {"first": 0.5},
@@ -307,7 +301,7 @@ IMAGES: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     **{f"linear-{name}": LINEAR | each for name, each in {**RULES_OF, **SOME_TIME}.items()},
     **{f"nonlinear-{name}": NONLINEAR | each for name, each in RULES_OF.items()},
-    **{f"images-{name}": IMAGES | each | FEWER.get(name, {}) for name, each in RULES_OF.items()},
+    **{f"images-{name}": IMAGES | each for name, each in RULES_OF.items()},
 }
 DIGITS = {"images": "digits", "held_out": 300}
 STUDY = Study(
