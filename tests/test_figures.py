@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn
+from bs4 import BeautifulSoup
 from matplotlib.backend_bases import RendererBase
 from pictures import overlapping, unseen
 from PIL import Image
@@ -118,6 +119,40 @@ def test_publishing_does_not_change_how_others_draw(tmp_path: Path) -> None:
     figures.publish(study, study.figures[0], RECORDED.runs(study, "paper"), [], tmp_path)
     assert dict(plt.rcParams) == before
     assert plt.get_fignums() == opened
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "options", "expected"),
+    [
+        (1, 1, {}, ""),
+        (1, 3, {}, "stacked"),
+        (1, 2, {"across": 2}, ""),
+        (2, 2, {}, ""),
+        (2, 3, {}, "turned"),
+        (3, 2, {}, ""),
+    ],
+)
+def test_it_is_known_how_panels_move_for_a_column(
+    rows: int, columns: int, options: dict[str, int], expected: str
+) -> None:
+    for form, moved in (("wide", ""), ("column", expected)):
+        with drawing.style(form):
+            picture, _ = drawing.panels(rows, columns, **options)
+        assert drawing.moved(picture) == moved
+        plt.close(picture)
+
+
+def test_a_narrow_screen_is_told_where_the_panels_of_a_caption_stand(built: Built) -> None:
+    known = {figure["id"]: figure for figure in built.index["figures"]}
+    says: dict[str, str] = {}
+    for page in built.pages.values():
+        for figure in BeautifulSoup(page.read_text(), "html.parser").select("figure.result-figure"):
+            if note := figure.select_one("figcaption .narrow"):
+                says[str(figure["id"])] = note.get_text()
+    assert "what the text calls left stands above" in says["mnist-error"]
+    assert "what the text calls above stands left" in says["plastic-errors"]
+    assert "toy-flow" not in says, "its caption names no panel by its place"
+    assert all(known[id]["moved"] for id in says)
 
 
 # What each file says of itself

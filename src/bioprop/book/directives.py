@@ -22,6 +22,7 @@
 
 import gc
 import html
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -136,6 +137,19 @@ def _stands(entry: index.FigureEntry) -> str:
     return entry.place[:1].upper() + entry.place[1:]
 
 
+# Where panels stand at a column's width, by how they moved, for a text in which these words are.
+NARROW = {
+    "stacked": (
+        r"(?i)\b(left|right)[:,;]|\bon the (left|right)\b",
+        "On a narrow screen, as here, what the text calls left stands above, and right below.",
+    ),
+    "turned": (
+        r"(?i)\b(above|below):",
+        "On a narrow screen, as here, what the text calls above stands left, and below right.",
+    ),
+}
+
+
 class ResultFigure(Result):
     """Show a recorded figure under its stable id; refuse one that has no alt text.
 
@@ -159,6 +173,7 @@ class ResultFigure(Result):
         _, declared = _declared(id)
         for node in self.parse(f"{entry.caption} {declared.look}"):
             caption += node.children
+        caption += self._narrow(entry, f"{entry.caption} {declared.look}")
         figure += caption
         figure += nodes.legend("", nodes.raw("", files(self, entry), format="html"))
         self.state.document.note_explicit_target(figure)
@@ -183,6 +198,12 @@ class ResultFigure(Result):
             f'<img src="{wide}" alt="{html.escape(entry.alt)}" style="width: 100%;">'
             "</picture></a>"
         )
+
+    def _narrow(self, entry: index.FigureEntry, text: str) -> nodes.Node:
+        """Return what a narrow screen says of a text that names panels by where they stand."""
+        words, said = NARROW.get(entry.moved, ("$^", ""))
+        shown = f' <span class="narrow">{said}</span>' if re.search(words, text) else ""
+        return nodes.raw("", shown, format="html")
 
     def _to_come(self, id: str) -> list[nodes.Node]:
         """Return a box in the place of a figure that is declared and not recorded yet."""

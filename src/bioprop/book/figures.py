@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ import bioprop
 from bioprop.book.claims import Judgement
 from bioprop.book.home import home
 from bioprop.book.records import Record, RecordError, seconds
-from bioprop.studies import Figure, Study
+from bioprop.studies import Figure, Study, drawing
 from bioprop.studies.drawing import style
 from bioprop.studies.fitting import fit
 from bioprop.studies.study import NoQuantity
@@ -37,6 +37,13 @@ def files(id: str) -> dict[str, str]:
     found = {kind: f"figures/{id}.{kind}" for kind in FORMATS}
     found |= {f"column-{kind}": f"figures/{id}-column.{kind}" for kind in PICTURES}
     return found | {"networks": f"figures/{id}-networks.csv"}
+
+
+class Drawn(NamedTuple):
+    """What became of a figure: the data drawn, and how its panels moved for a column's width."""
+
+    data: pd.DataFrame
+    moved: drawing.Moved
 
 
 def draw(
@@ -64,23 +71,23 @@ def publish(
     runs: Mapping[str, Record],
     judgements: Sequence[Judgement],
     folder: Path,
-) -> pd.DataFrame:
-    """Write the :func:`files` of a figure into a folder; return the data drawn.
+) -> Drawn:
+    """Write the :func:`files` of a figure into a folder; return what was drawn.
 
     Every file says which figure it is, where it comes from and under which licence. The same runs
     give the same bytes.
     """
     entry = describe(study, figure, runs, judgements)
     drawn = write(figure, runs, folder, entry)
-    rows = networks(figure, runs, set(drawn.get("quantity", ())))
+    rows = networks(figure, runs, set(drawn.data.get("quantity", ())))
     table(folder / f"{figure.id}-networks.csv", figure, rows, "%.6g")
     return drawn
 
 
 def write(
     figure: Figure, runs: Mapping[str, Record], folder: Path, entry: Mapping[str, Any]
-) -> pd.DataFrame:
-    """Write the files of a figure but that of its networks, and return the data drawn."""
+) -> Drawn:
+    """Write the files of a figure but that of its networks, and return what was drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     source = _source(figure)
     for form, ending in FORMS.items():
@@ -95,7 +102,7 @@ def write(
     text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{figure.id}.json").write_text(text, encoding="utf-8")
     (folder / f"{figure.id}.bib").write_text(bibtex(figure), encoding="utf-8")
-    return data
+    return Drawn(data, drawing.moved(picture))  # the last is the one for a column
 
 
 def table(file: Path, figure: Figure, rows: pd.DataFrame, digits: str) -> None:

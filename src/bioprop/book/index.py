@@ -19,7 +19,7 @@ from bioprop.book import changes, chapters, claims, figures, forest, kept, origi
 from bioprop.book.costs import duration
 from bioprop.book.gallery import rules
 from bioprop.book.records import LIVE, RECORDED, Record, seconds
-from bioprop.studies import Claim, Study, reported
+from bioprop.studies import Claim, Study, drawing, reported
 
 
 class Strict(pydantic.BaseModel):
@@ -138,6 +138,10 @@ class FigureEntry(Strict):
         default={}, description="numbers that the text takes from what is drawn"
     )
     rules: list[str] = pydantic.Field(default=[], description="families of the rules it shows")
+    moved: drawing.Moved = pydantic.Field(
+        default="",
+        description="at a column's width: panels of a row stacked, or rows turned to columns",
+    )
 
 
 class StudyEntry(Strict):
@@ -229,9 +233,10 @@ def _make(name: str, homes: Mapping[str, str], folder: Path) -> Part:
     for figure in study.figures if best else ():
         mine = [each for each in judgements if each.claim.figure == figure.id]
         behind = claims.shown(figure, runs)
-        shown = figures.publish(study, figure, behind, mine, folder)
+        published = figures.publish(study, figure, behind, mine, folder)
         drawn = _figure(study, figure, behind, best or "", homes.get(figure.id))
-        made.figures.append(drawn.model_copy(update={"rules": rules(figure, shown, behind)}))
+        known = {"rules": rules(figure, published.data, behind), "moved": published.moved}
+        made.figures.append(drawn.model_copy(update=known))
         made.cited.append(figures.bibtex(figure))
     return made
 

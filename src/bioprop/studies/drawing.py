@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -27,6 +27,7 @@ COLOURS = (
 
 CENTIMETRES = 2.54  # in an inch
 WIDTHS = {"wide": 17.5, "column": 8.5}  # centimetres: two columns of a journal, and one
+Moved = Literal["", "stacked", "turned"]
 COLUMN = 4.0  # inches; what is narrower is a column
 SMALL = {  # type of a figure at a column's width, in points
     "font.size": 7.5,
@@ -164,11 +165,20 @@ def panels(
     figure, grid = plt.subplots(down, across, figsize=size, squeeze=False, **options)
     for spare in grid.ravel()[count:]:
         spare.remove()
+    figure.set_label("turned" if turned else "stacked" if across == 1 else "")
     if turned:
         axes = grid.T
     else:
         axes = grid.ravel()[:count].reshape(rows, columns)
     return figure, axes.squeeze() if squeeze else axes
+
+
+def moved(picture: Picture) -> Moved:
+    """Say how :func:`panels` of a picture stand, beside those of one as wide as a page.
+
+    Those of a row may be ``stacked``, and rows ``turned`` to columns.
+    """
+    return cast(Moved, picture.get_label())
 
 
 def some_panels(
