@@ -11,9 +11,12 @@ import io
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+BEGAN = time.time()  # before anything else of the package is loaded
 
 # A reader's variables that change what Python or Sphinx do, and not where they find what they need.
 READERS = re.compile(

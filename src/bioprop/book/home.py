@@ -14,6 +14,7 @@ import yaml
 from bioprop import paths
 
 BRANCH = "main"
+VARIABLES = {"BIOPROP_REPOSITORY": "repository", "BIOPROP_ADDRESS": "address"}
 ADDRESS = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 
@@ -46,8 +47,8 @@ def home() -> Home:
     file = paths.HOME
     kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
     found = {
-        name: os.environ.get(f"BIOPROP_{name.upper()}") or (kept or {}).get(name)
-        for name in ("repository", "address")
+        name: os.environ.get(variable) or (kept or {}).get(name)
+        for variable, name in VARIABLES.items()
     }
     for name, value in found.items():
         if value and not ADDRESS.fullmatch(value):

@@ -195,14 +195,14 @@ def compile(tier: str, folder: Path, each: Callable[..., Any]) -> Index:
         built=Built(version=bioprop.__version__, commit=provenance.commit(), tier=tier),
     )
     homes, bibliography = chapters.homes(), list[str]()
-    key = kept.key(homes)
-    kept.only(key)
-    part = functools.partial(_part, tier=tier, folder=folder, key=key, homes=homes)
-    for made in each(part, studies.STUDIES):
-        index.claims += made.claims
-        index.studies.append(made.study)
-        index.figures += made.figures
-        bibliography += made.cited
+    pages = {name: chapters.page(name) for name in homes.values()}
+    with kept.keeping(homes, pages) as key:
+        part = functools.partial(_part, tier=tier, folder=folder, key=key, homes=homes)
+        for made in each(part, studies.STUDIES):
+            index.claims += made.claims
+            index.studies.append(made.study)
+            index.figures += made.figures
+            bibliography += made.cited
     for paper in forest.PAPERS:
         if forest.rows(index.claims, paper):
             plot = forest.publish(index.claims, paper, folder / "figures")
