@@ -74,6 +74,18 @@ CONTRASTS = """() => {
     return found;
 }"""
 
+# Every displayed equation: its width, how far it reaches beyond the column on either side, and how
+# much of it lies outside of its own box, where only who scrolls there sees it.
+EQUATIONS = """() => {
+    const column = document.querySelector("main article").getBoundingClientRect();
+    return [...document.querySelectorAll("mjx-container[display=true]")].map(equation => {
+        const block = equation.closest("div.math") ?? equation;
+        const box = equation.firstElementChild.getBoundingClientRect();
+        const hidden = Math.max(...[block, equation].map(e => e.scrollWidth - e.clientWidth));
+        return [box.width, column.left - box.left, box.right - column.right, hidden];
+    });
+}"""
+
 
 @dataclass
 class Visit:
@@ -199,6 +211,24 @@ def test_a_page_does_not_scroll_sideways_on_a_phone(opened: Visit) -> None:
     page.set_viewport_size(DESK)
     assert (scrolled, wide) == (0, PHONE["width"])
     assert not [right for right in verdicts if right > PHONE["width"]]
+
+
+def displayed(name: str) -> int:
+    """How many equations the source of a page displays."""
+    page = (SOURCES / name).with_suffix(".md")
+    text = page.read_text("utf-8") if page.exists() else source_of(name)
+    return len(re.findall(r"\$\$[^$]+\$\$", text))
+
+
+@pytest.mark.parametrize("opened", [*filter(displayed, PAGES)], indirect=True)
+def test_no_equation_sticks_out_of_the_page_on_a_phone(opened: Visit) -> None:
+    page = opened.page
+    page.set_viewport_size(PHONE)
+    equations = page.evaluate(EQUATIONS)
+    page.set_viewport_size(DESK)
+    assert len(equations) == displayed(urlsplit(page.url).path.removeprefix("/"))
+    for width, left, right, hidden in equations:
+        assert width > 0 and max(left, right, hidden) <= 1
 
 
 @pytest.mark.parametrize("opened", CHAPTERS, indirect=True)

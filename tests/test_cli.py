@@ -275,6 +275,20 @@ def test_help_does_not_wait_for_pytorch() -> None:
     assert cli.TIERS == studies.TIERS
 
 
+STOPPED = """
+import importlib, signal, sys
+from bioprop.start import command
+importlib.import_module = lambda _: signal.raise_signal(signal.SIGINT)
+sys.argv = ["bioprop", "list"]
+command()
+"""
+
+
+def test_ctrl_c_while_the_library_loads_is_told_in_a_word() -> None:
+    done = subprocess.run([sys.executable, "-c", STOPPED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (FAILED, "Aborted.\n")
+
+
 def test_explain_shows_all_that_is_behind_a_verdict(bioprop: Bioprop) -> None:
     said = bioprop("explain toy-aligns")
     assert said.code == DONE

@@ -33,17 +33,22 @@ print(sorted(name for name in dir() if name in ("chapters", "forks", "each", "na
 """
 
 
-def begin(root: Path, script: str, *cells: str) -> subprocess.Popen[str]:
+def environment(root: Path) -> dict[str, str]:
+    """Return the variables of a process that works in a book, with one thread for each."""
+    return os.environ | {"BIOPROP_ROOT": str(root), "OMP_NUM_THREADS": "1"}
+
+
+def begin(root: Path, script: str, *cells: str, before: str = "") -> subprocess.Popen[str]:
     """Run a script in a process of its own, in a book with a chapter for each of the cells."""
     copy_small_book(root)
     for number, cell in enumerate(cells):
         write_chapter(root / "chapters" / "one" / f"chapter{number}.ipynb", cell)
     (root / "chapters" / "one" / "tiny.ipynb").unlink()
-    (root / "script.py").write_text(BEGIN + script)
+    (root / "script.py").write_text(before + BEGIN + script)
     return subprocess.Popen(
         [sys.executable, "script.py"],
         cwd=root,
-        env=os.environ | {"BIOPROP_ROOT": str(root), "OMP_NUM_THREADS": "1"},
+        env=environment(root),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -118,6 +123,100 @@ def test_nothing_goes_on_when_the_build_is_stopped(number: signal.Signals, tmp_p
         assert len(family) >= 3, "the server, a worker and a kernel"
         script.send_signal(number)
         assert script.wait(timeout=60)
+        assert not psutil.wait_procs(family, timeout=60)[1]
+
+
+THREADS = """
+import os, numpy, torch
+count = lambda: len(os.listdir("/proc/self/task"))
+before, ones, others = count(), torch.ones(1500, 1500).double(), numpy.ones((1500, 1500))
+sums = float((ones @ ones).sum()), float((others @ others).sum())
+print(torch.get_num_threads(), count() > before, *sums)
+"""
+FORK_WITH_THREADS = """
+import os, warnings
+os.environ |= {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+warnings.filterwarnings("error", "This process .* is multi-threaded")  # from Python 3.12 on
+"""
+
+
+@linux
+def test_a_fork_has_threads_of_its_own_for_products_of_matrices(tmp_path: Path) -> None:
+    said = lines(begin(tmp_path, EXECUTE, THREADS, before=FORK_WITH_THREADS))
+    done = nbformat.read(tmp_path / "out" / "chapters" / "one" / "chapter0.ipynb", as_version=4)
+    assert done.cells[-1].outputs[0].text.split() == ["2", "True", *2 * [f"{1500.0**3}"]]
+    assert "error" not in said and not said["left"]
+
+
+SERVER_ENDS = """
+import signal
+os.environ["COVERED"] = "x" * 300_000  # more than a socket holds at once
+with forks.forked() as each:
+    (server,) = [each for each in psutil.Process().children() if each.num_threads() == 1]
+    for turn in range(2):
+        try:
+            chapters.execute_all({"chapter0": {}}, Path("out").absolute(), lambda line: None)
+            print("done")
+        except chapters.ChapterError as error:
+            print("error", *str(error).split())
+        server.kill()
+print("left", *psutil.Process().children(recursive=True))
+"""
+
+
+@linux
+def test_a_chapter_says_so_where_nothing_forks_kernels_any_more(tmp_path: Path) -> None:
+    said = lines(begin(tmp_path, SERVER_ENDS, "print(1)"))
+    assert said["done"] == []
+    assert " ".join(said["error"]).startswith("chapter 'chapter0' stopped: its kernel died")
+    assert "(what forks kernels has ended)" in " ".join(said["error"])
+    assert not said["left"]
+
+
+WORKER_DIES = """
+def die(number):
+    os.kill(os.getpid(), 9)
+
+try:
+    with forks.forked() as each:
+        list(each(die, [1, 2]))
+except forks.SiteError as error:
+    print("error", *str(error).split())
+print("left", *psutil.Process().children(recursive=True))
+"""
+
+
+@linux
+def test_a_worker_that_is_killed_is_said_in_words(tmp_path: Path) -> None:
+    said = lines(begin(tmp_path, WORKER_DIES))
+    assert " ".join(said["error"]).startswith("a process of the build was killed")
+    assert not said["left"]
+
+
+WAIT = """
+import pathlib, sys, time
+pathlib.Path("forked" if "torch._dynamo" in sys.modules else "started").touch()
+time.sleep(100)
+"""
+
+
+@linux
+def test_the_command_forks_and_a_second_one_stops_before_it_does(tmp_path: Path) -> None:
+    copy_small_book(tmp_path)
+    write_chapter(tmp_path / "chapters" / "one" / "tiny.ipynb", WAIT)
+    command = [str(Path(sys.executable).with_name("bioprop")), "book", "--tier", "smoke"]
+    given = {"cwd": tmp_path, "env": environment(tmp_path), "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL, **given) as first:
+        wait_for(tmp_path / "forked")
+        family = psutil.Process(first.pid).children(recursive=True)
+        second = subprocess.run(command, text=True, stdout=subprocess.PIPE, **given)
+        assert second.returncode == 1 and "another build of the book is under" in second.stderr
+        wrong = subprocess.run([*command, "-p", "no=1"], stdout=subprocess.PIPE, **given)
+        assert wrong.returncode == 2
+        assert all(process.is_running() for process in family)
+        first.send_signal(signal.SIGINT)
+        said = first.communicate(timeout=60)[1]
+        assert first.returncode and "Traceback" not in said
         assert not psutil.wait_procs(family, timeout=60)[1]
 
 

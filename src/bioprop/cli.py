@@ -487,6 +487,7 @@ def book(
 
     choose("tier", tier, TIERS)
     given = values.pairs(parameter)
+    site.check(tier, given)
     with forks.forked() as each, working(out, "building the book"):
         index = site.build(tier, given, out.print, each)
     rows = [

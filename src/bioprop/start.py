@@ -66,10 +66,13 @@ def asks_for_help(words: list[str]) -> bool:
 def command() -> None:
     """Run the command line, ``bioprop``."""
     settle()
-    with loading():
-        if not asks_for_help(sys.argv[1:]):
-            importlib.import_module("bioprop.studies")
-        cli = importlib.import_module("bioprop.cli")
+    try:
+        with loading():
+            if not asks_for_help(sys.argv[1:]):
+                importlib.import_module("bioprop.studies")
+            cli = importlib.import_module("bioprop.cli")
+    except KeyboardInterrupt:
+        sys.exit("Aborted.")  # as the command line says it
     cli.main()
 
 

@@ -6,6 +6,7 @@ a fresh process would reach, as the build has computed nothing by then.
 
 import atexit
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import EntryPoint
 from multiprocessing import active_children, get_context
 from typing import IO, Any, NoReturn, cast
@@ -27,8 +29,10 @@ from ipykernel import kernelapp
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
+from bioprop.book.site import SiteError
 from bioprop.start import loading
 
+WORDS_AFTER = "ipykernel_launcher"  # in the command that would start a kernel
 LATE = ("sklearn.datasets", "torch._dynamo")  # what live runs load by themselves, for seconds
 
 
@@ -37,8 +41,9 @@ def forked() -> Iterator[Callable[..., Any]]:
     """Give a ``map`` that works in a process for each core, and let Jupyter fork its kernels.
 
     All are forks of this process as it is now, where it may be forked: on Linux, while it has one
-    thread. Elsewhere they are started as always. What is mapped raises ``BrokenProcessPool`` when
-    one of the processes is killed.
+    thread of Python's. Those of OpenBLAS end before a fork and begin again when they are needed.
+    Elsewhere processes are started as always. What is mapped raises ``SiteError`` when one of them
+    is killed.
     """
     fork = sys.platform == "linux" and threading.active_count() == 1
     workers = ProcessPoolExecutor(
@@ -49,7 +54,12 @@ def forked() -> Iterator[Callable[..., Any]]:
         # Not the map of the workers, which cancels what waits: their manager then cannot end well.
         results = [workers.submit(function, one) for one in given]
         for result in results:
-            yield result.result()
+            try:
+                yield result.result()
+            except BrokenProcessPool as error:
+                raise SiteError(
+                    "a process of the build was killed, perhaps for want of memory. Build again"
+                ) from error
 
     with _kernels() if fork else contextlib.nullcontext(), workers:
         try:
@@ -62,8 +72,13 @@ def forked() -> Iterator[Callable[..., Any]]:
 
 
 def _work_for(parent: int) -> None:
-    """Leave Ctrl-C to the process that began this one, and end with it, however it ends."""
+    """Leave Ctrl-C to the process that began this one, and end with it, however it ends.
+
+    The server of kernels is for that one: it ends once nobody else can ask.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for end in Provisioner.ends:
+        end.close()
 
     def look() -> None:
         while os.getppid() == parent:
@@ -83,20 +98,25 @@ def _kernels() -> Iterator[None]:
     sys.stdout.flush()  # what waits to be written is not for the fork to write
     server = os.fork()
     if not server:
-        near.close()
-        _serve(far)
+        try:
+            near.close()
+            _serve(far)
+        finally:  # whatever happens: the build is another process
+            os._exit(1)
     far.close()
     factory = KernelProvisionerFactory.instance()
     before = factory.default_provisioner_name
     name, place = "bioprop-forks", f"{__name__}:{Provisioner.__name__}"
     factory.provisioners[name] = EntryPoint(name, place, factory.GROUP_NAME)
     factory.default_provisioner_name = name
-    with near, near.makefile("rw", encoding="utf-8") as Provisioner.server:
-        try:
+    try:
+        with near, near.makefile(encoding="utf-8") as answers:
+            Provisioner.ends = near, answers
             yield
-        finally:
-            factory.default_provisioner_name = before
-    os.waitpid(server, 0)
+    finally:
+        Provisioner.ends = ()
+        factory.default_provisioner_name = before
+        os.waitpid(server, 0)
 
 
 class Fork:
@@ -106,12 +126,15 @@ class Fork:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+        self._process: psutil.Process | None = None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process = psutil.Process(pid)
 
     def poll(self) -> int | None:
         """Return None while it runs; how it ended only its parent knows."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            if self._process and self._process.status() != psutil.STATUS_ZOMBIE:
+            mine = self._process
+            if mine and mine.is_running() and mine.status() != psutil.STATUS_ZOMBIE:
                 return None
         return 0
 
@@ -121,6 +144,8 @@ class Fork:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal; raises ``ProcessLookupError`` where it has ended."""
+        if self.poll() is not None:  # its number may be that of another process by now
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -135,16 +160,27 @@ class Fork:
 class Provisioner(LocalProvisioner):
     """What starts a kernel for Jupyter: it asks the server of :func:`forked` for a fork."""
 
-    server: IO[str]
+    ends: tuple[socket.socket, IO[str]] | tuple[()] = ()  # to ask it, and to hear it
     _one = threading.Lock()
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Start a kernel with the words after ``python -m ipykernel_launcher``."""
+        """Start a kernel with the words after ``python -m ipykernel_launcher``.
+
+        One of another make is started as always.
+        """
+        if WORDS_AFTER not in cmd or not self.ends:
+            return await super().launch_kernel(cmd, **kwargs)
+        words = cmd[cmd.index(WORDS_AFTER) + 1 :]
         folder = kwargs.get("cwd") or os.getcwd()
-        job = {"words": cmd[3:], "folder": folder, "environment": kwargs["env"]}
-        with self._one:
-            print(json.dumps(job), file=self.server, flush=True)
-            self.pid = int(self.server.readline())
+        job = {"words": words, "folder": folder, "environment": kwargs["env"]}
+        said = "what forks kernels has ended"
+        near, answers = self.ends
+        with self._one, contextlib.suppress(ConnectionError):
+            near.sendall(f"{json.dumps(job)}\n".encode())
+            said = answers.readline().strip() or said
+        if not said.isdecimal():
+            raise RuntimeError(said)
+        self.pid = self.pgid = int(said)
         self.process = cast(Any, Fork(self.pid))
         self.cwd = pathlib.Path(folder)
         return self.connection_info
@@ -156,8 +192,15 @@ def _serve(far: socket.socket) -> NoReturn:
     with contextlib.suppress(OSError), far.makefile("rw", encoding="utf-8") as lines:
         for line in lines:
             _reap()
-            if not (pid := os.fork()):
-                far.close()
+            try:
+                pid = os.fork()
+            except OSError as error:  # such as too many processes
+                print(error.strerror, file=lines, flush=True)
+                continue
+            if not pid:
+                with open(os.devnull, "r+b") as nothing:
+                    for number in (0, far.fileno()):  # far.close would wait until lines is closed
+                        os.dup2(nothing.fileno(), number)
                 _become(**json.loads(line))
             print(pid, file=lines, flush=True)
     _reap()
@@ -175,7 +218,6 @@ def _become(words: list[str], folder: str, environment: dict[str, str]) -> NoRet
     """Be a kernel, in a session of its own, and end with it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -44,9 +44,8 @@ def build(
     ``given`` holds parameters of the live runs, for all chapters that have them. ``each`` does as
     ``map`` does, with many processes perhaps.
     A chapter that crashes or a warning of Sphinx stops the build, and the last good site stays in
-    place.
+    place. What :func:`check` refuses is for the caller to have asked.
     """
-    _check(tier, given or {})
     with using(paths.BUILD, SiteError), _alone():
         return _build(tier, given or {}, told, each)
 
@@ -88,6 +87,16 @@ def _build(
     took = duration(time.perf_counter() - started)
     told(f"built in {took}; the live runs took {duration(live)} in all")
     return compiled
+
+
+def check(tier: str, given: Mapping[str, Any]) -> None:
+    """Refuse at once what :func:`build` cannot do: with these words, or beside another build.
+
+    One that begins later is met there.
+    """
+    _check(tier, given)
+    with using(paths.BUILD, SiteError), _alone():
+        pass
 
 
 def _check(tier: str, given: Mapping[str, Any]) -> None:
