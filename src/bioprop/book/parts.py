@@ -96,7 +96,8 @@ def _match(one: "Record", other: "Record") -> None:
     common = set(one.settings.seeds) & set(other.settings.seeds)
     if common:
         raise ValueError(f"both have seed {min(common)}")
-    if differing := [name for name, value in _shared(one).items() if _shared(other)[name] != value]:
+    there = _shared(other)
+    if differing := [name for name, value in _shared(one).items() if there[name] != value]:
         raise ValueError(f"they have another {' and '.join(differing)}")
     for name in ("marks", "labels", "values"):
         if list(getattr(one, name)) != list(getattr(other, name)):
@@ -126,17 +127,17 @@ def _places(
     records: Sequence["Record"], keep: Collection[int] | None
 ) -> list[tuple["Record", int]]:
     """Return (record, member) for each member of the whole."""
-    points = {record.members // record.settings.members for record in records}
-    for record in records:
-        count = record.settings.members
+    counts = [record.settings.members for record in records]
+    points = {record.members // n for record, n in zip(records, counts, strict=True)}
+    for record, count in zip(records, counts, strict=True):
         expected = list(record.settings.seeds) * (record.members // count)
         if record.labels.get("seed") != expected or len(points) > 1:
             raise ValueError("their members do not go through the seeds in the same way")
     return [
         (record, member)
         for point in range(points.pop())
-        for record in records
-        for member in range(point * record.settings.members, (point + 1) * record.settings.members)
+        for record, count in zip(records, counts, strict=True)
+        for member in range(point * count, (point + 1) * count)
         if keep is None or record.labels["seed"][member] in keep
     ]
 

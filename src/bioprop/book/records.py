@@ -5,7 +5,7 @@ import json
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class Record(pydantic.BaseModel):
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds that are there, in order."""
-        return tuple(sorted(set(self.labels.get("seed", self.settings.seeds))))
+        return tuple(sorted(set(self.labels.get("seed") or self.settings.seeds)))
 
     @property
     def wanted(self) -> int:
@@ -236,9 +236,8 @@ class Store:
         While seeds are missing in some, all have those only that are there in each, so that
         networks can be compared seed by seed (by their place, where seeds start elsewhere).
         """
-        runs = {variant: self.load(study.name, tier, variant) for variant in study.variants}
-        lacking = set().union(*(_lacking(study, run) for run in runs.values()))
-        return {name: _without(study, run, lacking) for name, run in runs.items()}
+        found = [path for name in study.variants for path in self.files(study.name, tier, name)]
+        return dict(_runs(self, study, tier, tuple(map(_stamp, found))))
 
     def _there(self, study: Study, tier: str, variant: str) -> set[int]:
         """Return the seeds that are there, counted from the first; a whole record has all."""
@@ -251,6 +250,23 @@ class Store:
 
     def __iter__(self) -> Iterator[Path]:
         return iter(sorted(self.folder.glob("*/*/*.json")))
+
+
+# Claims that compare with another study read its records one after another: a few studies are kept.
+@lru_cache(maxsize=8)
+def _runs(
+    store: Store, study: Study, tier: str, stamps: tuple[tuple[Any, ...], ...]
+) -> Mapping[str, Record]:
+    """Read the records of a study, again where any file is another than ``stamps`` say."""
+    runs = {variant: store.load(study.name, tier, variant) for variant in study.variants}
+    lacking = set().union(*(_lacking(study, run) for run in runs.values()))
+    return {name: _without(study, run, lacking) for name, run in runs.items()}
+
+
+def _stamp(path: Path) -> tuple[Any, ...]:
+    """Return what changes with a file's content."""
+    known = path.stat()
+    return path, known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns
 
 
 def _joined(files: Sequence[Path], records: Sequence[Record]) -> Record:

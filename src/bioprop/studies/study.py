@@ -328,7 +328,7 @@ class Figure:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by itself, so that what is read of it can be kept
 class Study:
     """One result of a paper: settings, tiers, variants, how to run it, claims and figures.
 
@@ -378,7 +378,8 @@ class Study:
         """
         choose("tier", tier, self.tiers, f"study {self.name!r}")
         choose("variant", variant, self.variants, f"study {self.name!r}")
-        changes = {self._known(name): _tuples(value) for name, value in changes.items()}
+        known = self._known(*changes)
+        changes = {n: _tuples(value) for n, value in zip(known, changes.values(), strict=True)}
         own = self.variants[variant]
         kept = {name: own[name] for name in self.kept if name in own}
         try:
@@ -395,14 +396,14 @@ class Study:
         changes = {}
         for name, text in words.items():
             try:
-                changes[name] = values.read(text, types[self._known(name)])
+                changes[name] = values.read(text, types[self._known(name)[0]])
             except pydantic.ValidationError as error:
                 raise ValueError(f"study {self.name!r}: {explain(error, name)}") from None
         return changes
 
-    def _known(self, setting: str) -> str:
+    def _known(self, *settings: str) -> list[str]:
         names = [field.name for field in dataclasses.fields(self.settings)]
-        return choose("setting", setting, names, f"study {self.name!r}")
+        return [choose("setting", each, names, f"study {self.name!r}") for each in settings]
 
     def figure(self, id: str) -> Figure:
         """Return the figure called ``id``."""
