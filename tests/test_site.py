@@ -241,9 +241,11 @@ def test_the_scorecard_is_folded_by_chapter(soup: Soup) -> None:
 
 def test_every_claim_has_a_place_with_all_that_is_behind_its_verdict(soup: Soup) -> None:
     records = {r["file"]: r for s in soup.built.index["studies"] for r in s["records"]}
+    places: dict[str, list[Tag]] = {}
+    for page, tag in soup.tags("section[id]"):
+        places.setdefault(f"{page}#{tag['id']}", []).append(tag)
     for claim in soup.built.index["claims"]:
-        page, _, anchor = claim["page"].partition("#")
-        [place] = soup.pages[page].select(f"section#{anchor}")
+        [place] = places[claim["page"]]
         [badge] = place.select("[class^=verdict-]")
         assert badge.get_text() == word(claim["verdict"], claim["origin"])
         text = straight(place.get_text(" "))
@@ -327,8 +329,8 @@ def test_the_cover_counts_the_claims_of_the_papers(soup: Soup) -> None:
 
 
 def test_a_figure_says_what_was_asked_of_each_of_its_claims(soup: Soup) -> None:
+    told = [straight(tag.get_text()) for _, tag in soup.tags("details")]
     for claim in soup.built.index["claims"]:
-        told = [straight(tag.get_text()) for _, tag in soup.tags("details")]
         found = any(claim["criterion"] in text for text in told)
         assert found or claim["verdict"] == "not attempted", claim["id"]
 

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def describe(seconds: float, device: str, **more: Any) -> dict[str, Any]:
     """Return commit, packages, machine, threads, wall-clock seconds and date of a run."""
     return {
         "commit": commit(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": f"{processor()}, {platform.system()}",
         "arithmetic": arithmetic(),
@@ -57,8 +58,17 @@ def revision() -> str:
     return "" if commit().endswith("+") else git("rev-parse", "HEAD")
 
 
+@cache
+def _version(package: str) -> str:
+    return importlib.metadata.version(package)
+
+
+@cache
 def code() -> str:
-    """Return the SHA-256 of all source that a run depends on; what draws and judges is left out."""
+    """Return the SHA-256 of all source that a run depends on; what draws and judges is left out.
+
+    It is read once: a process goes on with the source that it has loaded.
+    """
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):

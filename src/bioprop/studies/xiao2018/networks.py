@@ -154,7 +154,7 @@ DIGITS = {
     "flips": "none",
     "precision": "float32",
 }
-SMOKE = DIGITS | {"held_out": 1250, "width": 2, "epochs": 2, "batch": 64}
+SMOKE = DIGITS | {"every": 2, "held_out": 600, "width": 2, "epochs": 2, "batch": 64}
 QUARTER_TIERS: Mapping[str, Mapping[str, Any]] = {
     "smoke": SMOKE,
     "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},

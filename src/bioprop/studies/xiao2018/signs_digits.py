@@ -183,10 +183,11 @@ STUDY = Study(
     settings=DigitsSettings,
     tiers={
         "smoke": {
-            "held_out": 1000,
-            "width": 4,
+            "every": 2,
+            "held_out": 600,
+            "width": 2,
             "epochs": 2,
-            "batch": 128,
+            "batch": 64,
             "probe": 20,
             "members": 3,
         },

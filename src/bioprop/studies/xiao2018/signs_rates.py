@@ -84,11 +84,12 @@ STUDY = Study(
     tiers={
         "smoke": {
             "images": "digits",
-            "every": 1,
-            "held_out": 1000,
-            "width": 4,
+            "every": 2,
+            "held_out": 600,
+            "width": 2,
             "stem": "small",
             "epochs": 2,
+            "batch": 64,
             "pad": 1,
             "flips": "none",
             "precision": "float32",

@@ -296,10 +296,12 @@ STUDY = Study(
     tiers={
         "smoke": {
             "images": "digits",
-            "held_out": 1000,
-            "width": 4,
+            "every": 2,
+            "held_out": 600,
+            "width": 2,
             "stem": "small",
             "epochs": 2,
+            "batch": 64,
             "pad": 1,
             "flips": "none",
             "probe": 20,
