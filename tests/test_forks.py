@@ -1,5 +1,6 @@
 """Kernels and workers that are forks of the build: each alone, as a fresh one, gone at the end."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -171,6 +172,26 @@ def test_a_chapter_says_so_where_nothing_forks_kernels_any_more(tmp_path: Path) 
     assert " ".join(said["error"]).startswith("chapter 'chapter0' stopped: its kernel died")
     assert "(what forks kernels has ended)" in " ".join(said["error"])
     assert not said["left"]
+
+
+NO_ROOM = """
+import errno
+build, real = os.getpid(), os.fork
+
+def fork():
+    if os.getpid() == build:
+        return real()
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+os.fork = fork
+"""
+
+
+@linux
+def test_a_chapter_says_so_where_there_is_no_room_for_its_kernel(tmp_path: Path) -> None:
+    said = lines(begin(tmp_path, NO_ROOM + EXECUTE, "print(1)"))
+    assert f"({os.strerror(errno.EAGAIN)})" in " ".join(said["error"])
+    assert said["workers"] and not said["left"]
 
 
 WORKER_DIES = """
