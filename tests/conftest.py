@@ -146,7 +146,22 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the built site first: what takes longest must not be what the others wait for."""
-    items.sort(
-        key=lambda item: item.path.name not in ("test_site.py", "test_browser.py", "test_index.py")
-    )
+    """Begin with what takes longest, and look at the built book last, once it is there.
+
+    At first xdist gives each worker a quarter of its share, in this order: the first worker builds
+    the book, the second makes a run of all studies. No other waits for the book.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    quarter = len(items) // workers // 4
+    site, command, others, look = [], [], [], []
+    for item in items:
+        if item.path.name == "test_site.py":
+            site.append(item)
+        elif item.path.name == "test_cli.py":
+            command.append(item)
+        elif "built" in getattr(item, "fixturenames", ()):
+            look.append(item)
+        else:
+            others.append(item)
+    beside = max(quarter - len(site), 0)
+    items[:] = [*site, *others[:beside], *command, *others[beside:], *look]
