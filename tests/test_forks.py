@@ -194,6 +194,28 @@ def test_a_chapter_says_so_where_there_is_no_room_for_its_kernel(tmp_path: Path)
     assert said["workers"] and not said["left"]
 
 
+AT_ONCE = """
+import signal
+build, real = os.getpid(), os.fork
+
+def fork():
+    pid = real()
+    if not pid and os.getppid() == build and forks.Provisioner.ends:
+        signal.raise_signal(signal.SIGINT)
+    return pid
+
+os.fork = fork
+with forks.forked() as each:
+    print("result", *each(abs, [-3, 4]))
+"""
+
+
+@linux
+def test_ctrl_c_is_the_builds_alone_from_the_beginning_of_a_worker(tmp_path: Path) -> None:
+    said = lines(begin(tmp_path, AT_ONCE))
+    assert set(said) == {"begun", "result"} and said["result"] == ["3", "4"]
+
+
 WORKER_DIES = """
 def die(number):
     os.kill(os.getpid(), 9)

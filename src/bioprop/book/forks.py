@@ -63,12 +63,27 @@ def forked() -> Iterator[Callable[..., Any]]:
 
     with _kernels() if fork else contextlib.nullcontext(), workers:
         try:
-            workers.submit(os.getpid).result()  # where they are forked, all are from now on
+            with _ctrl_c_waits():
+                first = workers.submit(os.getpid)  # where they are forked, all are from now on
+            first.result()
             yield each
         except BaseException:
             for worker in active_children():
                 worker.kill()
             raise
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Let Ctrl-C wait meanwhile, and in what is forked until that lets it through."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _work_for(parent: int) -> None:
@@ -77,6 +92,8 @@ def _work_for(parent: int) -> None:
     The server of kernels is for that one: it ends once nobody else can ask.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for end in Provisioner.ends:
         end.close()
 
