@@ -471,7 +471,7 @@ def test_a_worker_that_dies_loses_its_part_only_and_another_makes_it(
     started = [dask(root, "scheduler", *words, "--host", "127.0.0.1", "--port", "0")]
     started += [dask(root, *worker, "--name", name) for name in "ab"]
     try:
-        while not file.exists():
+        while not file.exists() or not file.read_text():  # it is there before it is written
             time.sleep(0.05)
         line = ["run", "linear-task", "--pending", "--scheduler"]
         line += [json.loads(file.read_text())["address"]]
