@@ -298,6 +298,16 @@ def test_explain_shows_all_that_is_behind_a_verdict(bioprop: Bioprop) -> None:
     assert "data/runs/toy-network/paper/small.json" in said.out
     wrong = bioprop("explain toy-aligned")
     assert wrong.code == WRONG and "Did you mean 'toy-aligns'?" in wrong.err
+    assert len(wrong.err) < 300, "of so many names those near it will do"
+    far = bioprop("explain xyz")
+    assert far.code == WRONG and re.search(r"no claim 'xyz' among \d+\.", far.err)
+
+
+def test_explain_lists_the_claims_of_a_study(bioprop: Bioprop) -> None:
+    said = bioprop("explain toy-network")
+    claims = studies.get("toy-network").claims
+    assert said.code == DONE and claims
+    assert all(f"{claim.id} {claim.statement}" in said.out for claim in claims)
 
 
 # Work

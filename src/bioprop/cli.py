@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import webbrowser
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -454,15 +455,21 @@ def scorecard() -> None:
 
 @app.command()
 def explain(
-    claim: Annotated[str, typer.Argument(help="A claim; bioprop scorecard names them.")],
+    claim: Annotated[str, typer.Argument(help="A claim, or a study to list its claims.")],
 ) -> None:
     """Show all that is behind the verdict of a claim: numbers, criterion, commits, code, records.
 
-    Example: `bioprop explain linear-fa-final`
+    Examples: `bioprop explain linear-task`, `bioprop explain linear-fa-final`
     """
     from bioprop.book import explain as explaining
     from bioprop.book import index
 
+    if claim in studies.STUDIES:
+        listed = Table.grid(Column("claim", no_wrap=True), "", padding=(0, 2))
+        for each in studies.get(claim).claims:
+            listed.add_row(each.id, each.statement)
+        out.print(listed)
+        return
     entry, known = index.one(*explaining.find(claim))
     table = Table.grid(Column("", no_wrap=True), "", padding=(0, 2))
     for word, lines in explaining.told(entry, known):
@@ -490,18 +497,9 @@ def book(
     site.check(tier, given)
     with forks.forked() as each, working(out, "building the book"):
         index = site.build(tier, given, out.print, each)
-    rows = [
-        (
-            c,
-            c.text["paper"],
-            _with_aside(
-                c.text["recorded"], c.aside, c.text["members"] if c.members < c.wanted else None
-            ),
-            c.text["verdict"],
-        )
-        for c in index.claims
-    ]
-    _print_scorecard(rows)
+    counts = Counter(claim.text["verdict"] for claim in index.claims)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    out.print(f"{len(index.claims)} claims: {verdicts}; bioprop scorecard prints each")
     out.print(f"open {site.HTML / 'index.html'}  (or: make serve)", soft_wrap=True)
 
 

@@ -31,7 +31,7 @@ class Costs(pydantic.BaseModel):
     def sentence(self, chapter: str, recorded: float | None) -> str:
         """Say what a live run of a chapter costs, and what its recorded runs took."""
         quick, machine = duration(self.seconds.get(chapter)), self.machine or "no machine yet"
-        ran = f" The recorded runs took {duration(recorded)}." if recorded else ""
+        ran = f" All recorded runs behind this page took {duration(recorded)}." if recorded else ""
         return f"Measured on {machine}: quick {quick}.{ran}"
 
     def table(self, chapters: list[str], recorded: Mapping[str, float]) -> str:
