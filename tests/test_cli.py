@@ -1,5 +1,6 @@
 """The command line does what it says, and says what is wrong in one line and with an exit code."""
 
+import dataclasses
 import errno
 import inspect
 import json
@@ -321,7 +322,17 @@ def test_list_names_every_study_and_what_is_recorded(bioprop: Bioprop) -> None:
     assert all(study in said.out for study in studies.STUDIES)
     named = bioprop("list linear-task").out
     assert "shallow" not in said.out and "variants: bp, fa, np, shallow" in named
-    assert "settings of linear-task, for --set: members, first_seed, precision" in named
+    own = "as tier quick of variant bp has them: members=10, first_seed=100, precision=float64"
+    assert f"settings of linear-task, for --set, {own}" in named
+
+
+def test_the_settings_that_are_listed_are_words_that_are_read() -> None:
+    for study in studies.STUDIES.values():
+        own = dataclasses.asdict(study.configure("quick", next(iter(study.variants))))
+        read = study.read({name: cli._written(value) for name, value in own.items()})
+        assert study.configure("quick", next(iter(study.variants)), **read) == study.configure(
+            "quick", next(iter(study.variants))
+        ), study.name
 
 
 def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(

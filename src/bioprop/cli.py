@@ -7,6 +7,7 @@ import dis
 import functools
 import http.server
 import importlib
+import json
 import math
 import os
 import sys
@@ -87,8 +88,17 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
         table.add_row(each.name, "\n".join(lines))
     out.print(table)
     for each in map(studies.get, study):
-        settings = ", ".join(field.name for field in dataclasses.fields(each.settings))
-        out.print(f"settings of {each.name}, for --set: {settings}", soft_wrap=True)
+        variant = next(iter(each.variants))
+        own = dataclasses.asdict(each.configure("quick", variant))
+        settings = ", ".join(f"{name}={_written(value)}" for name, value in own.items())
+        where = f"settings of {each.name}, for --set, as tier quick of variant {variant} has them"
+        out.print(f"{where}: {settings}", soft_wrap=True)
+
+
+def _written(value: Any) -> str:
+    """Write the value of a setting as the command line takes it."""
+    several = isinstance(value, tuple | list)
+    return json.dumps(value, separators=(",", ":")) if several else str(value)
 
 
 def _recorded(study: Study) -> list[str]:
