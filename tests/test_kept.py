@@ -235,5 +235,5 @@ def test_a_chapter_in_another_folder_gives_another_key(
     for part in ("one", "other"):
         monkeypatch.setattr(chapters, "page", f"chapters/{part}/{{}}".format)
         with pytest.raises(KeyboardInterrupt):
-            index.compile("smoke", tmp_path, map)
+            index.compile("smoke", tmp_path, map, print)
     assert given[0] != given[1]

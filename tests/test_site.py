@@ -357,6 +357,7 @@ def test_every_setting_says_where_its_value_comes_from(soup: Soup) -> None:
 def test_a_build_executes_each_chapter_once_and_says_how_long_it_took(built: Built) -> None:
     executed = re.findall(r"^chapter ([\w-]+): \d+ s$", built.said, re.MULTILINE)
     assert sorted(executed) == sorted(path.stem for path in paths.CHAPTERS.glob("*/*.ipynb"))
+    assert "judged and drawn: 20 of " in built.said
     took = r"^built in \d+ \w+; the live runs took \d+ \w+ in all$"
     assert len(re.findall(took, built.said, re.MULTILINE)) == 1
 

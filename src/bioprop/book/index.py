@@ -21,6 +21,8 @@ from bioprop.book.gallery import rules
 from bioprop.book.records import LIVE, RECORDED, Record, seconds
 from bioprop.studies import Claim, Study, drawing, reported
 
+OFTEN = 20  # studies between two words on how far it is
+
 
 class Strict(pydantic.BaseModel):
     """A model that refuses fields it does not know."""
@@ -183,10 +185,12 @@ class Index(Strict):
     built: Built
 
 
-def compile(tier: str, folder: Path, each: Callable[..., Any]) -> Index:
+def compile(
+    tier: str, folder: Path, each: Callable[..., Any], told: Callable[[str], None]
+) -> Index:
     """Judge every claim, publish every figure into ``folder/figures``, and return the index.
 
-    ``each`` is ``map``, or does as it does with many processes.
+    ``each`` is ``map``, or does as it does with many processes. ``told`` hears how far it is.
     """
     index = Index(
         claims=[],
@@ -201,6 +205,8 @@ def compile(tier: str, folder: Path, each: Callable[..., Any]) -> Index:
         for made in each(part, studies.STUDIES):
             index.claims += made.claims
             index.studies.append(made.study)
+            if not (done := len(index.studies)) % OFTEN:
+                told(f"judged and drawn: {done} of {len(studies.STUDIES)} studies")
             index.figures += made.figures
             bibliography += made.cited
     for paper in forest.PAPERS:

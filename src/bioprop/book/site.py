@@ -75,7 +75,7 @@ def _build(
     own = {n: {"tier": tier, **_taken(p, given)} for n, p in chapters.chapters().items()}
     chapters.execute_all(own, STAGE, told)
     launch.lay_out(STAGE, home.home())
-    compiled = index.compile(tier, STAGE / "public", each)
+    compiled = index.compile(tier, STAGE / "public", each, told)
     (STAGE / "thumbnails").mkdir()
     list(each(_thumbnail, compiled.figures))
     _write_index(compiled)
