@@ -41,12 +41,13 @@ def fit(picture: Picture) -> None:
 
 
 def settle(picture: Picture, engine: LayoutEngine) -> None:
-    """Solve the layout again until all is inside: axes of another size have other, wider ticks."""
+    """Break lines and solve the layout again until all is inside: smaller axes have wider ticks."""
     room = picture.bbox.padded(1)
     for _ in range(TURNS):
         drawn = [box for axes in picture.axes if (box := axes.get_tightbbox()) is not None]
         if all(room.contains(*box.min) and room.contains(*box.max) for box in drawn):
             return
+        break_lines(picture)
         engine.execute(picture)
 
 
