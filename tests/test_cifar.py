@@ -26,8 +26,9 @@ from bioprop.studies.bartunov2018.methods import (
     prepare,
 )
 from bioprop.studies.bartunov2018.targets_cifar_local import THIRD, with_third
+from bioprop.studies.bartunov2018.targets_cifar_rates import around
 from bioprop.studies.bartunov2018.targets_mnist_local import below_full
-from bioprop.studies.bartunov2018.targets_mnist_rates import grid
+from bioprop.studies.bartunov2018.targets_mnist_rates import best, grid
 from bioprop.studies.journal import Journal
 from bioprop.tasks.images import Images, load
 
@@ -251,7 +252,7 @@ def test_networks_are_compared_at_equal_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("targets-cifar-rates", 24), ("targets-cifar-local-rates", 12)]
+    ("name", "size"), [("targets-cifar-grid", 24), ("targets-cifar-local-rates", 12)]
 )
 def test_methods_of_a_kind_are_searched_on_one_grid_as_large_as_the_other(
     name: str, size: int
@@ -272,8 +273,28 @@ def test_a_search_is_a_third_as_long_as_its_result_or_longer(result: str) -> Non
     whole: Any = studies.get(result).configure("reduced", "bp")
     assert 3 * short.epochs >= whole.epochs
     same = ("hidden", "local", "pad", "flips", "batch", "held_out", "shown", "auxiliary")
+    same += ("precision",)
     assert all(getattr(short, name) == getattr(whole, name) for name in same)
     assert not set(short.seeds) & set(whole.seeds)
+
+
+def test_longer_runs_try_the_best_rate_of_short_ones_its_half_and_its_quarter() -> None:
+    alone = around({"rate": 8e-4, "eps": 1e-8})
+    assert alone == {"rates": (2e-4, 4e-4, 8e-4), "epsilons": (1e-8,)}
+    beside = around({"rate": 4e-4, "eps": 1e-4, "inverse_rate": 1e-2})
+    assert beside["inverse_rates"] == (1e-2,)
+    assert around({}) == {}
+
+
+def test_longer_runs_begin_where_the_short_search_ended() -> None:
+    short = studies.get("targets-cifar-grid")
+    tier = claims.best_tier(short, RECORDED)
+    if tier is None:
+        pytest.skip("the short search is not recorded yet")
+    for name, point in best(RECORDED.runs(short, tier)).items():
+        own: Any = studies.get("targets-cifar-rates").configure("reduced", name)
+        tried = {key: getattr(own, key) for key in around(point)}
+        assert tried == around(point), name
 
 
 def reading(errors: Mapping[float, float]) -> Any:

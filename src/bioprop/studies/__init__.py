@@ -15,6 +15,7 @@ from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_aux
 from bioprop.studies.bartunov2018.targets_auxiliary_cifar import STUDY as _auxiliary_cifar
 from bioprop.studies.bartunov2018.targets_auxiliary_cifar_local import STUDY as _auxiliary_local
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
+from bioprop.studies.bartunov2018.targets_cifar_grid import STUDY as _targets_cifar_grid
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
 from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
@@ -141,9 +142,10 @@ STUDIES = {
         _targets_local_rates,
         _targets_mnist_local,
         _cifar_readings,
+        _cifar_precision,
+        _targets_cifar_grid,
         _targets_cifar_rates,
         _targets_cifar,
-        _cifar_precision,
         _cifar_local_rates,
         _targets_cifar_local,
         _autoencoder_rates,

@@ -7,13 +7,13 @@ from functools import partial
 
 from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.sharing_cifar import VARIANTS
+from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SMALL
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import (
     ALONE,
     WITH_INVERSES,
     CifarLocalRateSettings,
 )
-from bioprop.studies.bartunov2018.targets_cifar_rates import POINTS
 from bioprop.studies.bartunov2018.targets_mnist_rates import draw, over_grid, run
 from bioprop.studies.study import Figure, Study
 

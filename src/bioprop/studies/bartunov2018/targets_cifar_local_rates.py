@@ -1,6 +1,6 @@
 """Which learning rates serve each method best in the locally connected networks on CIFAR-10?
 
-As in the study targets-cifar-rates, up to the same rates, for half as many epochs as the result
+As in the study targets-cifar-grid, up to the same rates, for half as many epochs as the result
 has. All twelve networks of a method learn side by side, which takes about twenty gigabytes where
 there are inverses: so rates are fewer than in that study, and beside inverses one epsilon is tried.
 """
@@ -8,8 +8,8 @@ there are inverses: so rates are fewer than in that study, and beside inverses o
 import pydantic
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.targets_cifar_grid import EPSILONS, POINTS
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SMALL, VARIANTS
-from bioprop.studies.bartunov2018.targets_cifar_rates import EPSILONS, POINTS
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
 from bioprop.studies.study import STRICT, Count, Figure, Study
 

@@ -1,44 +1,45 @@
-"""Which learning rates serve each of the nine methods best on CIFAR-10, fully connected?
+"""Which learning rate serves each of the nine methods best in longer runs on CIFAR-10?
 
-As in the study targets-mnist-rates: on held-out images, with seeds that the result does not use.
-Methods with inverses are all tried on one grid and all others on another, over the same range of
-rates. A rate that is best at first can be too high for a long run, so the search is a third as long
-as the run that it is for, and counts its last epochs.
+The second stage of the search. A rate that is best in the short runs of the study
+targets-cifar-grid can be too high for a long one: here the best setting of each method is tried
+anew for a third of the epochs that the result has, beside a half and a quarter of its rate.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import pydantic
 
-from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import METHODS
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
+from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS
+from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, run
 from bioprop.studies.study import STRICT, Count, Figure, Study
 
-# Table 5 has 1.2e-5 to 1.3e-4 for 500 epochs; fewer epochs want larger steps.
-EPSILONS = (1e-8, 1e-4)
-ALONE = {
-    "rates": (
-        *(3e-5, 6e-5, 1.2e-4, 1.8e-4, 2.5e-4, 3.5e-4),
-        *(5e-4, 7e-4, 1e-3, 1.4e-3, 2e-3, 3e-3),
-    ),
-    "epsilons": EPSILONS,
-}
-WITH_INVERSES = {
-    "rates": (1e-4, 3e-4, 1e-3, 3e-3),
-    "inverse_rates": (5e-4, 2.5e-3, 1e-2),  # Table 5 has 1.1e-5 to 8.5e-4
-    "epsilons": EPSILONS,
-}
+SHARES = (0.25, 0.5, 1.0)  # of the rate that was best in short runs
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
 class CifarRateSettings(RateSettings):
-    """Settings of the search; ``members`` counts the networks for each point of the grid."""
+    """Settings of the search; ``members`` counts the networks for each rate."""
 
     epochs: Count = 14  # ours: a third of the epochs that the result has
 
 
-# One network for each point of the grid.
-POINTS = {"members": 1}
+# What the study targets-cifar-grid found; nothing is taken from it until it is recorded.
+FOUND: Mapping[str, Mapping[str, float]] = {}
+
+
+def around(point: Mapping[str, float]) -> dict[str, Any]:
+    """Return the settings to try around the best point of the first stage."""
+    if not point:
+        return {}
+    found: dict[str, Any] = {"rates": tuple(share * point["rate"] for share in SHARES)}
+    found["epsilons"] = (point["eps"],)
+    if "inverse_rate" in point:
+        found["inverse_rates"] = (point["inverse_rate"],)
+    return found
+
 
 STUDY = Study(
     name="targets-cifar-rates",
@@ -48,27 +49,29 @@ STUDY = Study(
     tiers={
         "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
         "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
-        "reduced": {},  # 24 settings for each method; the paper has 60
+        "reduced": {},
     },
     variants={
-        name: {**LAYERS, **POINTS, **over_grid(method, ALONE, WITH_INVERSES)}
+        name: {**LAYERS, **POINTS, **method, **around(FOUND.get(name, {}))}
         for name, method in METHODS.items()
     },
     run=run,
-    cost={"reduced": 12_600.0},  # processor time of 24 networks, from a few batches
+    after="targets-cifar-grid",
+    cost={"reduced": 600.0},  # processor time of three networks, from a few batches
     population="points of the grid",
     figures=[
         Figure(
             id="targets-cifar-rates",
             title="Held-out error against the rates of nine methods on CIFAR-10",
             alt="Nine panels, one for each method: error on held-out images against the learning "
-            "rate, both on log axes, a line for each rate of the inverses or each epsilon of Adam; "
-            "a ring marks the lowest.",
+            "rate, both on log axes, a point each for the best rate of short runs, its half and "
+            "its quarter; a ring marks the lowest.",
             caption="Error on held-out training images, mean over the last three epochs of a run a "
-            "third as long as that of the result, against the rate of the forward weights. Lines: "
-            "the rate of the inverses, at the better epsilon of Adam, or that epsilon where there "
-            "are none. A ring marks the setting that was taken; a point that is missing diverged.",
-            look=to_see.RATES,
+            "third as long as that of the result, against the rate of the forward weights: the "
+            "one that was best in short runs, its half and its quarter. A ring marks the setting "
+            "that was taken; a point that is missing diverged.",
+            look="To see: whether the ring of a method is at its largest rate. At a smaller one, "
+            "short runs were too bold for longer ones.",
             place="App 5.3: 60 random settings for each method",
             draw=draw,
         )
