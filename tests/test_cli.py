@@ -348,6 +348,7 @@ def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(
     again = bioprop("run toy-network --tier paper")
     assert again.out.count("already there; --again runs it anew") == 3
     assert "w0 " in said.out, "what was measured is not shown"
+    assert said.out.count("published, tier paper, ") == 3 and "networks: w0 " in said.out
     changed = bioprop("run toy-network --tier paper --variant small --seeds 2 --set examples=100")
     assert changed.code == DONE and ": 2 networks" in changed.out
     assert contents(root / STORED / "toy-network") == kept

@@ -271,8 +271,8 @@ def _run(
     seeds: range | None,
     logs: Path | None,
 ) -> None:
-    """Run one variant, or a part of it, and say what it gave."""
-    from bioprop.book import runs
+    """Run one variant, or a part of it, and say what it gave, and what is published of it."""
+    from bioprop.book import claims, runs
     from bioprop.book.logs import tensorboard
     from bioprop.book.progress import progress
 
@@ -297,6 +297,10 @@ def _run(
     out.print(line, soft_wrap=True)
     mean = f"at the last mark, mean over {study.population}: {record.summary}"
     out.print(f"    {mean}", soft_wrap=True)
+    published = claims.there(study).get(variant)
+    if published and (published.tier, published.settings) != (tier, record.settings):
+        there = f"published, tier {published.tier}, {published.members} {study.population}"
+        out.print(f"    {there}: {published.summary}", soft_wrap=True)
 
 
 def _pending(todo: list[Study], hours: float, jobs: int, scheduler: str | None) -> None:
