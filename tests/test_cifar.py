@@ -25,6 +25,7 @@ from bioprop.studies.bartunov2018.methods import (
     measured_on,
     prepare,
 )
+from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import THIRD, with_third
 from bioprop.studies.bartunov2018.targets_cifar_rates import around
 from bioprop.studies.bartunov2018.targets_mnist_local import below_full
@@ -291,7 +292,7 @@ def test_longer_runs_begin_where_the_short_search_ended() -> None:
     tier = claims.best_tier(short, RECORDED)
     if tier is None:
         pytest.skip("the short search is not recorded yet")
-    for name, point in best(RECORDED.runs(short, tier)).items():
+    for name, point in best(RECORDED.runs(short, tier), LAST).items():
         own: Any = studies.get("targets-cifar-rates").configure("reduced", name)
         tried = {key: getattr(own, key) for key in around(point)}
         assert tried == around(point), name

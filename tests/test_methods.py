@@ -23,8 +23,11 @@ from bioprop.studies.bartunov2018.methods import (
     METHODS,
     MethodSettings,
     beside,
+    changes,
+    in_full,
     prepare,
     present,
+    taught_by,
 )
 from bioprop.studies.bartunov2018.tables import PAPER
 from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
@@ -133,6 +136,37 @@ def test_a_tiny_step_is_its_own_limit_and_the_whole_one_is_not() -> None:
         training.until(40)
         found = beside(training, present(training.network, *task.test()), limits=True)
         assert low <= float(found["limit-1"].mean()) < high
+
+
+@pytest.mark.parametrize("local", [(), ((3, 4, 2), (3, 8, 1))], ids=["dense", "local"])
+@pytest.mark.parametrize("name", ["bp", "dfa", "dtp-parallel", "ao-sdtp-parallel"])
+def test_what_rounding_turns_is_measured_at_equal_weights(name: str, local: tuple) -> None:
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        values = {**METHODS[name], **SMALL, "local": local, "precision": precision}
+        settings = MethodSettings(**values)
+        training, task = prepare(settings, settings.streams())
+        training.until(20)
+        x, labels = task.test()
+        trial = present(training.network, x[:50], labels[:50])
+        found[precision] = beside(training, trial)
+        own = taught_by(training.rule, training.network, training.state, trial)
+        own, full = changes(training.network, trial, own), in_full(training, trial)
+        differ = [not torch.equal(a, b) for a, b in zip(own, full, strict=True)]
+        assert all(differ) if precision == "bfloat16" else not any(differ)
+    names = {f"rounding-{k}" for k in range(1, len(local) + 3)}
+    turned = {key for key in found["bfloat16"] if key.startswith("rounding")}
+    assert turned == names and not turned & set(found["float32"])
+    assert all(0 < found["bfloat16"][key].max() < 2 for key in names)
+
+
+def test_a_gap_is_rounded_relative_to_itself() -> None:
+    values = {**METHODS["dtp-parallel"], **SMALL, "alpha": 1e-6, "precision": "bfloat16"}
+    settings = MethodSettings(**values)
+    training, task = prepare(settings, settings.streams())
+    x, labels = task.test()
+    found = beside(training, present(training.network, x[:50], labels[:50]))
+    assert found["rounding-1"].max() < 5, "a target that is one millionth away is lost in rounding"
 
 
 def test_the_steepest_step_is_the_gradient_of_the_loss_at_each_activity() -> None:

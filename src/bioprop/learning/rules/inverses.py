@@ -85,6 +85,10 @@ class Inverses:
         """Return ``g[layer](x)``."""
         return self.made.propagate(self.place(layer), x)
 
+    def input(self, layer: int, x: Tensor) -> Tensor:
+        """Return ``x V[layer] + c[layer]``: what ``g[layer](x)`` is a function of."""
+        return self.made.net_input(self.place(layer), x)
+
     def product(self, layer: int, gap: Tensor) -> Tensor:
         """Return ``gap V[layer]``: what a linear inverse makes of a difference."""
         place = self.place(layer)

@@ -29,11 +29,11 @@ from bioprop.learning import (
     angle,
     memory,
 )
-from bioprop.learning.layers.transposed import glorot
+from bioprop.learning.layers.transposed import Transposed, glorot
 from bioprop.learning.memory import Undrawn
 from bioprop.learning.optimisers import Number, Optimiser
 from bioprop.learning.rules import Deltas, carry_back, transposes
-from bioprop.learning.rules.inverses import reconstruction
+from bioprop.learning.rules.inverses import Inverses, reconstruction
 from bioprop.learning.rules.steps import weight_gradients
 from bioprop.learning.rules.targets import TargetPropagation, signals
 from bioprop.studies.journal import Journal
@@ -66,6 +66,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "ao-sdtp-parallel": {"rule": "ao-sdtp", "schedule": "parallel"},
 }
 
+Changes = list[Tensor | None]  # of the weights of each layer
 Measure = Callable[[Training, Trial], dict[str, Tensor]]
 Errors = Callable[[Network, Any, Tensor], Tensor]
 Prepare = Callable[..., tuple[Training, Classification]]
@@ -300,35 +301,71 @@ def beside(training: Training, trial: Trial, limits: bool = False) -> dict[str, 
 
     ``angle-<layer>`` stands between the changes of a hidden layer's weights under the two, at the
     same weights and images, in degrees; ``limit-<layer>`` between that of a method with targets and
-    its limit of small steps, where ``limits`` asks for it; ``reconstruction`` is the mean error of
-    its inverses, 1 being that of the mean activity.
+    its limit of small steps, where ``limits`` asks for it; ``rounding-<layer>`` between that of
+    products of few digits and that of float32, where products have few; ``reconstruction`` is the
+    mean error of its inverses, 1 being that of the mean activity.
     """
     network, rule = training.network, training.rule
-    exact = carry_back(network, transposes(network), trial)
+    exact = changes(network, trial, carry_back(network, transposes(network), trial))
+    own = changes(network, trial, taught_by(rule, network, training.state, trial))
+    found = angles("angle", own, exact)
+    if any(layer.compute for layer in network.layers):
+        found |= angles("rounding", own, in_full(training, trial))
     if not isinstance(rule, TargetPropagation):
-        deltas = rule.teach(network, training.state, trial)
-        return angles("angle", network, trial, deltas, exact)
-    deltas = signals(network, rule.gaps(network, training.state, trial), trial)
+        return found
     errors = reconstruction(network, training.state, trial)
-    found = angles("angle", network, trial, deltas, exact)
     if errors:  # a network with one hidden layer may have no inverse
         found["reconstruction"] = torch.stack(list(errors.values())).mean(0)
     if limits:
         small = signals(network, rule.limit(network, training.state, trial), trial)
-        found |= angles("limit", network, trial, deltas, small)
+        found |= angles("limit", own, changes(network, trial, small))
     return found
 
 
-def angles(
-    name: str, network: Network, trial: Trial, deltas: Deltas, others: Deltas
-) -> dict[str, Tensor]:
-    """Return the angle between the weight changes of two sets of signals at each hidden layer.
+def taught_by(rule: Rule, network: Network, state: Any, trial: Trial) -> Deltas:
+    """Return a rule's teaching signals, those of targets whosever turn it is."""
+    if isinstance(rule, TargetPropagation):
+        return signals(network, rule.gaps(network, state, trial), trial)
+    return rule.teach(network, state, trial)
 
-    A layer that is not taught has none.
+
+def in_full(training: Training, trial: Trial) -> Changes:
+    """Return how the hidden layers' weights would change if no product were rounded.
+
+    At the same weights, those of inverses among them, and for the same images.
     """
-    changes = (weight_gradients(network, trial, signals)[:-1] for signals in (deltas, others))
+    network, state = unrounded(training.network), training.state
+    if isinstance(state, dict) and isinstance(kept := state.get("inverses"), Inverses):
+        made = kept.network and unrounded(kept.network)
+        state = {**state, "inverses": replace(kept, network=made)}
+    again = network.present(trial.activities[0], trial.target, trial.step)
+    return changes(network, again, taught_by(training.rule, network, state, again))
+
+
+def unrounded(network: Network) -> Network:
+    """Return a network with the same weights whose products have all digits."""
+    return replace(network, layers=[in_float32(layer) for layer in network.layers])
+
+
+def in_float32(layer: Any) -> Layer:
+    """Return a layer whose products have all digits; a transposed one has another within."""
+    if isinstance(layer, Transposed):
+        return replace(layer, layer=in_float32(layer.layer))
+    return replace(layer, compute=None)
+
+
+def changes(network: Network, trial: Trial, deltas: Deltas) -> Changes:
+    """Return how teaching signals would change the weights of each hidden layer.
+
+    A layer that is not taught has None.
+    """
+    return weight_gradients(network, trial, deltas)[:-1]
+
+
+def angles(name: str, own: Changes, others: Changes) -> dict[str, Tensor]:
+    """Return the angle between two changes of the weights of each hidden layer that is taught."""
     found = {}
-    for layer, (one, two) in enumerate(zip(*changes, strict=True), start=1):
+    for layer, (one, two) in enumerate(zip(own, others, strict=True), start=1):
         if one is not None and two is not None:
             found[f"{name}-{layer}"] = angle(one, two)
     return found

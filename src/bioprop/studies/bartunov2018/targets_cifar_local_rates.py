@@ -14,7 +14,7 @@ from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw,
 from bioprop.studies.study import STRICT, Count, Figure, Study
 
 ALONE = {"rates": (6e-5, 1.2e-4, 2.5e-4, 5e-4, 1e-3, 3e-3), "epsilons": EPSILONS}
-WITH_INVERSES = {"rates": (1e-4, 3e-4, 1e-3, 3e-3), "inverse_rates": (5e-4, 2.5e-3, 1e-2)}
+WITH_INVERSES = {"rates": (1e-4, 3e-4, 1e-3, 3e-3), "inverse_rates": (1e-4, 1e-3, 1e-2)}
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)

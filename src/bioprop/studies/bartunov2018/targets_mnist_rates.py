@@ -91,40 +91,40 @@ def run(
     follow(settings, journal, *prepare(settings, streams, **each), error=error)
 
 
-def scores(run: Run) -> pd.DataFrame:
-    """Return the held-out error of each point over the last epochs, ``validation``.
+def scores(run: Run, last: int = LAST) -> pd.DataFrame:
+    """Return the held-out error of each point over the ``last`` epochs, ``validation``.
 
     NaN where a network of the point has diverged: such a choice is not usable.
     """
-    last = curve(run, "validation").tail(LAST).agg(whole_mean)
+    end = curve(run, "validation").tail(last).agg(whole_mean)
     points = run.table.drop_duplicates("member").set_index("member")
     names = [name for name in ("rate", "eps", "inverse_rate") if name in points]
-    found = points[names].assign(validation=last)
+    found = points[names].assign(validation=end)
     return found.groupby(names)["validation"].agg(whole_mean).reset_index()
 
 
-def searched(runs: Runs) -> dict[str, pd.DataFrame]:
+def searched(runs: Runs, last: int = LAST) -> dict[str, pd.DataFrame]:
     """Return the scores of each method; those of ``<method>-above`` are a part of its grid."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for name, result in runs.items():
-        parts.setdefault(name.removesuffix(ABOVE), []).append(scores(result))
+        parts.setdefault(name.removesuffix(ABOVE), []).append(scores(result, last))
     return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
 
 
-def best(runs: Runs) -> Mapping[str, Mapping[str, float]]:
+def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
     """Return the settings with which each method leaves the lowest held-out error."""
     found = {}
-    for name, points in searched(runs).items():
+    for name, points in searched(runs, last).items():
         row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
         found[name] = row.drop("validation").to_dict()
     return found
 
 
 def draw(
-    runs: Runs, columns: int = 3, unit: str = "%", percent: bool = True
+    runs: Runs, columns: int = 3, unit: str = "%", percent: bool = True, last: int = LAST
 ) -> tuple[Picture, pd.DataFrame]:
     """Draw the held-out error, in its unit, against the rate, a panel for each method."""
-    methods = searched(runs)
+    methods = searched(runs, last)
     rows = -(-len(methods) // columns)
     size = (10 / 3 * columns, 2.8 * rows)
     figure, panels = drawing.some_panels(len(methods), columns, size, sharey=True, sharex=True)

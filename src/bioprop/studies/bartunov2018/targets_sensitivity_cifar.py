@@ -24,6 +24,7 @@ from bioprop.studies.study import STRICT, Count, Figure, MemberCount, Study
 
 NAME = "targets-sensitivity-cifar"
 KIND = "printed"  # the ranges of Table 4
+SMALL = {"pad": 1, "flips": "none", "precision": "float32"}
 HERE = {name: value for name, value in LAYERS.items() if name != "members"}
 
 
@@ -82,8 +83,8 @@ STUDY = Study(
     paper="bartunov2018",
     settings=CifarSensitivitySettings,
     tiers={
-        "smoke": DIGITS | {"pad": 1, "flips": "none", "epochs": 2, "members": 4},
-        "quick": DIGITS | {"pad": 1, "flips": "none", "batch": 25, "epochs": 4, "members": 6},
+        "smoke": DIGITS | SMALL | {"epochs": 2, "members": 4},
+        "quick": DIGITS | SMALL | {"batch": 25, "epochs": 4, "members": 6},
         "reduced": {},  # six of the paper's 500 epochs, on less than half of the images
     },
     variants={f"{name}-{KIND}": {**HERE, **method} for name, method in METHODS.items()},
