@@ -56,6 +56,7 @@ CIFAR: Mapping[str, Any] = {
 }
 LAYERS = {**CIFAR, "hidden": (1024, 1024, 1024)}  # Table 3
 FAR = 10.0  # points of training error
+ROUNDING = "rounding-"  # what the names of its angles begin with
 
 
 def fitted(runs: Runs, schedule: str) -> np.ndarray:
@@ -96,8 +97,8 @@ def orders(column: Column) -> list[Claim]:
 
 def rounded(runs: Runs) -> np.ndarray:
     """Return by how many degrees rounding turns each method's change of each layer, by seed."""
-    layers = range(1, len(runs["bp"].settings.hidden) + 1)
-    return np.array([at(run, f"rounding-{k}") for name, run in runs.items() for k in layers])
+    own = (run for name, run in runs.items() if name in METHODS)
+    return np.array([at(run, name) for run in own for name in run.table if ROUNDING in name])
 
 
 def in_few_digits(settings: MethodSettings) -> bool:
