@@ -56,17 +56,28 @@ def test_all_rules_of_a_seed_start_from_the_same_weights_and_see_the_same_images
             assert (other.batches(step)[0] == first.batches(step)[0]).all()
 
 
-def test_every_layer_but_the_last_is_measured_from_the_lowest_up() -> None:
+def test_signals_of_every_layer_but_the_last_are_measured_and_weights_of_all() -> None:
     journal = ran("fa", members=1)
     run = SimpleNamespace(table=journal.table())
-    for quantity in ("angle", "agreement", "weights"):
+    for quantity in ("angle", "agreement", "ratio"):
         names = list(networks.by_layer(run, quantity).columns)
         assert len(names) == LAYERS and names[0] == "conv1" and names[-1] == "layer4.1.conv2"
         assert "fc" not in names
+    for quantity in ("weights", "size"):
+        names = list(networks.by_layer(run, quantity).columns)
+        assert len(names) == LAYERS + 1 and names[0] == "conv1" and names[-1] == "fc"
+        assert list(networks.carrying(networks.by_layer(run, quantity)).columns) == names[1:]
 
 
 def test_backpropagation_is_not_compared_with_itself() -> None:
-    assert set(ran("bp", members=1).rows[0][1]) == {"error", "top5"}
+    assert set(ran("bp", members=1).rows[0][1]) == {"error", "top5", "training"}
+
+
+def test_sizes_are_those_beside_backpropagations() -> None:
+    run = SimpleNamespace(table=ran("ss", members=1).table())
+    last = networks.by_layer(run, "ratio", 0)["layer4.1.conv2"]
+    size = networks.by_layer(run, "size", 0)["fc"]
+    assert last.item() == pytest.approx(size.item(), rel=0.5)
 
 
 def test_fixed_random_feedback_starts_at_90_degrees_and_signs_at_37() -> None:
@@ -169,10 +180,12 @@ def test_the_search_sees_no_test_image_and_no_seed_of_the_result(stage: Study) -
 def test_every_rule_has_the_rate_that_the_search_found() -> None:
     runs = RECORDED.runs(signs_rates.STUDY, "reduced")
     for name, run in runs.items():
-        two = signs_rates.means(run).fillna(np.inf).nsmallest(2).index
-        assert signs_tiny_rates.TWO[name] == tuple(two)
+        first = signs_rates.means(run).fillna(np.inf).idxmin()
+        assert signs_tiny_rates.TWO[name] == (first, first / 2)
+    assert signs_rates.best(runs) == signs_rates.FOUND
     last = signs_tiny_rates.STUDY
     if all(RECORDED.has(last.name, "reduced", name) for name in last.variants):
-        runs = RECORDED.runs(last, "reduced")
-    found = signs_rates.best(runs)
-    assert {n: TINY.configure("reduced", n).rate for n in TINY.variants} == found
+        found = signs_rates.best(RECORDED.runs(last, "reduced"))
+    else:
+        found = {name: rates[0] for name, rates in signs_tiny_rates.TWO.items()}
+    assert {n: TINY.configure("reduced", n).rate for n in signs_tiny.NAMES} == found

@@ -98,8 +98,10 @@ def test_every_layer_but_the_last_has_three_angles_from_the_lowest_up(network: s
     run: Any = SimpleNamespace(table=journal.table())
     for quantity in ("angle", "gradient", "weights", "agreement"):
         names = list(networks.by_layer(run, quantity).columns)
-        assert len(names) == LAYERS[network] and "conv1" in names[0], names
-        assert names[-1] == {"resnet": "layer4.1.conv2", "alexnet": "classifier.fc2"}[network]
+        last = {"resnet": ["layer4.1.conv2", "fc"], "alexnet": ["classifier.fc2", "classifier.fc3"]}
+        own = last[network] if quantity == "weights" else last[network][:1]
+        assert len(names) == LAYERS[network] + len(own) - 1 and "conv1" in names[0], names
+        assert names[-len(own) :] == own
     start = networks.by_layer(run, "gradient", 0)
     assert abs(start.iloc[:, :4].mean().mean() - 90) < 15
     assert "gradient conv1" not in networks.measured(
@@ -249,7 +251,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         assert search.held_out > 0 and result.held_out == 0
         assert not set(search.seeds) & set(result.seeds)
         fields = {f.name for f in dataclasses.fields(networks.OpenSettings)}
-        apart = {"members", "first_seed", "held_out", "every", "epochs"}
+        apart = {"members", "first_seed", "held_out", "measured", "every", "epochs"}
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
         assert result.rate == rules_rates.FOUND[name]

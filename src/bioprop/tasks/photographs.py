@@ -52,15 +52,23 @@ class Photographs:
 
     def test(self, count: int | None = None, chunk: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
         """Return inputs and classes of the first ``count`` test images, a chunk at a time."""
-        images, labels = self.images.test[:count], self.images.test_labels[:count]
-        for pixels, answers in zip(images.split(chunk), labels.split(chunk), strict=True):
-            shown = pixels.to(self.device).view(-1, *self.images.shape)
-            yield self._normalised(shown), answers.to(self.device).long()
+        return self._chunks(self.images.test[:count], self.images.test_labels[:count], chunk)
+
+    def learnt(self, count: int, chunk: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return those of the first ``count`` training images, as they are, a chunk at a time."""
+        return self._chunks(self._train[:count], self._labels[:count], chunk)
 
     def probe(self, count: int) -> tuple[Tensor, Tensor]:
         """Return inputs and classes of the first ``count`` training images, as they are."""
         shown = self._train[:count].view(-1, *self.images.shape)
         return self._normalised(shown), self._labels[:count].long()
+
+    def _chunks(
+        self, images: Tensor, labels: Tensor, chunk: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        for pixels, answers in zip(images.split(chunk), labels.split(chunk), strict=True):
+            shown = pixels.to(self.device).view(-1, *self.images.shape)
+            yield self._normalised(shown), answers.to(self.device).long()
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         x = pixels.to(self.dtype, memory_format=torch.channels_last)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from bioprop.choose import choose
 from bioprop.deep import alexnet, convert, resnet18
 from bioprop.deep.dale import obey
+from bioprop.deep.layers import feedback_of
 from bioprop.deep.recipes import RECIPES, Recipe, recipe
 from bioprop.deep.rules import called
 from bioprop.deep.signals import (
@@ -31,6 +32,7 @@ from bioprop.studies.study import (
     STRICT,
     Count,
     MemberCount,
+    Natural,
     Positive,
     Precision,
     Run,
@@ -73,6 +75,7 @@ class DeepSettings(Settings):
     pad: Seed = 8  # ours: border for random crops, an eighth of 64 pixels
     flips: Flips = "horizontal"  # ours: as in the official code
     precision: Precision = "bfloat16"  # ours: of products alone; twice as fast with AMX
+    measured: Natural = 5000  # ours: training images whose errors are measured too, as they are
     members: MemberCount = 3  # ours: the fewest that a claim is judged by
 
     @property
@@ -190,12 +193,14 @@ def follow(
     points: Sequence[tuple[int, float]],
     probe: int | None = None,
     changes: bool = False,
+    sizes: bool = False,
 ) -> None:
     """Train a network for each (seed, rate), and measure after each epoch.
 
     Errors on the test images in per cent; on the first ``probe`` training images also, for rules
-    that differ from backpropagation, what each layer is taught, and with ``changes`` how its
-    weights would change.
+    that differ from backpropagation, what each layer is taught, with ``changes`` how its weights
+    would change, and with ``sizes`` how large signals and feedback weights are beside
+    backpropagation's.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
     images = load(settings.images, settings.held_out, settings.every)
@@ -203,19 +208,25 @@ def follow(
     epoch = networks.trainings[0].each_epoch * settings.batch
     marks = range(0, settings.epochs * epoch + 1, epoch)
     for examples in journal.follow(networks, marks, settings.batch, STRIDE):
-        rows = [measured(each, settings, probe, changes) for each in networks.trainings]
+        rows = [measured(each, settings, probe, changes, sizes) for each in networks.trainings]
         together = {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
         journal.write(examples, **together)
 
 
 def measured(
-    training: Training, settings: DeepSettings, probe: int | None, changes: bool = False
+    training: Training,
+    settings: DeepSettings,
+    probe: int | None,
+    changes: bool = False,
+    sizes: bool = False,
 ) -> dict[str, float]:
     """Return the errors of a network, and of each layer some numbers, keyed ``angle <layer>``."""
     task = training.batches
     assert isinstance(task, Photographs)
     top1, top5 = training.errors(task.test())
     found = {"error": float(top1), "top5": float(top5)}
+    if settings.measured:
+        found["training"] = float(training.errors(task.learnt(settings.measured))[0])
     if probe is None or settings.rule == "bp":
         return found
     model, (images, classes) = training.model, task.probe(probe)
@@ -229,6 +240,11 @@ def measured(
         found[f"weights {name}"] = float(weight_angle(layer))
         if changes:
             found[f"gradient {name}"] = float(signal_angle(*gradients))
+        if sizes:
+            found[f"ratio {name}"] = float(signals[0].norm() / signals[1].norm())
+    for name, layer in converted(model).items() if sizes else ():
+        found[f"weights {name}"] = float(weight_angle(layer))
+        found[f"size {name}"] = float(feedback_of(layer).norm() / layer.weight.detach().norm())
     return found
 
 
@@ -236,10 +252,10 @@ def by_layer(run: Run, quantity: str, percent: float = 100.0) -> pd.DataFrame:
     """Return a quantity with a row for each seed and a column for each layer, the lowest first.
 
     That is the order in which the names of layers sort, but that AlexNet has its linear layers,
-    ``classifier``, after its ``features``.
+    ``classifier``, after its ``features``, and ResNet-18 its last one, ``fc``, after all others.
     """
     columns = [str(name) for name in run.table if str(name).startswith(f"{quantity} ")]
-    columns.sort(key=lambda name: ("classifier" in name, name))
+    columns.sort(key=lambda name: ("classifier" in name or name.endswith(" fc"), name))
     frame = rows_at(run, percent).set_index("seed")[columns]
     return frame.rename(columns=lambda name: str(name).removeprefix(f"{quantity} "))
 
@@ -261,6 +277,11 @@ def apart(runs: Runs, variant: str, reference: str, quantity: str = "angle") -> 
 def turned(run: Run) -> pd.DataFrame:
     """Return the angle of the signal at the end minus that at the start, by seed and layer."""
     return by_layer(run, "angle") - by_layer(run, "angle", 0)
+
+
+def carrying(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of layers that carry a signal further: all but the lowest."""
+    return frame.iloc[:, 1:]
 
 
 def highest_third(frame: pd.DataFrame) -> pd.DataFrame:

@@ -29,7 +29,7 @@ from bioprop.studies.study import (
     own_claim,
 )
 from bioprop.studies.summaries import LARGEST
-from bioprop.studies.xiao2018 import rules_rates, signs_tiny
+from bioprop.studies.xiao2018 import rules_rates, signs_rates
 from bioprop.studies.xiao2018.networks import (
     DIGITS,
     GAUSSIAN,
@@ -38,6 +38,7 @@ from bioprop.studies.xiao2018.networks import (
     QuarterSettings,
     apart,
     by_layer,
+    carrying,
     follow,
     layer_lines,
     photographs,
@@ -48,7 +49,7 @@ START = {"resnet": GAUSSIAN, "alexnet": UNIFORM}  # angle of initial weights to 
 RULES = ("ss", "fa", "kp")
 PERCENTS = (0, 12.5, 50, 100)  # of the run
 RATES = {
-    "resnet": {**signs_tiny.FOUND, "kp": rules_rates.FOUND["kp"]},
+    "resnet": {**signs_rates.FOUND, "kp": rules_rates.FOUND["kp"]},
     "alexnet": {rule: rules_rates.FOUND[f"alexnet-{rule}"] for rule in ("ss", "fa")}
     | {"kp": rules_rates.FOUND["alexnet-bp"]},  # Kolen-Pollack comes to be backpropagation
 }
@@ -74,7 +75,7 @@ def run(settings: AngleSettings, journal: Journal) -> None:
     """Train one rule in one network, and measure all angles after each epoch."""
     journal.label(seed=settings.seeds)
     points = [(seed, settings.rate) for seed in settings.seeds]
-    follow(settings, journal, points, settings.probe, changes=True)
+    follow(settings, journal, points, settings.probe, changes=True, sizes=True)
 
 
 def draw(runs: Runs, quantity: str, ylabel: str) -> tuple[Picture, pd.DataFrame]:
@@ -105,9 +106,13 @@ def nearer(runs: Runs, network: str, quantity: str) -> np.ndarray:
 
 
 def turned(runs: Runs, variant: str, quantity: str) -> np.ndarray:
-    """Return the angle at the end minus that at the start, ``(layer, member)``."""
+    """Return the angle at the end minus that at the start, ``(layer, member)``.
+
+    Of layers that carry a signal further, so not of the lowest.
+    """
     run = runs[variant]
-    return (by_layer(run, quantity) - by_layer(run, quantity, 0)).to_numpy(float).T
+    change = by_layer(run, quantity) - by_layer(run, quantity, 0)
+    return carrying(change).to_numpy(float).T
 
 
 WORST = "degrees, {}, in the layer where it is largest"

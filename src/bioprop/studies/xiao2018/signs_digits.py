@@ -21,6 +21,7 @@ from bioprop.studies.study import (
     Count,
     Figure,
     MemberCount,
+    Natural,
     Positive,
     Precision,
     Region,
@@ -56,6 +57,7 @@ class DigitsSettings(DeepSettings):
     pad: Seed = 1  # ours: border for random crops, an eighth of 8 pixels
     flips: Flips = "none"  # ours: a mirrored digit is another sign
     precision: Precision = "float32"  # ours: such small products gain nothing from less
+    measured: Natural = 0  # ours: none
     members: MemberCount = 5  # ours: a network takes a minute
     rate: Positive = 0.1  # ours: the official code's, for all rules alike
     probe: Count = 256  # ours: training images on which signals are measured

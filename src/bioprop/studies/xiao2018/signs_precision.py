@@ -34,7 +34,7 @@ from bioprop.studies.xiao2018.networks import (
     photographs,
     run,
 )
-from bioprop.studies.xiao2018.signs_tiny import FOUND
+from bioprop.studies.xiao2018.signs_rates import FOUND
 
 NAME = "signs-precision"
 RULES = ("bp", "ss")
@@ -84,7 +84,7 @@ STUDY = Study(
     variants=VARIANTS,
     run=run,
     kept=("precision",),
-    after="signs-tiny-rates",
+    after="signs-rates",
     cost={"reduced": 320.0},  # processor time of float32, twice that of bfloat16
     claims=[
         own_claim(
