@@ -27,9 +27,8 @@ from bioprop.studies.bartunov2018.methods import (
 )
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import THIRD, with_third
-from bioprop.studies.bartunov2018.targets_cifar_rates import around
 from bioprop.studies.bartunov2018.targets_mnist_local import below_full
-from bioprop.studies.bartunov2018.targets_mnist_rates import best, grid
+from bioprop.studies.bartunov2018.targets_mnist_rates import around, best, grid
 from bioprop.studies.journal import Journal
 from bioprop.tasks.images import Images, load
 
@@ -299,13 +298,21 @@ def test_longer_runs_try_the_best_rate_of_short_ones_its_half_and_its_quarter() 
     assert around({}) == {}
 
 
-def test_longer_runs_begin_where_the_short_search_ended() -> None:
-    short = studies.get("targets-cifar-grid")
+@pytest.mark.parametrize(
+    ("first", "second", "last"),
+    [
+        ("targets-cifar-grid", "targets-cifar-rates", LAST),
+        ("activations-rates", "activations-longer-rates", 3),
+        ("autoencoder-rates", "autoencoder-longer-rates", 3),
+    ],
+)
+def test_longer_runs_begin_where_the_short_search_ended(first: str, second: str, last: int) -> None:
+    short = studies.get(first)
     tier = claims.best_tier(short, RECORDED)
     if tier is None:
         pytest.skip("the short search is not recorded yet")
-    for name, point in best(RECORDED.runs(short, tier), LAST).items():
-        own: Any = studies.get("targets-cifar-rates").configure("reduced", name)
+    for name, point in best(RECORDED.runs(short, tier), last).items():
+        own: Any = studies.get(second).configure("reduced", name)
         tried = {key: getattr(own, key) for key in around(point)}
         assert tried == around(point), name
 

@@ -2,8 +2,10 @@
 
 from bioprop.choose import choose
 from bioprop.studies.bartunov2018.activations import STUDY as _activations
+from bioprop.studies.bartunov2018.activations_longer_rates import STUDY as _activations_longer
 from bioprop.studies.bartunov2018.activations_rates import STUDY as _activations_rates
 from bioprop.studies.bartunov2018.autoencoder import STUDY as _autoencoder
+from bioprop.studies.bartunov2018.autoencoder_longer_rates import STUDY as _autoencoder_longer
 from bioprop.studies.bartunov2018.autoencoder_pictures import STUDY as _autoencoder_pictures
 from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder_rates
 from bioprop.studies.bartunov2018.imagenet_local import STUDY as _imagenet_local
@@ -149,9 +151,11 @@ STUDIES = {
         _cifar_local_rates,
         _targets_cifar_local,
         _autoencoder_rates,
+        _autoencoder_longer,
         _autoencoder,
         _autoencoder_pictures,
         _activations_rates,
+        _activations_longer,
         _activations,
         _targets_auxiliary,
         _auxiliary_cifar,

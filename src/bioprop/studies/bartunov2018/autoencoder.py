@@ -219,7 +219,7 @@ STUDY = Study(
     },
     variants={name: {**variant, **FOUND[name]} for name, variant in VARIANTS.items()},
     run=run,
-    after="autoencoder-rates",
+    after="autoencoder-longer-rates",
     cost={"reduced": 170.0},  # estimated, from the time of an epoch
     claims=CLAIMS,
     learnt=gone("error"),

@@ -7,6 +7,7 @@ images play no part in the choice.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -43,6 +44,7 @@ from bioprop.studies.study import (
 from bioprop.tasks.classify import error_rate
 
 ABOVE = "-above"  # what the name of a variant ends in that adds larger rates to a method's grid
+SHARES = (0.25, 0.5, 1.0)  # of the rate that was best in short runs, in a second stage
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
 
 
@@ -120,6 +122,20 @@ def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
     return found
 
 
+def around(point: Mapping[str, float]) -> dict[str, Any]:
+    """Return the grid of a second stage: the best point of a first, its half and its quarter.
+
+    A rate that is best in short runs can be too high for longer ones. Of no point nothing.
+    """
+    if not point:
+        return {}
+    grid: dict[str, Any] = {"rates": tuple(share * point["rate"] for share in SHARES)}
+    grid["epsilons"] = (point["eps"],)
+    if "inverse_rate" in point:
+        grid["inverse_rates"] = (point["inverse_rate"],)
+    return grid
+
+
 def draw(
     runs: Runs, columns: int = 3, unit: str = "%", percent: bool = True, last: int = LAST
 ) -> tuple[Picture, pd.DataFrame]:
@@ -150,6 +166,25 @@ def draw(
     figure.supxlabel("learning rate")
     figure.supylabel(f"error on held-out images ({unit})")
     return figure, pd.concat(frames)
+
+
+def longer(id: str, title: str, panels: str, place: str = "ours", **how: Any) -> Figure:
+    """Return the figure of a second stage; ``panels`` are its panels in words, ``how`` to draw."""
+    return Figure(
+        id=id,
+        title=title,
+        alt=f"{panels}: error on held-out images against the learning rate, both on log axes, a "
+        "point each for the best rate of short runs, its half and its quarter; a ring marks the "
+        "lowest.",
+        caption="Error on held-out training images, mean over the last three epochs of a run a "
+        "third as long as that of the result, against the rate of the forward weights: the one "
+        f"that was best in short runs, its half and its quarter. {panels}. A ring marks the "
+        "setting that was taken; a point that is missing diverged.",
+        look="To see: whether the ring of a panel is at its largest rate. At a smaller one, short "
+        "runs were too bold for longer ones.",
+        place=place,
+        draw=partial(draw, **how),
+    )
 
 
 ALONE = {"rates": (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3), "epsilons": (1e-8, 1e-4)}
