@@ -1,15 +1,16 @@
 """Dale's law: all weights that leave a unit have one sign, that of the unit.
 
-Under it the signs of the weights are fixed for good, and sign-symmetric feedback weights with them:
-what feedback has to know of a weight is whether the unit that it leaves excites or inhibits.
+Under it the signs of the weights are fixed for good. A weight that would cross zero stays at zero,
+a connection that is not there, and sign-symmetric feedback has none there either: what feedback has
+to know of a weight is whether there is one. Were there one everywhere, feedback to a unit would be
+the sum of all signals above it, which is zero for the errors of a softmax, and the same up to its
+sign for every unit.
 """
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-
-LEAST = 1e-10  # of a weight that would change its sign; 0 would have none (official code: the same)
 
 
 def unit_signs(layer: nn.Linear | nn.Conv2d) -> Tensor:
@@ -28,11 +29,12 @@ def unit_signs(layer: nn.Linear | nn.Conv2d) -> Tensor:
 
 
 def obey(model: nn.Module) -> Callable[[], None]:
-    """Give the weights of a model the signs of the units that they leave, and return what keeps it.
+    """Take the weights that have not the sign of the unit they leave, and return what keeps it so.
 
-    Sizes stay as they are. The function that is returned is to be called after each step of an
-    optimiser: a weight that has crossed zero is put back to ``LEAST``. The first layer reads
-    no units and is left alone. Raises ``ValueError`` for a model without a second one.
+    They become zero, about half of those of a usual start; all others stay as they are. The
+    function that is returned is to be called after each step of an optimiser: a weight that has
+    crossed zero is put back to zero, from where it may grow again. The first layer reads no units
+    and is left alone. Raises ``ValueError`` for a model without a second one.
     """
     layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)][1:]
     if not layers:
@@ -41,14 +43,11 @@ def obey(model: nn.Module) -> Callable[[], None]:
             "nn.Linear or nn.Conv2d of a model and those after it"
         )
     signs = [unit_signs(layer) for layer in layers]
-    with torch.no_grad():
-        for layer, sign in zip(layers, signs, strict=True):
-            layer.weight.copy_(layer.weight.abs() * sign)
 
     @torch.no_grad()
     def keep() -> None:
         for layer, sign in zip(layers, signs, strict=True):
-            layer.weight.copy_((layer.weight * sign).clamp_(min=LEAST) * sign)
+            layer.weight.copy_((layer.weight * sign).clamp_(min=0) * sign)
 
     keep()
     return keep

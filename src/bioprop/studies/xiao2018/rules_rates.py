@@ -18,29 +18,33 @@ from bioprop.studies.xiao2018.networks import DIGITS, SMOKE
 from bioprop.studies.xiao2018.signs_rates import RateSearch, best, means, run
 
 LOW = (0.0005, 0.001, 0.002, 0.005, 0.01)  # where steps have one size, or nothing is normalised
-LARGE = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # for a rule that may want backpropagation's, or more
+MIDDLE = (0.05, 0.1, 0.2, 0.5)  # where the best of the study signs-rates lie, and what is beside
+LARGE = (0.1, 0.2, 0.5, 1.0)  # for a rule that may want backpropagation's, or more
+NO_SUPPORT = (*LOW, 0.02, 0.05)
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "alexnet-bp": {"network": "alexnet", "rule": "bp"},
     "alexnet-ss": {"network": "alexnet", "rule": "ss"},
     "alexnet-fa": {"network": "alexnet", "rule": "fa"},
     "bp-above": {"rule": "bp", "rates": (0.5, 1.0, 2.0)},
     "kp": {"rule": "kp", "rates": LARGE},
-    "dfa": {"rule": "dfa"},
-    "ss-fixed": {"rule": "ss-fixed"},
-    "ss-redrawn": {"rule": "ss-redrawn"},
-    "sizes": {"rule": "sizes"},
-    "share-50": {"rule": "ss-share:0.5"},
+    "dfa": {"rule": "dfa", "rates": MIDDLE},
+    "ss-fixed": {"rule": "ss-fixed", "rates": MIDDLE},
+    "ss-redrawn": {"rule": "ss-redrawn", "rates": MIDDLE},
+    "sizes": {"rule": "sizes", "rates": MIDDLE},
+    "share-50": {"rule": "ss-share:0.5", "rates": MIDDLE},
     "both": {"rule": "ss", "manhattan": True, "rates": LOW},
     "manhattan": {"rule": "ss", "norm": False, "manhattan": True, "rates": LOW},
-    "neither": {"rule": "ss", "norm": False, "rates": (*LOW, 0.02, 0.05)},
-    "bp-dale": {"rule": "bp", "dale": True},
-    "ss-dale": {"rule": "ss", "dale": True},
+    "neither": {"rule": "ss", "norm": False, "rates": NO_SUPPORT},
+    "bp-neither": {"rule": "bp", "norm": False, "rates": NO_SUPPORT},
+    "bp-dale": {"rule": "bp", "dale": True, "rates": MIDDLE},
+    "ss-dale": {"rule": "ss", "dale": True, "rates": MIDDLE},
+    "fa-dale": {"rule": "fa", "dale": True, "rates": MIDDLE},
 }
 PANELS = {
     "AlexNet": ("alexnet-bp", "alexnet-ss", "alexnet-fa"),
-    "ResNet-18, other rules": ("bp-above", "kp", "dfa", "bp-dale", "ss-dale"),
+    "ResNet-18, other rules": ("bp-above", "kp", "dfa", "bp-dale", "ss-dale", "fa-dale"),
     "ResNet-18, other sizes": ("ss-fixed", "ss-redrawn", "sizes", "share-50"),
-    "ResNet-18, sign-symmetry": ("both", "manhattan", "neither"),
+    "ResNet-18, supports": ("both", "manhattan", "neither", "bp-neither"),
 }
 
 
@@ -78,8 +82,10 @@ FOUND: Mapping[str, float] = {
     "both": 0.001,
     "manhattan": 0.001,
     "neither": 0.01,
+    "bp-neither": 0.01,
     "bp-dale": 0.2,
     "ss-dale": 0.2,
+    "fa-dale": 0.2,
 }
 
 
@@ -110,8 +116,8 @@ STUDY = Study(
             "the learning rate on a log axis: three rules in AlexNet; backpropagation at "
             "large rates, Kolen-Pollack, direct feedback alignment and Dale's law in ResNet-18; "
             "feedback of other sizes or with half of the signs; sign-symmetry with and without "
-            "batch normalisation and Batch-Manhattan. Each line has a dot at the rate that was "
-            "chosen.",
+            "batch normalisation and Batch-Manhattan, and backpropagation with neither. Each line "
+            "has a dot at the rate that was chosen.",
             caption="Top-1 error on the training images that were held out, at the end of a short "
             "run; one network for each rate. A dot marks the rate that is learnt with elsewhere.",
             look=to_see.ONE_EACH,
