@@ -303,6 +303,7 @@ def test_longer_runs_try_the_best_rate_of_short_ones_its_half_and_its_quarter() 
     [
         ("targets-cifar-grid", "targets-cifar-rates", LAST),
         ("activations-rates", "activations-longer-rates", 3),
+        ("targets-mnist-local-rates", "targets-mnist-local-longer-rates", 3),
         ("autoencoder-rates", "autoencoder-longer-rates", 3),
     ],
 )

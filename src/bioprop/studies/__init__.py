@@ -27,6 +27,7 @@ from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
 from bioprop.studies.bartunov2018.targets_mnist_local import STUDY as _targets_mnist_local
+from bioprop.studies.bartunov2018.targets_mnist_local_longer_rates import STUDY as _local_longer
 from bioprop.studies.bartunov2018.targets_mnist_local_rates import STUDY as _targets_local_rates
 from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_mnist_rates
 from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
@@ -142,6 +143,7 @@ STUDIES = {
         _targets_mnist,
         _targets_mnist_table5,
         _targets_local_rates,
+        _local_longer,
         _targets_mnist_local,
         _cifar_readings,
         _cifar_precision,
