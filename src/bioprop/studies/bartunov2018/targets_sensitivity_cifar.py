@@ -54,10 +54,10 @@ FIGURES = [
         title="Errors of nine methods at random settings, CIFAR-10",
         alt="Nine histograms of the test error in per cent on a log axis, a row for each method; "
         "settings come from the ranges that the paper prints. A dashed line at each median.",
-        caption="How many settings end at which test error: fully connected networks of Table 3 "
-        "on CIFAR-10, one for each random setting from the ranges of Table 4. Dashed: the median. "
-        "Hatched: networks that diverged, at the error of a guess. A cross marks the paper's best "
-        "error after 500 epochs.",
+        caption="How many settings reach which error, the lowest over epochs on test images: "
+        "fully connected networks of Table 3 on CIFAR-10, one for each random setting from the "
+        "ranges of Table 4. Dashed: the median. Hatched: networks that diverged, at the error of a "
+        "guess. A cross marks the paper's best error after 500 epochs.",
         look=to_see.HISTOGRAMS,
         place="Fig 5",
         draw=draw_histograms,
@@ -69,8 +69,8 @@ FIGURES = [
         "rank correlation of the setting with the test error and an interval, and a grey line at "
         "zero.",
         caption="Spearman's rank correlation, over settings from the ranges of Table 4, of each "
-        "setting with the test error at the end, with a 95 % bootstrap interval. Below zero, "
-        "larger is better.",
+        "setting with the lowest test error over epochs, with a 95 % bootstrap interval. Below "
+        "zero, larger is better.",
         look=to_see.SETTINGS,
         place="ours",
         draw=draw_settings,
