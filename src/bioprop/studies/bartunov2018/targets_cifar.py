@@ -121,6 +121,7 @@ CLAIMS = [
         figure="targets-cifar-angles",
         decimals=2,
         applies=in_few_digits,
+        unlearnt="what rounding does to a change is the same question before any is made",
     ),
     *with_training(table_claims(COLUMN, list(METHODS), "fa"), list(METHODS)),
     *sizes(COLUMN),
