@@ -102,6 +102,10 @@ class Inverses:
         """Say whether a layer's inverse has no nonlinearity."""
         return self.function(layer).name == "linear"
 
+    def rounds(self, layer: int) -> bool:
+        """Say whether the products of a layer's inverse are rounded."""
+        return self.made.layers[self.place(layer)].compute is not None
+
     @property
     def made(self) -> Network:
         """The network of the inverses, where there are any."""

@@ -147,14 +147,15 @@ def vanilla(kept: Inverses, layer: int, h: Tensor, x: Tensor, gap: Tensor) -> Te
 def difference(kept: Inverses, layer: int, h: Tensor, x: Tensor, gap: Tensor) -> Tensor:
     """Return the gap where the target is ``h + g(target above) - g(x)``: its misses cancel.
 
-    Products of few digits round the gap itself, not two points that nearly agree.
+    Where products are rounded, the gap itself is, not two points that nearly agree.
     """
-    carried = kept.product(layer, gap)
     if kept.is_linear(layer):
-        return carried
-    a, function = kept.input(layer, x), kept.function(layer).function_
-    moved = torch.sub(a, carried, out=carried)
-    return function(a).sub_(function(moved))
+        return kept.product(layer, gap)
+    if kept.rounds(layer):
+        a, function = kept.input(layer, x), kept.function(layer).function_
+        moved = a - kept.product(layer, gap)
+        return function(a).sub_(function(moved))
+    return kept.returned(layer, x).sub_(kept.returned(layer, x - gap))
 
 
 def small_difference(kept: Inverses, layer: int, h: Tensor, x: Tensor, gap: Tensor) -> Tensor:
