@@ -44,7 +44,7 @@ STUDY = Study(
         "quick": QUICK | {"shown": 1000, "members": 1, "epochs": 4, "rates": (1e-3, 3e-3)},
         "reduced": {},
     },
-    variants={name: {**each, **around(FOUND.get(name, {}))} for name, each in VARIANTS.items()},
+    variants={name: {**each, **around(FOUND[name])} for name, each in VARIANTS.items()},
     run=run,
     after="activations-rates",
     cost={"reduced": 150.0},  # processor time of three networks, from the time of an epoch

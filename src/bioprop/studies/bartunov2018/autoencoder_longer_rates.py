@@ -24,7 +24,12 @@ class AutoencoderLongerSettings(RateSettings):
 
 
 # What the study autoencoder-rates found.
-FOUND: Mapping[str, Mapping[str, float]] = {}
+FOUND: Mapping[str, Mapping[str, float]] = {
+    "bp": {"rate": 5e-4, "eps": 1e-4},
+    "dtp-alternating": {"rate": 1e-3, "eps": 1e-4, "inverse_rate": 1e-2},
+    "sdtp-alternating": {"rate": 2e-3, "eps": 1e-4, "inverse_rate": 3e-3},
+    "shallow": {"rate": 1.6e-2, "eps": 1e-4},
+}
 
 STUDY = Study(
     name="autoencoder-longer-rates",
@@ -36,7 +41,7 @@ STUDY = Study(
         "quick": SMALL | {"shown": 1000, "epochs": 5, "rates": (1e-3, 3e-3)},
         "reduced": {},
     },
-    variants={name: {**each, **around(FOUND.get(name, {}))} for name, each in VARIANTS.items()},
+    variants={name: {**each, **around(FOUND[name])} for name, each in VARIANTS.items()},
     run=partial(run, prepare=prepare, error=pixel_error),
     after="autoencoder-rates",
     cost={"reduced": 150.0},  # processor time of three networks, from the time of an epoch
