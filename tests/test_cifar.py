@@ -302,6 +302,7 @@ def test_longer_runs_try_the_best_rate_of_short_ones_its_half_and_its_quarter() 
     ("first", "second", "last"),
     [
         ("targets-cifar-grid", "targets-cifar-rates", LAST),
+        ("targets-cifar-letter-grid", "targets-cifar-letter-rates", LAST),
         ("activations-rates", "activations-longer-rates", 3),
         ("targets-mnist-local-rates", "targets-mnist-local-longer-rates", 3),
         ("autoencoder-rates", "autoencoder-longer-rates", 3),

@@ -251,6 +251,7 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
         ("targets-mnist", "targets-mnist-rates"),
         ("targets-mnist-local", "targets-mnist-local-rates"),
         ("targets-cifar", "targets-cifar-rates"),
+        ("targets-cifar-letter", "targets-cifar-letter-rates"),
         ("targets-cifar-local", "targets-cifar-local-rates"),
         ("autoencoder", "autoencoder-longer-rates"),
         ("activations", "activations-longer-rates"),

@@ -18,6 +18,9 @@ from bioprop.studies.bartunov2018.targets_auxiliary_cifar import STUDY as _auxil
 from bioprop.studies.bartunov2018.targets_auxiliary_cifar_local import STUDY as _auxiliary_local
 from bioprop.studies.bartunov2018.targets_cifar import STUDY as _targets_cifar
 from bioprop.studies.bartunov2018.targets_cifar_grid import STUDY as _targets_cifar_grid
+from bioprop.studies.bartunov2018.targets_cifar_letter import STUDY as _cifar_letter
+from bioprop.studies.bartunov2018.targets_cifar_letter_grid import STUDY as _cifar_letter_grid
+from bioprop.studies.bartunov2018.targets_cifar_letter_rates import STUDY as _cifar_letter_rates
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
 from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
@@ -150,6 +153,9 @@ STUDIES = {
         _targets_cifar_grid,
         _targets_cifar_rates,
         _targets_cifar,
+        _cifar_letter_grid,
+        _cifar_letter_rates,
+        _cifar_letter,
         _cifar_local_rates,
         _targets_cifar_local,
         _autoencoder_rates,

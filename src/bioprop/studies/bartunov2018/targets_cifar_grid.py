@@ -6,7 +6,9 @@ on another, over the same range of rates. A rate that is best at first can be to
 run; the study targets-cifar-rates goes on from here in longer ones.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import pydantic
 
@@ -43,38 +45,46 @@ LAST = 1  # epochs that count: the mean over more of so few would favour those t
 # One network for each point of the grid.
 POINTS = {"members": 1}
 
-STUDY = Study(
-    name="targets-cifar-grid",
-    title="A grid of rates for nine methods on CIFAR-10, fully connected",
-    paper="bartunov2018",
-    settings=CifarGridSettings,
-    tiers={
-        "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
-        "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
-        "reduced": {},  # 24 settings for each method; the paper has 60
-    },
-    variants={
-        name: {**LAYERS, **POINTS, **over_grid(method, ALONE, WITH_INVERSES)}
-        for name, method in METHODS.items()
-    },
-    run=run,
-    cost={"reduced": 1300.0},  # processor time of 24 networks, from a few batches
-    population="points of the grid",
-    figures=[
-        Figure(
-            id="targets-cifar-grid",
-            title="Held-out error against the rates of nine methods on CIFAR-10, at first",
-            alt="Nine panels, one for each method: error on held-out images against the learning "
-            "rate, both on log axes, a line for each rate of the inverses or each epsilon of Adam; "
-            "a ring marks the lowest.",
-            caption="Error on held-out training images at the end of a run a tenth as long as "
-            "that of the result, against the rate of the forward weights. Lines: "
-            "the rate of the inverses, at the better epsilon of Adam, or that epsilon where there "
-            "are none. A ring marks the setting that longer runs were made from; a point that is "
-            "missing diverged.",
-            look=to_see.RATES,
-            place="App 5.3: 60 random settings for each method",
-            draw=partial(draw, last=LAST),
-        )
-    ],
+
+def first_stage(name: str, words: str, panels: str, methods: Mapping[str, Any]) -> Study:
+    """Return the search of some methods; ``panels`` says what its figure has one for each of."""
+    return Study(
+        name=name,
+        title=f"A grid of rates for {words} on CIFAR-10, fully connected",
+        paper="bartunov2018",
+        settings=CifarGridSettings,
+        tiers={
+            "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
+            "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
+            "reduced": {},  # 24 settings for each method; the paper has 60
+        },
+        variants={
+            name: {**LAYERS, **POINTS, **over_grid(method, ALONE, WITH_INVERSES)}
+            for name, method in methods.items()
+        },
+        run=run,
+        cost={"reduced": 1300.0},  # processor time of 24 networks, from a few batches
+        population="points of the grid",
+        figures=[
+            Figure(
+                id=name,
+                title=f"Held-out error against the rates of {words} on CIFAR-10, at first",
+                alt=f"{panels}: error on held-out images against the learning rate, both on log "
+                "axes, a line for each rate of the inverses or each epsilon of Adam; a ring marks "
+                "the lowest.",
+                caption="Error on held-out training images at the end of a run a tenth as long as "
+                "that of the result, against the rate of the forward weights. Lines: the rate of "
+                "the inverses, at the better epsilon of Adam, or that epsilon where there are "
+                "none. A ring marks the setting that longer runs were made from; a point that is "
+                "missing diverged.",
+                look=to_see.RATES,
+                place="App 5.3: 60 random settings for each method",
+                draw=partial(draw, last=LAST),
+            )
+        ],
+    )
+
+
+STUDY = first_stage(
+    "targets-cifar-grid", "nine methods", "Nine panels, one for each method", METHODS
 )

@@ -6,6 +6,7 @@ anew for a third of the epochs that the result has, beside a half and a quarter 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import pydantic
 
@@ -15,6 +16,8 @@ from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
 from bioprop.studies.study import STRICT, Count, Study
 
+Found = Mapping[str, Mapping[str, float]]
+
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
 class CifarRateSettings(RateSettings):
@@ -23,34 +26,47 @@ class CifarRateSettings(RateSettings):
     epochs: Count = 14  # ours: a third of the epochs that the result has
 
 
+def second_stage(
+    name: str, words: str, panels: str, methods: Mapping[str, Any], found: Found, after: str
+) -> Study:
+    """Return the search around what the first stage, the study ``after``, found."""
+    return Study(
+        name=name,
+        title=f"The best rates of {words} on CIFAR-10, fully connected",
+        paper="bartunov2018",
+        settings=CifarRateSettings,
+        tiers={
+            "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
+            "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
+            "reduced": {},
+        },
+        variants={
+            method: {**LAYERS, **POINTS, **each, **around(found.get(method, {}))}
+            for method, each in methods.items()
+        },
+        run=run,
+        after=after,
+        cost={"reduced": 600.0},  # processor time of three networks, from a few batches
+        population="points of the grid",
+        figures=[
+            longer(
+                name,
+                f"Held-out error against the rates of {words} on CIFAR-10",
+                panels,
+                place="App 5.3: 60 random settings for each method",
+            )
+        ],
+    )
+
+
 # What the study targets-cifar-grid found; nothing is taken from it until it is recorded.
-FOUND: Mapping[str, Mapping[str, float]] = {}
+FOUND: Found = {}
 
-
-STUDY = Study(
-    name="targets-cifar-rates",
-    title="The best rates of nine methods on CIFAR-10, fully connected",
-    paper="bartunov2018",
-    settings=CifarRateSettings,
-    tiers={
-        "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
-        "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
-        "reduced": {},
-    },
-    variants={
-        name: {**LAYERS, **POINTS, **method, **around(FOUND.get(name, {}))}
-        for name, method in METHODS.items()
-    },
-    run=run,
+STUDY = second_stage(
+    "targets-cifar-rates",
+    "nine methods",
+    "Nine panels, one for each method",
+    METHODS,
+    FOUND,
     after="targets-cifar-grid",
-    cost={"reduced": 600.0},  # processor time of three networks, from a few batches
-    population="points of the grid",
-    figures=[
-        longer(
-            "targets-cifar-rates",
-            "Held-out error against the rates of nine methods on CIFAR-10",
-            "Nine panels, one for each method",
-            place="App 5.3: 60 random settings for each method",
-        )
-    ],
 )
