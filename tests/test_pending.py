@@ -510,3 +510,8 @@ def test_a_study_waits_for_the_one_that_finds_its_settings(
     monkeypatch.setattr(pending, "best_tier", lambda study, store: "paper")
     works = pending.plan(list(known.values()), store, said.append)
     assert "result" in {work.study.name for work in works}
+    waiting = replace(result, found=False)
+    works = pending.plan([waiting], store, said.append)
+    assert not works and said[-1].startswith(
+        "left out: result: its settings come from search; copy"
+    )

@@ -128,13 +128,19 @@ def test_the_quick_tier_of_the_search_runs(variant: str) -> None:
 # What is made of the errors
 
 
-def made(variant: str, errors: Sequence[float], study: Study = STUDY) -> Record:
-    """A record of networks that start at chance and end at these errors."""
+def made(
+    variant: str,
+    errors: Sequence[float],
+    study: Study = STUDY,
+    between: Sequence[float] | None = None,
+) -> Record:
+    """A record of networks that start at chance and end at these errors, or had others before."""
     chosen = study.configure("reduced", variant, members=len(errors))
     journal = Journal()
     labels = sensitivity.drawn(chosen) if study is STUDY else {}  # type: ignore[arg-type]
     journal.label(seed=chosen.seeds, **labels)
-    for mark, row in ((0, np.full(len(errors), 90.0)), (1000, np.array(errors))):
+    rows = [np.full(len(errors), 90.0), *([np.array(between)] if between else []), np.array(errors)]
+    for mark, row in zip(range(0, 3000, 1000), rows, strict=False):
         same = ("error", "validation", "training", "reconstruction", "angle-1", "angle-2")
         journal.write(mark, **dict.fromkeys(same, row))
     return make(study, "reduced", variant, chosen, journal)
@@ -148,6 +154,13 @@ def around(middle: float, width: float, members: int = 20) -> list[float]:
 def verdict(id: str, study: Study = STUDY, **runs: Record) -> Judgement:
     [claim] = [claim for claim in study.claims if claim.id == id]
     return judge(study, claim, {name.replace("_", "-"): run for name, run in runs.items()}, "")
+
+
+def test_the_error_of_a_setting_is_its_lowest_over_epochs() -> None:
+    run = made("bp-printed", [60.0, 2.0], between=[5.0, 80.0])
+    assert sensitivity.best_of(run).tolist() == [5.0, 2.0]
+    assert sensitivity.has_learnt(run).all() and sensitivity.unlearnt(run) == 0
+    assert sensitivity.unlearnt(made("bp-printed", [60.0, 70.0], between=[68.0, 85.0])) == 1
 
 
 def test_a_setting_that_diverges_is_kept_with_the_error_of_a_guess_and_counted() -> None:

@@ -92,7 +92,9 @@ def test_a_rule_with_a_number_that_it_cannot_have_is_refused(rule: str) -> None:
 
 
 @pytest.mark.parametrize("network", LAYERS)
-def test_every_layer_but_the_last_has_three_angles_from_the_lowest_up(network: str) -> None:
+def test_every_layer_has_an_angle_of_weights_and_all_but_the_last_two_of_signals(
+    network: str,
+) -> None:
     study, journal = signs_angles.STUDY, Journal()
     study.run(study.configure("smoke", f"{network}-fa", members=1, epochs=1), journal)
     run: Any = SimpleNamespace(table=journal.table())
@@ -119,6 +121,16 @@ def test_initial_weights_have_the_angles_to_their_signs_that_are_drawn() -> None
 
 
 # What is claimed
+
+
+def test_the_lowest_layer_whose_feedback_nothing_reads_is_no_mirror() -> None:
+    def weights(mark: int, *angles: float) -> dict[str, Any]:
+        names = ("weights conv1", "weights layer1.0.conv1", "weights fc")
+        return {"member": 0, "seed": 0, "examples": mark, **dict(zip(names, angles, strict=True))}
+
+    table = pd.DataFrame([weights(0, 90, 90, 90), weights(100, 95, 50, 40)])
+    run: Any = SimpleNamespace(table=table)
+    assert signs_angles.turned({"kp": run}, "kp", "weights").tolist() == [[-40], [-50]]
 
 
 def errors(**each: float) -> dict[str, Any]:

@@ -280,12 +280,18 @@ def _unlearnt(study: Study, claim: Claim, read: Mapping[str, Record]) -> str | N
     learnt = [
         home.learnt(run)
         for name, run in read.items()
-        if name.rpartition("/")[2] not in claim.idle
+        if not may_be_idle(study, claim, name)
         and (home := STUDIES[str(claim.beside)] if "/" in name else study).learnt
     ]
     lazy = sum(int((~each).sum()) for each in learnt)
     total = f"{sum(map(len, learnt))} {study.population}"
     return f"{lazy} of {total} that are compared have learnt nothing" if lazy else None
+
+
+def may_be_idle(study: Study, claim: Claim, name: str) -> bool:
+    """Whether a run may have learnt nothing; one of another study by a name that is not here."""
+    bare = name.rpartition("/")[2]
+    return name in claim.idle or (bare in claim.idle and bare not in study.variants)
 
 
 def judge_all(study: Study, runs: Mapping[str, Record] | None, tier: str) -> list[Judgement]:

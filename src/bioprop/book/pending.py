@@ -71,6 +71,9 @@ def plan(
         if study.after and not best_tier(studies.get(study.after), store):
             told(f"left out: {study.name}: its settings come from {study.after}, once recorded")
             continue
+        if not study.found:
+            told(f"left out: {study.name}: {runs.unfound(study)}")
+            continue
         try:
             ranked += _ranked(study, store)
         except (DataError, TooLarge) as error:

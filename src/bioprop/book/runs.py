@@ -53,6 +53,14 @@ def store_for(tier: str, changes: dict[str, Any]) -> Store:
     return Store(paths.CACHE / "runs" / (own if changes else "unchanged"))
 
 
+def unfound(study: Study) -> str:
+    """Say in words that what another study finds is not among the settings of this one yet."""
+    return (
+        f"its settings come from {study.after}; copy what that found into FOUND, where "
+        f"{study.name} is declared"
+    )
+
+
 def run(
     study: Study,
     tier: str,
@@ -93,6 +101,8 @@ def run(
     store = store or store_for(tier, changes)
     if store is RECORDED:
         committed()
+        if not study.found:
+            raise ValueError(f"{study.name} cannot be recorded yet: {unfound(study)}")
     target = store.path(study.name, tier, variant, seeds)
     checkpoint = _checkpoint(target, settings, threads)
     with _alone(target), on_threads(threads):

@@ -56,8 +56,8 @@ STUDY = Study(
             "a line for each rate of the inverses; a ring marks the lowest.",
             caption="Error on held-out training images, mean over the last three epochs of a short "
             "run on a third of the images, against the rate of the forward weights. Left: tanh. "
-            "Right: ReLU. Lines: the rate of the inverses. A ring marks the setting that was "
-            "taken; a point that is missing diverged.",
+            "Right: ReLU. Lines: the rate of the inverses. A ring marks the setting "
+            "that longer runs were made from; a point that is missing diverged.",
             look=to_see.RATES,
             place="ours",
             draw=partial(draw, columns=2),

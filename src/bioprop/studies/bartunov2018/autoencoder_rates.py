@@ -50,8 +50,8 @@ STUDY = Study(
             "axes, a line for each rate of the inverses; a ring marks the lowest.",
             caption="Mean squared error of a pixel of held-out training images, mean over the last "
             "three epochs of a short run on a third of the images, against the rate of the "
-            "network's weights. Lines: the rate of the inverses. A ring marks the setting that was "
-            "taken; a point that is missing diverged.",
+            "network's weights. Lines: the rate of the inverses. A ring marks the setting "
+            "that longer runs were made from; a point that is missing diverged.",
             look=to_see.RATES,
             place="ours",
             draw=partial(draw, columns=2, unit="mean square of a pixel", percent=False),

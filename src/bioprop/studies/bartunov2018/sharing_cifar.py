@@ -51,6 +51,7 @@ STUDY = Study(
     variants={name: {**LAYERS, **each, **FOUND.get(name, {})} for name, each in VARIANTS.items()},
     run=run,
     after="sharing-cifar-rates",
+    found=bool(FOUND),
     cost={"reduced": 4900.0},  # processor time of DTP, from 0.45 s a step; 1830 under the other
     claims=claims("sharing-cifar", TAUGHT[1:], applies=COLUMN.about, beside=BESIDE),
     learnt=gone("error"),

@@ -85,6 +85,7 @@ def on_network(
         run=run,
         kept=("auxiliary",),
         after="targets-cifar-local-rates" if "local" in settings else "targets-cifar-rates",
+        found=bool(found),
         cost={"reduced": cost},
         claims=[no_cost(network, name), gains(network, name)],
         learnt=gone("error"),

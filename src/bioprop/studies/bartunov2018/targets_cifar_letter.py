@@ -106,6 +106,7 @@ STUDY = Study(
     },
     run=run,
     after="targets-cifar-letter-rates",
+    found=bool(FOUND),
     cost={"reduced": 800.0},  # processor time, from a few batches
     claims=CLAIMS,
     learnt=gone("error"),

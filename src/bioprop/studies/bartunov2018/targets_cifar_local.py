@@ -139,6 +139,7 @@ STUDY = Study(
     },
     run=run,
     after="targets-cifar-local-rates",
+    found=bool(FOUND),
     cost={"reduced": 7200.0},  # processor time, from a few batches on a busy machine
     claims=CLAIMS,
     learnt=gone("error"),

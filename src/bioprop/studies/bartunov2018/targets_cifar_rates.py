@@ -46,6 +46,7 @@ def second_stage(
         },
         run=run,
         after=after,
+        found=bool(found),
         cost={"reduced": 600.0},  # processor time of three networks, from a few batches
         population="points of the grid",
         figures=[

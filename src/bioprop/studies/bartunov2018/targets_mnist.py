@@ -347,25 +347,34 @@ def by_epoch(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 def draw_angles(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the angle of each layer's weight change to backpropagation's against epochs."""
     others = {name: result for name, result in runs.items() if name not in ("bp", "bp-convnet")}
-    taught = {name: result for name, result in others.items() if angles_of(result)}
-    layers = angles_of(next(iter(taught.values())))
+    return each_layer(others, "angle", "angle to backprop's change (degrees)", 90)
+
+
+def each_layer(
+    runs: Runs, kind: str, label: str, line: float | None = None
+) -> tuple[Picture, pd.DataFrame]:
+    """Draw a kind of angle against epochs, a panel a layer; a ``line`` at so many degrees."""
+    taught = {name: result for name, result in runs.items() if angles_of(result, kind)}
+    layers = angles_of(next(iter(taught.values())), kind)
     figure, each = drawing.panels(1, len(layers), figsize=(3 * len(layers), 3.8), sharey=True)
     frames = []
     for axes, layer in zip(np.atleast_1d(each), layers, strict=True):
         frames += [
             over_epochs(axes, result, layer, name, most=50) for name, result in taught.items()
         ]
-        axes.axhline(90, color="0.6", lw=1)
-        axes.set(xlabel="epochs", title=layer.replace("angle-", "layer "), ylim=(0, 100))
-    np.atleast_1d(each)[0].set(ylabel="angle to backprop's change (degrees)")
+        axes.set(xlabel="epochs", title=layer.replace(f"{kind}-", "layer "))
+        if line:
+            axes.axhline(line, color="0.6", lw=1)
+            axes.set(ylim=(0, line / 0.9))
+    np.atleast_1d(each)[0].set(ylabel=label)
     named = axes.get_legend_handles_labels()
     figure.legend(*named, loc="outside lower center", ncols=drawing.columns(4))
     return figure, pd.concat(frames)
 
 
-def angles_of(run: Run) -> list[str]:
+def angles_of(run: Run, kind: str = "angle") -> list[str]:
     """Return the quantities that are angles of layers, the lowest layer's first."""
-    return sorted(name for name in run.table if str(name).startswith("angle-"))
+    return sorted(name for name in run.table if str(name).startswith(f"{kind}-"))
 
 
 # What the captions of all columns say alike.

@@ -38,7 +38,6 @@ from bioprop.studies.study import (
     Seed,
     Study,
     at,
-    gone,
     rows_at,
     unread,
 )
@@ -130,9 +129,14 @@ def levene(runs: Runs, one: str, other: str) -> str:
     return f"p = {p:.1g} in Levene's test"
 
 
+def has_learnt(run: Run) -> np.ndarray:
+    """Say of each setting whether a quarter of the error at the start was gone at some epoch."""
+    return best_of(run) <= 0.75 * at(run, "error", 0)
+
+
 def half_learn(run: Run) -> np.ndarray:
     """Say of a method as a whole, for each member, whether half of its settings or more learn."""
-    learnt = gone("error")(run)
+    learnt = has_learnt(run)
     return np.full(len(learnt), learnt.mean() >= 0.5)
 
 
@@ -143,7 +147,7 @@ def diverged(run: Run) -> int:
 
 def unlearnt(run: Run) -> int:
     """Count the settings at which a network has learnt nothing; those that diverged among them."""
-    return int((~gone("error")(run)).sum())
+    return int((~has_learnt(run)).sum())
 
 
 def by_kind(runs: Runs) -> Iterator[tuple[str, str, Run]]:

@@ -24,7 +24,7 @@ from bioprop.studies.study import STRICT, Count, Figure, MemberCount, Study
 
 NAME = "targets-sensitivity-cifar"
 KIND = "printed"  # the ranges of Table 4
-SMALL = {"pad": 1, "flips": "none", "precision": "float32"}
+SMALL = {"pad": 1, "flips": "none"}
 HERE = {name: value for name, value in LAYERS.items() if name != "members"}
 
 

@@ -325,6 +325,7 @@ STUDY = Study(
     variants=with_rates(*HERE),
     run=run,
     after="towards-imagenet-rates",
+    found=bool(FOUND),
     # Processor time of alternating DTP, the slowest: 0.24 s a step, 15 200 steps; under
     # backpropagation 0.2 s and 7600 steps.
     cost={"reduced": 3900.0},

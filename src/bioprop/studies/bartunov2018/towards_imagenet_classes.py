@@ -170,6 +170,7 @@ STUDY = Study(
     },
     run=run,
     after="towards-imagenet-rates",
+    found=bool(FOUND),
     cost={"reduced": 1500.0},  # processor time: 5700 steps of alternating DTP
     claims=[opens(name) for name in TAUGHT[1:]],
     learnt=gone("error", 0.02),

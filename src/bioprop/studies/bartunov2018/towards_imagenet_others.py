@@ -12,6 +12,7 @@ from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
 from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.towards_imagenet import (
+    FOUND,
     OTHERS,
     TIERS,
     VARIANTS,
@@ -65,6 +66,7 @@ STUDY = Study(
     variants=with_rates(*NAMES),
     run=run,
     after="towards-imagenet-rates",
+    found=bool(FOUND),
     cost={"reduced": 3600.0},  # processor time of parallel DTP, the slowest: 0.45 s a step
     claims=CLAIMS,
     learnt=gone("error", 0.02),

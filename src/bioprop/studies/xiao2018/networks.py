@@ -197,7 +197,8 @@ def follow(
 ) -> None:
     """Train a network for each (seed, rate), and measure after each epoch.
 
-    Errors on the test images in per cent; on the first ``probe`` training images also, for rules
+    Errors in per cent, on the test images and on the first ``measured`` training images as they
+    are; on the first ``probe`` training images also, for rules
     that differ from backpropagation, what each layer is taught, with ``changes`` how its weights
     would change, and with ``sizes`` how large signals and feedback weights are beside
     backpropagation's.
@@ -233,18 +234,19 @@ def measured(
     model.train()
     both = signals_and_changes(model, lambda: F.cross_entropy(model(images), classes))
     # at the last layer every rule has the error itself, so it is left out
-    for name, layer in list(converted(model).items())[:-1]:
+    layers = list(converted(model).items())
+    for name, _ in layers[:-1]:
         signals, gradients = (pairs[name] for pairs in both)
         found[f"angle {name}"] = float(signal_angle(*signals))
         found[f"agreement {name}"] = float(agreement(*signals))
-        found[f"weights {name}"] = float(weight_angle(layer))
         if changes:
             found[f"gradient {name}"] = float(signal_angle(*gradients))
         if sizes:
             found[f"ratio {name}"] = float(signals[0].norm() / signals[1].norm())
-    for name, layer in converted(model).items() if sizes else ():
+    for name, layer in layers if sizes else layers[:-1]:
         found[f"weights {name}"] = float(weight_angle(layer))
-        found[f"size {name}"] = float(feedback_of(layer).norm() / layer.weight.detach().norm())
+        if sizes:
+            found[f"size {name}"] = float(feedback_of(layer).norm() / layer.weight.detach().norm())
     return found
 
 

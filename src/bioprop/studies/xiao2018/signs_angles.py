@@ -159,8 +159,8 @@ def mirror_claim(short: str, network: str) -> Claim:
     """Return the claim on the feedback weights that learn, in one network."""
     return own_claim(
         id=f"angles-mirror-{short}",
-        statement=f"{network}: under Kolen-Pollack the feedback weights of every layer turn "
-        "towards the weights.",
+        statement=f"{network}: under Kolen-Pollack the feedback weights of every layer above the "
+        "lowest, whose feedback nothing reads, turn towards the weights.",
         measure=partial(turned, variant=f"{short}-kp", quantity="weights"),
         summary=LARGEST,
         unit=WORST.format("end minus start"),
@@ -220,6 +220,7 @@ TO_SEE = {
     "agreement": "To see: how far the lines stay above the level of chance towards the image, and "
     "whether light ones lie above dark ones.",
 }
+SIGNALS = "; the last layer, where signals are the error itself, is left out."
 FIGURES = [
     Figure(
         id=IDS[quantity],
@@ -227,8 +228,8 @@ FIGURES = [
         alt="Six panels, ResNet-18 above and AlexNet below, with sign-symmetry, feedback alignment "
         f"and Kolen-Pollack from left to right: {label} against the layer, from the image up, a "
         "line with a band for each of several epochs from dark to light.",
-        caption=f"{caption} Mean and 95 % interval over networks; the last layer, where signals "
-        "are the error itself, is left out.",
+        caption=f"{caption} Mean and 95 % interval over networks"
+        + ("." if quantity == "weights" else SIGNALS),
         look=TO_SEE[quantity],
         place="ours, after the paper's figure of angles, which was not seen",
         draw=partial(draw, quantity=quantity, ylabel=label),
