@@ -363,9 +363,9 @@ def each_layer(
             over_epochs(axes, result, layer, name, most=50) for name, result in taught.items()
         ]
         axes.set(xlabel="epochs", title=layer.replace(f"{kind}-", "layer "))
+        axes.set_ylim(0, line / 0.9 if line else None)
         if line:
             axes.axhline(line, color="0.6", lw=1)
-            axes.set(ylim=(0, line / 0.9))
     np.atleast_1d(each)[0].set(ylabel=label)
     named = axes.get_legend_handles_labels()
     figure.legend(*named, loc="outside lower center", ncols=drawing.columns(4))

@@ -30,6 +30,7 @@ from bioprop.studies.summaries import LARGEST
 from bioprop.studies.xiao2018.networks import (
     GAUSSIAN,
     DeepSettings,
+    against_layers,
     apart,
     by_layer,
     carrying,
@@ -37,6 +38,7 @@ from bioprop.studies.xiao2018.networks import (
     excess,
     follow,
     highest_third,
+    layer_axis,
     layer_lines,
     turned,
 )
@@ -61,12 +63,13 @@ def run(settings: SignsSettings, journal: Journal) -> None:
 
 
 def draw_error(runs: Runs) -> tuple[Picture, pd.DataFrame]:
-    """Draw top-1 and top-5 error over epochs."""
-    figure, panels = drawing.panels(1, 2, figsize=(9, 4), sharex=True)
+    """Draw errors over epochs: top-1 and top-5 on test images, top-1 on training images."""
+    figure, panels = drawing.panels(1, 3, figsize=(12, 4), sharex=True)
+    shown = {"error": "top-1 test", "top5": "top-5 test", "training": "top-1 training"}
     frames = []
-    for axes, quantity, title in zip(panels, ("error", "top5"), ("top-1", "top-5"), strict=True):
+    for axes, (quantity, words) in zip(panels, shown.items(), strict=True):
         frames += [error_band(axes, runs[name], quantity, name) for name in NAMES]
-        axes.set(xlabel="epochs", ylabel=f"{title} test error (%)", ylim=(0, 100))
+        axes.set(xlabel="epochs", ylabel=f"{words} error (%)", ylim=(0, 100))
     panels[0].legend()
     return figure, pd.concat(frames)
 
@@ -115,6 +118,26 @@ def draw_angle(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         drawing.angle_axis(axes)
         axes.set(title=drawing.LOOKS[name].name)
         axes.label_outer()
+    panels[0].legend()
+    return figure, pd.concat(frames)
+
+
+def draw_sizes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
+    """Draw how large signals and feedback weights are at the end, layer by layer."""
+    figure, panels = drawing.panels(1, 2, figsize=(10, 4))
+    shown = {"ratio": "signal over backpropagation's", "size": "feedback weights over weights"}
+    frames = []
+    for axes, (quantity, words) in zip(panels, shown.items(), strict=True):
+        for name in ("ss", "fa"):
+            values, look = by_layer(runs[name], quantity), drawing.LOOKS[name]
+            options = {"color": look.colour, "linestyle": look.line, "label": look.name}
+            drawn = drawing.shaded(axes, against_layers(values), **options)
+            frame = {"rule": name, "quantity": quantity, "name": values.columns} | drawn
+            frames.append(pd.DataFrame(frame))
+        axes.axhline(1, color="0.6", lw=1)
+        layer_axis(axes, len(values.columns))
+        axes.set(ylabel=words)
+        drawing.log_y(axes)
     panels[0].legend()
     return figure, pd.concat(frames)
 
@@ -231,10 +254,12 @@ FIGURES = [
     Figure(
         id="tiny-error",
         title="Photographs under three rules",
-        alt="Two panels, top-1 and top-5 test error in per cent against epochs, a line with a band "
-        "for backpropagation, sign-symmetry and feedback alignment in each.",
-        caption="Test error of ResNet-18 on photographs, mean and 95 % interval over networks; "
-        "each rule at the learning rate that served it best on held-out training images.",
+        alt="Three panels, top-1 and top-5 test error and top-1 training error in per cent against "
+        "epochs, a line with a band for backpropagation, sign-symmetry and feedback alignment in "
+        "each.",
+        caption="Error of ResNet-18 on photographs, on test images and on training images as they "
+        "are, neither cropped nor mirrored; mean and 95 % interval over networks; each rule at the "
+        "learning rate that served it best on held-out training images.",
         look="To see: beside which of the two other curves sign-symmetry ends, and whether bands "
         "touch. If signs were not enough, it would lie near feedback alignment.",
         place="Fig 1, which has ImageNet, and no feedback alignment that was seen",
@@ -271,6 +296,22 @@ FIGURES = [
         "its light lines would lie far below the dark ones.",
         place="ours; the paper's figures of angles were not seen",
         draw=draw_angle,
+    ),
+    Figure(
+        id="tiny-sizes",
+        title="How large signals and feedback weights are",
+        alt="Two panels with a log axis against the layer, a line with a band for sign-symmetry "
+        "and for feedback alignment: on the left the size of the signal over that of "
+        "backpropagation's, on the right the size of the feedback weights over that of the "
+        "weights; a line at 1 in each.",
+        caption="Left: length of the signal that reaches a layer over the length of the one that "
+        "backpropagation would send there at the same weights. Right: length of a layer's feedback "
+        "weights over that of its weights. Both at the end of the run, mean and 95 % interval over "
+        "networks.",
+        look="To see: how far the lines are from 1. Where a rule's signals are smaller, it learns "
+        "as if at a lower rate there, and a difference of rules may be one of rates.",
+        place="ours",
+        draw=draw_sizes,
     ),
     Figure(
         id="tiny-agreement",
