@@ -92,7 +92,8 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         frames.append(pd.DataFrame({"rule": reference, "quantity": ["error"], "mean": value}))
     drawing.log_y(both[0])
     both[0].set(ylabel="mean squared error of a pixel")
-    both[0].legend()
+    named = both[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))
     return figure, pd.concat(frames)
 
 
