@@ -314,6 +314,13 @@ def percent_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def plain_ticks(axis: Axis) -> None:
+    """Give a log axis ticks at one, two and five of each power of ten, with plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
 def angle_axis(axes: Axes) -> None:
     """Give the vertical axis degrees from backpropagation's signal, and a line at 90."""
     axes.axhline(90, color="0.6", lw=1)

@@ -91,6 +91,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         both[0].axhline(value, color="0.7", lw=1, linestyle=line, label=words)
         frames.append(pd.DataFrame({"rule": reference, "quantity": ["error"], "mean": value}))
     drawing.log_y(both[0])
+    drawing.plain_ticks(both[0].yaxis)
     both[0].set(ylabel="mean squared error of a pixel")
     named = both[0].get_legend_handles_labels()
     figure.legend(*named, loc="outside lower center", ncols=drawing.columns(3))

@@ -138,6 +138,7 @@ def draw_sizes(runs: Runs) -> tuple[Picture, pd.DataFrame]:
         layer_axis(axes, len(values.columns))
         axes.set(ylabel=words)
         drawing.log_y(axes)
+        drawing.plain_ticks(axes.yaxis)
     panels[0].legend()
     return figure, pd.concat(frames)
 
@@ -308,8 +309,8 @@ FIGURES = [
         "backpropagation would send there at the same weights. Right: length of a layer's feedback "
         "weights over that of its weights. Both at the end of the run, mean and 95 % interval over "
         "networks.",
-        look="To see: how far the lines are from 1. Where a rule's signals are smaller, it learns "
-        "as if at a lower rate there, and a difference of rules may be one of rates.",
+        look="To see: how far the lines are from the grey one. Where a rule's signals are smaller, "
+        "it learns as if at a lower rate there, and a difference of rules may be one of rates.",
         place="ours",
         draw=draw_sizes,
     ),
