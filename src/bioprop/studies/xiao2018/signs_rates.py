@@ -125,8 +125,8 @@ STUDY = Study(
             "a log axis, a line for backpropagation, sign-symmetry and feedback alignment, each "
             "with a dot at the rate that was chosen.",
             caption="Top-1 error on the training images that were held out, at the end of a short "
-            "run; one network for each rate. A dot marks the rate that the rule learns with on "
-            "all classes.",
+            "run; one network for each rate. A dot marks the best of a rule, which is tried again "
+            "in runs as long as that of the result.",
             look=to_see.ONE_EACH,
             place="ours: the paper's rates were not seen",
             draw=draw,
