@@ -123,16 +123,6 @@ def test_initial_weights_have_the_angles_to_their_signs_that_are_drawn() -> None
 # What is claimed
 
 
-def test_the_lowest_layer_whose_feedback_nothing_reads_is_no_mirror() -> None:
-    def weights(mark: int, *angles: float) -> dict[str, Any]:
-        names = ("weights conv1", "weights layer1.0.conv1", "weights fc")
-        return {"member": 0, "seed": 0, "examples": mark, **dict(zip(names, angles, strict=True))}
-
-    table = pd.DataFrame([weights(0, 90, 90, 90), weights(100, 95, 50, 40)])
-    run: Any = SimpleNamespace(table=table)
-    assert signs_angles.turned({"kp": run}, "kp", "weights").tolist() == [[-40], [-50]]
-
-
 def errors(**each: float) -> dict[str, Any]:
     return {
         name.replace("__", "/").replace("_", "-"): finished(error=e) for name, e in each.items()

@@ -198,10 +198,9 @@ def follow(
     """Train a network for each (seed, rate), and measure after each epoch.
 
     Errors in per cent, on the test images and on the first ``measured`` training images as they
-    are; on the first ``probe`` training images also, for rules
-    that differ from backpropagation, what each layer is taught, with ``changes`` how its weights
-    would change, and with ``sizes`` how large signals and feedback weights are beside
-    backpropagation's.
+    are; on the first ``probe`` training images also, for rules that differ from backpropagation,
+    what each layer is taught, with ``changes`` how its weights would change, and with ``sizes`` how
+    large signals and feedback weights are beside backpropagation's and the weights.
     """
     journal.learns_from(settings.images, load(settings.images).parts)
     images = load(settings.images, settings.held_out, settings.every)
@@ -279,11 +278,6 @@ def apart(runs: Runs, variant: str, reference: str, quantity: str = "angle") -> 
 def turned(run: Run) -> pd.DataFrame:
     """Return the angle of the signal at the end minus that at the start, by seed and layer."""
     return by_layer(run, "angle") - by_layer(run, "angle", 0)
-
-
-def carrying(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of layers that carry a signal further: all but the lowest."""
-    return frame.iloc[:, 1:]
 
 
 def highest_third(frame: pd.DataFrame) -> pd.DataFrame:

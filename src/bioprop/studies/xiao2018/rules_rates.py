@@ -106,9 +106,7 @@ STUDY = Study(
         "reduced": {},
     },
     variants=VARIANTS,
-    cost={
-        "reduced": 1500.0
-    },  # four or five rates; processor time, from some batches on a busy core
+    cost={"reduced": 1500.0},  # four rates; processor time, from some batches on a busy core
     run=run,
     figures=[
         Figure(

@@ -38,7 +38,6 @@ from bioprop.studies.xiao2018.networks import (
     QuarterSettings,
     apart,
     by_layer,
-    carrying,
     follow,
     layer_lines,
     photographs,
@@ -106,13 +105,9 @@ def nearer(runs: Runs, network: str, quantity: str) -> np.ndarray:
 
 
 def turned(runs: Runs, variant: str, quantity: str) -> np.ndarray:
-    """Return the angle at the end minus that at the start, ``(layer, member)``.
-
-    Of layers that carry a signal further, so not of the lowest.
-    """
+    """Return the angle at the end minus that at the start, ``(layer, member)``."""
     run = runs[variant]
-    change = by_layer(run, quantity) - by_layer(run, quantity, 0)
-    return carrying(change).to_numpy(float).T
+    return (by_layer(run, quantity) - by_layer(run, quantity, 0)).to_numpy(float).T
 
 
 WORST = "degrees, {}, in the layer where it is largest"
@@ -159,8 +154,8 @@ def mirror_claim(short: str, network: str) -> Claim:
     """Return the claim on the feedback weights that learn, in one network."""
     return own_claim(
         id=f"angles-mirror-{short}",
-        statement=f"{network}: under Kolen-Pollack the feedback weights of every layer above the "
-        "lowest, whose feedback nothing reads, turn towards the weights.",
+        statement=f"{network}: under Kolen-Pollack the feedback weights of every layer turn "
+        "towards the weights.",
         measure=partial(turned, variant=f"{short}-kp", quantity="weights"),
         summary=LARGEST,
         unit=WORST.format("end minus start"),

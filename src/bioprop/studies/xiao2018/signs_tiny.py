@@ -33,7 +33,6 @@ from bioprop.studies.xiao2018.networks import (
     against_layers,
     apart,
     by_layer,
-    carrying,
     error_band,
     excess,
     follow,
@@ -241,8 +240,8 @@ CLAIMS = [
         id="tiny-ss-weights",
         statement="The weights do not: their angle to their signs stays where Gaussian numbers "
         "have it.",
-        measure=lambda runs: carrying(by_layer(runs["ss"], "weights")).mean(axis=1).to_numpy(float),
-        unit="degrees at the end, mean over layers but the lowest, which carries nothing back",
+        measure=lambda runs: by_layer(runs["ss"], "weights").mean(axis="columns").to_numpy(float),
+        unit="degrees at the end, mean over layers",
         holds=Region(34.0, 40.0),
         reason="arccos sqrt(2 / pi) is 37.1 degrees, give or take a few",
         figure="tiny-angle",
@@ -370,6 +369,6 @@ STUDY = Study(
     run=run,
     after="signs-tiny-rates",
     claims=CLAIMS,
-    learnt=gone("error", 0.02),  # feedback alignment takes little off 200 classes
+    learnt=gone("error"),
     figures=FIGURES,
 )
