@@ -283,8 +283,7 @@ def up_to(axes: Axes, top: float) -> None:
 
 def log_y(axes: Axes) -> None:
     """Give the vertical axis log scale, where anything drawn can be shown on one."""
-    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
-    if any(((values > 0) & np.isfinite(values)).any() for values in drawn):
+    if np.isfinite(axes.dataLim.minposy):  # a line across the whole picture alone is no data
         axes.set_yscale("log")
 
 
@@ -316,6 +315,8 @@ def percent_ticks(axis: Axis) -> None:
 
 def plain_ticks(axis: Axis) -> None:
     """Give a log axis ticks at one, two and five of each power of ten, with plain numbers."""
+    if axis.get_scale() != "log":
+        return  # nothing was drawn that a log axis can show
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
