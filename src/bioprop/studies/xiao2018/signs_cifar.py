@@ -2,7 +2,7 @@
 
 Backpropagation, and sign-symmetry and feedback alignment with backpropagation in the last layer or
 the rule there; one network each. The recipe is theirs: the official code's, whose rate falls to a
-tenth at every tenth epoch, so that after the thirtieth it is a thousandth of what it was.
+tenth at every tenth epoch, so that after the twentieth it is a hundredth of what it was.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class CifarSettings(OpenSettings):
     width: Count = 32  # ours: half of theirs, for time; the tier paper has 64
     recipe: RecipeName = "xiao"  # ours: the official code's defaults, SGD, decay 1e-4
     rate: Positive = 0.1  # ours: the official code's default
-    epochs: Count = 30  # ours: theirs are 76 to 140; the rate has fallen to a thousandth by then
+    epochs: Count = 24  # ours: theirs are 76 to 140; from the 20th on little changes, see recipe
     batch: Count = 256  # ours: the official code's default
     pad: Seed = 4  # ours: as Kasprzak et al. have it, border for random crops
     members: MemberCount = 1  # ours: one run each, as Kasprzak et al. have it
@@ -139,12 +139,12 @@ STUDY = Study(
     tiers={
         "smoke": SMOKE | {"recipe": "short"},
         "quick": DIGITS | {"width": 4, "recipe": "short", "epochs": 6, "batch": 64},
-        "reduced": {},  # half of the width, 30 epochs
+        "reduced": {},  # half of the width, 24 epochs
         "paper": {"width": 64, "epochs": 100},  # the width and about the epochs of the replication
     },
     variants=VARIANTS,
     # processor time, from some batches on a busy core; the second wants a graphics card
-    cost={"reduced": 5200.0, "paper": 46000.0},
+    cost={"reduced": 4200.0, "paper": 46000.0},
     run=run,
     claims=[claim(name) for name in VARIANTS],
     learnt=gone("error"),
