@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import operator
 from typing import Any
 
 import pytest
@@ -121,6 +122,27 @@ def test_the_product_for_small_maps_is_the_convolution(layout: torch.memory_form
             small_maps.weight_gradient(g, x, W.shape, geometry),
         ]
         torch.testing.assert_close(ours, [y, *torch.autograd.grad(y, [x, W], g)], **close)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_compiler_sees_sums_of_patches_and_nothing_written_into_parts(
+    stride: int, dilation: int
+) -> None:
+    torch._dynamo.reset()
+    geometry = Geometry((stride,) * 2, (1, 1), (dilation,) * 2, 1)
+    size = torch.Size((3, 4, 4, 5))
+    g, B = noise(3, 5, *geometry.places(size[2:], (2, 3)), seed=2), noise(5, 4, 2, 3)
+    calls: list[object] = []
+
+    def note(graph: torch.fx.GraphModule, _: Any) -> Any:
+        calls.extend(node.target for node in graph.graph.nodes)
+        return graph.forward
+
+    carry = torch.compile(small_maps.input_gradient, backend=note, fullgraph=True)
+    found = carry(g, B, size, geometry)
+    assert torch.equal(found, small_maps.input_gradient(g, B, size, geometry))
+    assert (operator.setitem in calls) == (dilation == 2)  # no padding puts gaps into a patch
 
 
 @pytest.mark.parametrize("rule", RULES)
