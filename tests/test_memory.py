@@ -1,5 +1,7 @@
 """What a population takes of memory: counted before it is made, and refused with numbers."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,35 @@ def test_a_container_has_no_more_than_its_limit(
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("", (), {"available": 10**6}))
     assert memory.free() == (10**6 if expected is None else expected)
+
+
+FAULTS = """
+import resource, torch
+from bioprop.book.runs import on_threads
+from bioprop.learning import memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)  # 64 MiB, 16,384 pages
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+found = [faults()]
+with on_threads(1):
+    found.append(min(faults() for _ in range(4)))
+    held = memory.psutil.Process().memory_info().rss
+    large = torch.ones(2**26)
+    del large
+found += [held, memory.psutil.Process().memory_info().rss]
+print(*found)
+"""
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="another C library than glibc")
+def test_a_run_takes_the_memory_that_it_freed_and_gives_it_back_at_its_end() -> None:
+    command = [sys.executable, "-c", FAULTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    outside, within, held, left = map(int, done.stdout.split())
+    assert outside > 16_000 or outside < 200  # 4 KiB each, unless the system has larger pages
+    assert within < 200
+    assert left < held - 50e6

@@ -18,7 +18,7 @@ from bioprop.book.closeness import Verification, compare
 from bioprop.book.parts import Seeds
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences, make, read
 from bioprop.deep.team import Team, team
-from bioprop.learning.memory import TooLarge
+from bioprop.learning.memory import TooLarge, reused
 from bioprop.processes import size
 from bioprop.studies import Settings, Study
 from bioprop.studies.journal import Journal, fingerprint, spent
@@ -298,9 +298,11 @@ def _alone(target: Path) -> Iterator[None]:
 
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
+    """Let PyTorch have so many threads, and keep at hand the memory that steps take in turn."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with reused():
+            yield
     finally:
         torch.set_num_threads(before)
