@@ -166,15 +166,22 @@ def reused() -> Iterator[None]:
     where a population's weights are that large. Within the context, and for what the process
     takes later, it does not. Elsewhere nothing happens.
     """
-    library = _glibc()
-    if library:
+    if library := _glibc():
         library.mallopt(TRIM_THRESHOLD, -1)  # never
         library.mallopt(MMAP_MAX, 0)
     try:
         yield
     finally:
-        if library:
-            library.malloc_trim(0)
+        give_back()
+
+
+def give_back() -> None:
+    """Give to the system what is kept and no tensor has now, as after measuring, which takes more.
+
+    A step that follows takes anew what it needs.
+    """
+    if library := _glibc():
+        library.malloc_trim(0)
 
 
 @cache

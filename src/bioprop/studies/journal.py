@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bioprop.deep.team import team
 from bioprop.disk import why
+from bioprop.learning.memory import give_back
 
 SEAL = 32  # bytes: a checkpoint ends with the SHA-256 of the rest
 ZIP = b"PK"  # PyTorch's files begin so; the checkpoints of before with their seal
@@ -176,6 +177,7 @@ class Journal:
         moment = time.monotonic()
         pause = max(self.every, 20 * self._taken) if self.every else 0.0
         if self.checkpoint and (stop or moment - self._saved >= pause):
+            give_back()
             self._save(training, mark)
             self._saved = time.monotonic()
             self._taken = self._saved - moment
