@@ -28,6 +28,7 @@ from bioprop.learning.rules.base import Rule
 
 SMALL = 2**26  # bytes of weights below which nothing is counted: there is room for what follows
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # what mallopt(3) calls M_TRIM_THRESHOLD and M_MMAP_MAX
+KEPT = 2**31 - 1  # bytes at the end of the heap that are kept: all that mallopt can be told
 CGROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may have, and what it has
 
 
@@ -164,10 +165,10 @@ def reused() -> Iterator[None]:
     The C library of Linux (glibc) returns what was larger than 32 MiB to the system at once, and
     the system clears each page anew when the next step takes it: a third of the time of a step
     where a population's weights are that large. Within the context, and for what the process
-    takes later, it does not. Elsewhere nothing happens.
+    takes later, two gigabytes are kept. Elsewhere nothing happens.
     """
     if library := _glibc():
-        library.mallopt(TRIM_THRESHOLD, -1)  # never
+        library.mallopt(TRIM_THRESHOLD, KEPT)
         library.mallopt(MMAP_MAX, 0)
     try:
         yield
