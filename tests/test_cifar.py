@@ -264,7 +264,7 @@ def test_networks_are_compared_at_equal_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("targets-cifar-grid", 24), ("targets-cifar-local-rates", 12)]
+    ("name", "size"), [("targets-cifar-grid", 24), ("targets-cifar-local-grid", 12)]
 )
 def test_methods_of_a_kind_are_searched_on_one_grid_as_large_as_the_other(
     name: str, size: int
@@ -303,6 +303,8 @@ def test_longer_runs_try_the_best_rate_of_short_ones_its_half_and_its_quarter() 
     [
         ("targets-cifar-grid", "targets-cifar-rates", LAST),
         ("targets-cifar-letter-grid", "targets-cifar-letter-rates", LAST),
+        ("targets-cifar-local-grid", "targets-cifar-local-rates", LAST),
+        ("sharing-cifar-grid", "sharing-cifar-rates", LAST),
         ("activations-rates", "activations-longer-rates", 3),
         ("targets-mnist-local-rates", "targets-mnist-local-longer-rates", 3),
         ("autoencoder-rates", "autoencoder-longer-rates", 3),

@@ -11,6 +11,7 @@ from bioprop.studies.bartunov2018.autoencoder_rates import STUDY as _autoencoder
 from bioprop.studies.bartunov2018.imagenet_local import STUDY as _imagenet_local
 from bioprop.studies.bartunov2018.sharing import STUDY as _sharing
 from bioprop.studies.bartunov2018.sharing_cifar import STUDY as _sharing_cifar
+from bioprop.studies.bartunov2018.sharing_cifar_grid import STUDY as _sharing_cifar_grid
 from bioprop.studies.bartunov2018.sharing_cifar_rates import STUDY as _sharing_cifar_rates
 from bioprop.studies.bartunov2018.sharing_rates import STUDY as _sharing_rates
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as _targets_auxiliary
@@ -22,6 +23,7 @@ from bioprop.studies.bartunov2018.targets_cifar_letter import STUDY as _cifar_le
 from bioprop.studies.bartunov2018.targets_cifar_letter_grid import STUDY as _cifar_letter_grid
 from bioprop.studies.bartunov2018.targets_cifar_letter_rates import STUDY as _cifar_letter_rates
 from bioprop.studies.bartunov2018.targets_cifar_local import STUDY as _targets_cifar_local
+from bioprop.studies.bartunov2018.targets_cifar_local_grid import STUDY as _cifar_local_grid
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cifar_local_rates
 from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
 from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_cifar_rates
@@ -156,6 +158,7 @@ STUDIES = {
         _cifar_letter_grid,
         _cifar_letter_rates,
         _cifar_letter,
+        _cifar_local_grid,
         _cifar_local_rates,
         _targets_cifar_local,
         _autoencoder_rates,
@@ -172,6 +175,7 @@ STUDIES = {
         _sensitivity_cifar,
         _sharing_rates,
         _sharing,
+        _sharing_cifar_grid,
         _sharing_cifar_rates,
         _sharing_cifar,
         _imagenet_rates,
