@@ -32,6 +32,7 @@ WITH_INVERSES = {
     "inverse_rates": (1e-4, 1e-3, 1e-2),  # Table 5 has 1.1e-5 to 8.5e-4
     "epsilons": EPSILONS,
 }
+LEAST = min(WITH_INVERSES["inverse_rates"])
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -122,17 +122,20 @@ def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
     return found
 
 
-def around(point: Mapping[str, float]) -> dict[str, Any]:
+def around(point: Mapping[str, float], least: float = 0.0) -> dict[str, Any]:
     """Return the grid of a second stage: the best point of a first, its half and its quarter.
 
-    A rate that is best in short runs can be too high for longer ones. Of no point nothing.
+    A rate that is best in short runs can be too high for longer ones. Where the rate of the
+    inverses is the ``least`` that the first stage tried, a third of it is tried too. Of no point
+    nothing.
     """
     if not point:
         return {}
     grid: dict[str, Any] = {"rates": tuple(share * point["rate"] for share in SHARES)}
     grid["epsilons"] = (point["eps"],)
     if "inverse_rate" in point:
-        grid["inverse_rates"] = (point["inverse_rate"],)
+        rate = point["inverse_rate"]
+        grid["inverse_rates"] = (rate / 3, rate) if rate <= least else (rate,)
     return grid
 
 
@@ -168,8 +171,13 @@ def draw(
     return figure, pd.concat(frames)
 
 
-def longer(id: str, title: str, panels: str, place: str = "ours", **how: Any) -> Figure:
-    """Return the figure of a second stage; ``panels`` are its panels in words, ``how`` to draw."""
+def longer(
+    id: str, title: str, panels: str, place: str = "ours", lines: str = "", **how: Any
+) -> Figure:
+    """Return the figure of a second stage; ``how`` says how to draw it.
+
+    ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two.
+    """
     return Figure(
         id=id,
         title=title,
@@ -178,7 +186,7 @@ def longer(id: str, title: str, panels: str, place: str = "ours", **how: Any) ->
         "lowest.",
         caption="Error on held-out training images, mean over the last three epochs of a run a "
         "third as long as that of the result, against the rate of the forward weights: the one "
-        f"that was best in short runs, its half and its quarter. {panels}. A ring marks the "
+        f"that was best in short runs, its half and its quarter. {panels}. {lines}A ring marks the "
         "setting that was taken; a point that is missing diverged.",
         look="To see: whether the ring of a panel is at its largest rate. At a smaller one, short "
         "runs were too bold for longer ones.",
