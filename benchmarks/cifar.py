@@ -4,8 +4,8 @@ The network of Bartunov et al. 2018, Table 3, 50 million weights, batch 100, Ada
 the same network as it is usually written: ``unfold``, a product for each place, loss.backward(),
 torch.optim.Adam. A few steps stand for an epoch of 450, of alternating DTP as many with its
 inverses before. Processor time of one process; images are random. Peak memory is what a process of
-its own takes beyond what Python and the libraries have (Linux). What it is worth to keep freed
-memory at hand, as runs of studies do, is measured for all alike. See README.md.
+its own takes beyond what Python and the libraries have (Linux), with freed memory kept at hand as
+runs of studies do. What that is worth is measured for all alike. See README.md.
 """
 
 import multiprocessing
@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from bioprop.tasks.classify import layered_network
 
 BATCH, RATE = 100, 1e-4
 STEPS = 2  # of a turn
+TURNS = 5  # with freed memory kept, and as many without
 EPOCH = 450  # batches
 METHODS = ("bp", "fa", "dtp")
 IMAGE, CLASSES = (3, 32, 32), 10
@@ -131,10 +133,11 @@ def goes_on(made: Training, steps: int) -> Contender:
 def megabytes(name: str) -> float:
     """Return what a contender's training takes at most, its network and all else included."""
     begun = _status("VmRSS")
-    if name == "autograd":
-        stock()[1](2)
-    else:
-        ours(name).until(2 * STEPS)
+    with reused():
+        if name == "autograd":
+            stock()[1](2)
+        else:
+            ours(name).until(2 * STEPS)
     return _status("VmHWM") - begun
 
 
@@ -162,37 +165,38 @@ def memory() -> list[Row]:
     ]
 
 
-def with_and_without(name: str) -> tuple[float, float]:
-    """Return seconds of an epoch where freed memory is kept at hand, and where it is not."""
+def seconds(name: str, kept: bool) -> list[float]:
+    """Return seconds of an epoch, turn by turn, with freed memory kept at hand or returned."""
     torch.set_num_threads(1)
-    if name == "autograd":
-        train, steps = stock()[1], STEPS
-    else:
-        made, steps = ours(name), 2 * STEPS if name == "dtp" else STEPS
+    with reused() if kept else nullcontext():
+        if name == "autograd":
+            train, steps = stock()[1], STEPS
+        else:
+            made, steps = ours(name), 2 * STEPS if name == "dtp" else STEPS
 
-        def train(steps: int) -> None:
-            made.until(made.step + steps)
+            def train(steps: int) -> None:
+                made.until(made.step + steps)
 
-    def seconds() -> float:
         train(2 * steps)
-        begun = time.process_time()
-        train(4 * steps)
-        return (time.process_time() - begun) / (4 * STEPS) * EPOCH
-
-    without = seconds()
-    with reused():
-        return seconds(), without
+        found = []
+        for _ in range(TURNS):
+            begun = time.process_time()
+            train(steps)
+            found.append((time.process_time() - begun) / STEPS * EPOCH)
+    return found
 
 
 def at_hand() -> list[Row]:
     """Return seconds of an epoch with freed memory kept at hand, and without."""
     rows: list[Row] = []
     for name in (*METHODS, "autograd"):
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=spawn) as fresh:
-            kept, without = fresh.submit(with_and_without, name).result()
+        both = []
+        for kept in (True, False):
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as fresh:
+                both.append(statistics.median(fresh.submit(seconds, name, kept).result()))
         what = f"{name}: s of an epoch, freed memory kept / returned"
-        rows.append({"what": what, "ours": kept, "other": without, "ratio": kept / without})
+        rows.append({"what": what, "ours": both[0], "other": both[1], "ratio": both[0] / both[1]})
     return rows
 
 

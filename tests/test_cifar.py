@@ -25,7 +25,7 @@ from bioprop.studies.bartunov2018.methods import (
     measured_on,
     prepare,
 )
-from bioprop.studies.bartunov2018.targets_cifar_grid import LAST, LEAST
+from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import THIRD, with_third
 from bioprop.studies.bartunov2018.targets_mnist_local import below_full
 from bioprop.studies.bartunov2018.targets_mnist_rates import around, best, grid
@@ -319,7 +319,8 @@ def test_longer_runs_begin_where_the_short_search_ended(first: str, second: str,
         pytest.skip("the short search is not recorded yet")
     for name, point in best(RECORDED.runs(short, tier), last).items():
         own: Any = studies.get(second).configure("reduced", name)
-        least = LEAST if "cifar" in first else 0.0
+        grid_of: Any = short.configure("reduced", name)
+        least = min(grid_of.inverse_rates, default=0.0) if "cifar" in first else 0.0
         tried = {key: getattr(own, key) for key in around(point, least)}
         assert tried == around(point, least), name
 

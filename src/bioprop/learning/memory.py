@@ -28,7 +28,6 @@ from bioprop.learning.rules.base import Rule
 
 SMALL = 2**26  # bytes of weights below which nothing is counted: there is room for what follows
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # what mallopt(3) calls M_TRIM_THRESHOLD and M_MMAP_MAX
-KEPT = 2**31 - 1  # bytes at the end of the heap that are kept: all that mallopt can be told
 CGROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may have, and what it has
 
 
@@ -129,6 +128,7 @@ def free(device: str = "cpu") -> int:
     """Return the bytes that are free on a device; in a container, of what it may have."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    give_back()
     available = psutil.virtual_memory().available
     limit, statistics = CGROUP / "memory.max", CGROUP / "memory.stat"
     if not limit.is_file() or limit.read_text().strip() == "max":
@@ -160,15 +160,15 @@ def tensors(state: Any) -> Iterator[Tensor]:
 
 @contextmanager
 def reused() -> Iterator[None]:
-    """Keep the memory of freed tensors for the next ones; at the end all of it is given back.
+    """Keep the memory of freed tensors for the next ones, from now on, until :func:`give_back`.
 
     The C library of Linux (glibc) returns what was larger than 32 MiB to the system at once, and
     the system clears each page anew when the next step takes it: a third of the time of a step
-    where a population's weights are that large. Within the context, and for what the process
-    takes later, two gigabytes are kept. Elsewhere nothing happens.
+    where a population's weights are that large. The end of the context gives back what is free
+    then. What a second thread takes is none of this, and in another C library nothing happens.
     """
     if library := _glibc():
-        library.mallopt(TRIM_THRESHOLD, KEPT)
+        library.mallopt(TRIM_THRESHOLD, -1)  # never
         library.mallopt(MMAP_MAX, 0)
     try:
         yield

@@ -283,7 +283,8 @@ def up_to(axes: Axes, top: float) -> None:
 
 def log_y(axes: Axes) -> None:
     """Give the vertical axis log scale, where anything drawn can be shown on one."""
-    if np.isfinite(axes.dataLim.minposy):  # a line across the whole picture alone is no data
+    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    if any(((values > 0) & np.isfinite(values)).any() for values in drawn):
         axes.set_yscale("log")
 
 

@@ -24,6 +24,7 @@ from bioprop.learning.memory import give_back
 SEAL = 32  # bytes: a checkpoint ends with the SHA-256 of the rest
 ZIP = b"PK"  # PyTorch's files begin so; the checkpoints of before with their seal
 CHUNK = 2**20  # bytes that are hashed at a time
+TIDY = 5.0  # seconds from mark to mark above which memory is given back
 
 
 class CheckpointError(Exception):
@@ -95,6 +96,7 @@ class Journal:
         self._started, self._before = time.perf_counter(), 0.0
         self._saved = time.monotonic()  # when the last checkpoint was
         self._taken = 0.0  # seconds that saving it took
+        self._tidied = time.monotonic()  # when the memory that measuring took was given back
         self._leg = time.time(), 0  # when progress was last told, and of how many examples
 
     @property
@@ -153,6 +155,7 @@ class Journal:
                     self._told(training, done, seen, min(seen + stride * batch, mark), ordered[-1])
                 training.until(mark // batch)
                 yield mark
+                self._tidy()
                 done = mark
                 following = ordered[place + 1] if mark < ordered[-1] else mark
                 near = min(mark + stride * batch, following) if stride else following
@@ -160,6 +163,12 @@ class Journal:
         network = training.network
         biases = [bias for bias in network.biases if bias is not None]
         self.fingerprint = fingerprint([*network.weights, *biases])
+
+    def _tidy(self) -> None:
+        """Give back the memory that measuring took, which is more than steps need, now and then."""
+        if time.monotonic() - self._tidied > TIDY:
+            give_back()
+            self._tidied = time.monotonic()
 
     def _told(
         self, training: Trainable, mark: int, examples: int, following: int, total: int
@@ -177,7 +186,6 @@ class Journal:
         moment = time.monotonic()
         pause = max(self.every, 20 * self._taken) if self.every else 0.0
         if self.checkpoint and (stop or moment - self._saved >= pause):
-            give_back()
             self._save(training, mark)
             self._saved = time.monotonic()
             self._taken = self._saved - moment

@@ -11,6 +11,7 @@ STUDY = first_stage(
     "feedback alignment and DTP with shared weights",
     "Two panels, feedback alignment and DTP in a ConvNet",
     VARIANTS,
+    place="ours",
     cost=5900.0,  # processor time of DTP, from 0.45 s a step of a network
     columns=2,
 )

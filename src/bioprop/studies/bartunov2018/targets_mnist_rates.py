@@ -154,7 +154,7 @@ def draw(
         best_of = points.groupby(["rate", other], as_index=False)["validation"].min()  # over others
         groups = list(best_of.groupby(other))
         for colour, (value, rows_of) in zip(drawing.shades(len(groups)), groups, strict=True):
-            label = f"{other.replace('_', ' ')} {value:g}"
+            label = f"{other.replace('_', ' ')} {value:.2g}"
             axes.plot(rows_of["rate"], rows_of["validation"], "o-", color=colour, ms=3, label=label)
         lowest = points.loc[[points["validation"].fillna(np.inf).idxmin()]]
         axes.plot(lowest["rate"], lowest["validation"], "o", ms=10, mfc="none", color="0.15")
@@ -172,26 +172,34 @@ def draw(
 
 
 def longer(
-    id: str, title: str, panels: str, place: str = "ours", lines: str = "", **how: Any
+    id: str,
+    title: str,
+    panels: str,
+    place: str = "ours",
+    lines: str = "",
+    last: int = LAST,
+    **how: Any,
 ) -> Figure:
     """Return the figure of a second stage; ``how`` says how to draw it.
 
-    ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two.
+    ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two. The
+    ``last`` epochs count.
     """
+    counted = "at the end" if last == 1 else "mean over the last three epochs"
     return Figure(
         id=id,
         title=title,
         alt=f"{panels}: error on held-out images against the learning rate, both on log axes, a "
-        "point each for the best rate of short runs, its half and its quarter; a ring marks the "
-        "lowest.",
-        caption="Error on held-out training images, mean over the last three epochs of a run a "
+        f"point each for the best rate of short runs, its half and its quarter. {lines}A ring "
+        "marks the lowest.",
+        caption=f"Error on held-out training images, {counted} of a run a "
         "third as long as that of the result, against the rate of the forward weights: the one "
         f"that was best in short runs, its half and its quarter. {panels}. {lines}A ring marks the "
         "setting that was taken; a point that is missing diverged.",
         look="To see: whether the ring of a panel is at its largest rate. At a smaller one, short "
         "runs were too bold for longer ones.",
         place=place,
-        draw=partial(draw, **how),
+        draw=partial(draw, last=last, **how),
     )
 
 
