@@ -43,9 +43,11 @@ def batch(step: int) -> tuple[Tensor, Tensor]:
     return x, F.one_hot(torch.arange(BATCH) % CLASSES, CLASSES).float()[None]
 
 
-def ours(name: str) -> Training:
+def ours(name: str, precision: str = "float32") -> Training:
     """The library's training of one network; inverses of DTP have turns of as many batches."""
-    settings: Any = studies.get("targets-cifar-local").configure("reduced", "bp")
+    settings: Any = studies.get("targets-cifar-local").configure(
+        "reduced", "bp", precision=precision
+    )
     streams = Streams((0,), torch.float32)
     network = layered_network(streams, layers(settings, IMAGE, CLASSES))
     options = {"turn": STEPS, "optimiser": adam(RATE)} if name == "dtp" else {}
@@ -166,13 +168,16 @@ def memory() -> list[Row]:
 
 
 def seconds(name: str, kept: bool) -> list[float]:
-    """Return seconds of an epoch, turn by turn, with freed memory kept at hand or returned."""
+    """Return seconds of an epoch, turn by turn, with freed memory kept at hand or returned.
+
+    Products of the library are in bfloat16, as in the study.
+    """
     torch.set_num_threads(1)
     with reused() if kept else nullcontext():
         if name == "autograd":
             train, steps = stock()[1], STEPS
         else:
-            made, steps = ours(name), 2 * STEPS if name == "dtp" else STEPS
+            made, steps = ours(name, "bfloat16"), 2 * STEPS if name == "dtp" else STEPS
 
             def train(steps: int) -> None:
                 made.until(made.step + steps)
