@@ -61,19 +61,22 @@ TANH_AND_RELU = Pairs(TAUGHT, "relu", ("tanh", "ReLU"))
 def draw_errors(runs: Runs, pairs: Pairs = TANH_AND_RELU) -> tuple[Picture, pd.DataFrame]:
     """Draw the test error that held-out images choose, a row a method, a mark for each of two.
 
-    What was not run is left out.
+    What was not run is left out; of networks that diverged their number stands in the row.
     """
     taught = pairs.taught
     figure, axes = drawing.panels(figsize=(8, 0.6 * len(taught) + 1.2))
     rows = []
     for place, name in enumerate(taught):
-        for variant, shift, face in zip(
-            pairs.of(name), (-0.12, 0.12), (None, "white"), strict=True
-        ):
+        each = zip(pairs.of(name), (-0.12, 0.12), (None, "white"), pairs.words, strict=True)
+        for variant, shift, face, words in each:
             if variant in runs:
                 values = chosen(runs[variant])
                 drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
                 rows.append({**drawn, "rule": variant})
+                if lost := int(np.isnan(values).sum()):
+                    said = f"{words}: {lost} of {len(values)} diverged"
+                    how = {"transform": axes.get_yaxis_transform(), "fontsize": "small"}
+                    axes.text(0.02, place + 2 * shift, said, va="center", **how)
     for words, face in zip(pairs.words, (None, "white"), strict=True):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
     axes.set(xlabel="test error (%)", yticks=range(len(taught)), ylim=(len(taught) - 0.5, -0.5))
