@@ -75,8 +75,8 @@ def draw_errors(runs: Runs, pairs: Pairs = TANH_AND_RELU) -> tuple[Picture, pd.D
                 rows.append({**drawn, "rule": variant})
                 if lost := int(np.isnan(values).sum()):
                     said = f"{words}: {lost} of {len(values)} diverged"
-                    how = {"transform": axes.get_yaxis_transform(), "fontsize": "small"}
-                    axes.text(0.02, place + 2 * shift, said, va="center", **how)
+                    across = axes.get_yaxis_transform()
+                    axes.text(0.02, place + 2 * shift, said, va="center", transform=across)
     for words, face in zip(pairs.words, (None, "white"), strict=True):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
     axes.set(xlabel="test error (%)", yticks=range(len(taught)), ylim=(len(taught) - 0.5, -0.5))
