@@ -125,7 +125,10 @@ def refuse(count: int, streams: Streams, what: str, had: int = 0) -> None:
 
 
 def free(device: str = "cpu") -> int:
-    """Return the bytes that are free on a device; in a container, of what it may have."""
+    """Return the bytes that are free on a device; in a container, of what it may have.
+
+    What is kept at hand for the next step is given back first.
+    """
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     give_back()

@@ -24,7 +24,7 @@ from bioprop.learning.memory import give_back
 SEAL = 32  # bytes: a checkpoint ends with the SHA-256 of the rest
 ZIP = b"PK"  # PyTorch's files begin so; the checkpoints of before with their seal
 CHUNK = 2**20  # bytes that are hashed at a time
-TIDY = 5.0  # seconds from mark to mark above which memory is given back
+TIDY = 5.0  # seconds, at least, from one giving back of memory to the next
 
 
 class CheckpointError(Exception):

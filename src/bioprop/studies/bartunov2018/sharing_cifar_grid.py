@@ -4,14 +4,16 @@ As in the study targets-cifar-local-grid, on the same grids and for as many upda
 """
 
 from bioprop.studies.bartunov2018.sharing_cifar import VARIANTS
-from bioprop.studies.bartunov2018.targets_cifar_local_grid import first_stage
+from bioprop.studies.bartunov2018.targets_cifar_grid import first_stage
+from bioprop.studies.bartunov2018.targets_cifar_local_grid import FIFTH, LOCAL, in_local
 
 STUDY = first_stage(
     "sharing-cifar-grid",
-    "feedback alignment and DTP with shared weights",
+    "feedback alignment and DTP with shared weights on CIFAR-10",
     "Two panels, feedback alignment and DTP in a ConvNet",
-    VARIANTS,
+    in_local(VARIANTS),
+    {**LOCAL, "cost": {"reduced": 5900.0}},  # processor time of DTP, from 0.45 s a step of one
+    images=FIFTH,
     place="ours",
-    cost=5900.0,  # processor time of DTP, from 0.45 s a step of a network
     columns=2,
 )

@@ -32,7 +32,7 @@ WITH_INVERSES = {
     "inverse_rates": (1e-4, 1e-3, 1e-2),  # Table 5 has 1.1e-5 to 8.5e-4
     "epsilons": EPSILONS,
 }
-LEAST = min(WITH_INVERSES["inverse_rates"])
+THEIRS = "App 5.3: 60 random settings for each method"
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -45,47 +45,71 @@ class CifarGridSettings(RateSettings):
 LAST = 1  # epochs that count: the mean over more of so few would favour those that start fast
 # One network for each point of the grid.
 POINTS = {"members": 1}
+FULL: Mapping[str, Any] = {
+    "settings": CifarGridSettings,
+    "tiers": {
+        "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
+        "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
+        "reduced": {},  # 24 settings for each method; the paper has 60
+    },
+    "cost": {"reduced": 1300.0},  # processor time of 24 networks, from a few batches
+}
 
 
-def first_stage(name: str, words: str, panels: str, methods: Mapping[str, Any]) -> Study:
-    """Return the search of some methods; ``panels`` says what its figure has one for each of."""
+def first_stage(
+    name: str,
+    title: str,
+    panels: str,
+    variants: Mapping[str, Any],
+    declared: Mapping[str, Any] = FULL,
+    *,
+    images: str = "",
+    place: str = THEIRS,
+    columns: int = 3,
+) -> Study:
+    """Return the search over some variants; ``panels`` says what its figure has one for each of.
+
+    ``declared`` is what else the study is declared with, ``images`` says which it has, if not all.
+    """
     return Study(
         name=name,
-        title=f"A grid of rates for {words} on CIFAR-10, fully connected",
+        title=f"A grid of rates for {title}",
         paper="bartunov2018",
-        settings=CifarGridSettings,
-        tiers={
-            "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
-            "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
-            "reduced": {},  # 24 settings for each method; the paper has 60
-        },
-        variants={
-            name: {**LAYERS, **POINTS, **over_grid(method, ALONE, WITH_INVERSES)}
-            for name, method in methods.items()
-        },
+        variants=variants,
         run=run,
-        cost={"reduced": 1300.0},  # processor time of 24 networks, from a few batches
         population="points of the grid",
         figures=[
             Figure(
                 id=name,
-                title=f"Held-out error against the rates of {words} on CIFAR-10, at first",
+                title=f"Held-out error against the rates of {title}, at first",
                 alt=f"{panels}: error on held-out images against the learning rate, both on log "
                 "axes, a line for each rate of the inverses or each epsilon of Adam; a ring marks "
                 "the lowest.",
-                caption="Error on held-out training images at the end of a run a tenth as long as "
-                "that of the result, against the rate of the forward weights. Lines: the rate of "
-                "the inverses, at the better epsilon of Adam, or that epsilon where there are "
-                "none. A ring marks the setting that longer runs were made from; a point that is "
-                "missing diverged.",
+                caption=f"Error on held-out training images at the end of a run{images} with a "
+                "tenth of the updates that the result has, against the rate of the forward "
+                "weights. Lines: the rate of the inverses, at the better epsilon of Adam where two "
+                "were tried, or that epsilon where there are none. A ring marks the setting that "
+                "longer runs were made from; a point that is missing diverged.",
                 look=to_see.RATES,
-                place="App 5.3: 60 random settings for each method",
-                draw=partial(draw, last=LAST),
+                place=place,
+                draw=partial(draw, columns=columns, last=LAST),
             )
         ],
+        **declared,
     )
 
 
+def in_full(methods: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the grids of methods in the fully connected network."""
+    return {
+        name: {**LAYERS, **POINTS, **over_grid(method, ALONE, WITH_INVERSES)}
+        for name, method in methods.items()
+    }
+
+
 STUDY = first_stage(
-    "targets-cifar-grid", "nine methods", "Nine panels, one for each method", METHODS
+    "targets-cifar-grid",
+    "nine methods on CIFAR-10, fully connected",
+    "Nine panels, one for each method",
+    in_full(METHODS),
 )

@@ -12,17 +12,12 @@ from typing import Any
 
 import pydantic
 
-from bioprop.studies.bartunov2018.targets_cifar_grid import LAST, POINTS
+from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, VARIANTS
-from bioprop.studies.bartunov2018.targets_cifar_local_grid import (
-    QUICK,
-    SMOKE,
-    THEIRS,
-    WITH_INVERSES,
-)
-from bioprop.studies.bartunov2018.targets_cifar_rates import TWO_LINES, Found
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
-from bioprop.studies.study import STRICT, Count, Study
+from bioprop.studies.bartunov2018.targets_cifar_local_grid import QUICK, SMOKE, WITH_INVERSES
+from bioprop.studies.bartunov2018.targets_cifar_rates import Found, around_found, second_stage
+from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
+from bioprop.studies.study import STRICT, Count
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -32,50 +27,17 @@ class CifarLocalRateSettings(RateSettings):
     epochs: Count = 4  # ours: a third of the epochs that the result has
 
 
-def second_stage(
-    name: str,
-    words: str,
-    panels: str,
-    methods: Mapping[str, Any],
-    found: Found,
-    after: str,
-    place: str,
-    cost: float,
-    columns: int = 3,
-) -> Study:
-    """Return the search around what the first stage, the study ``after``, found."""
-    least = min(WITH_INVERSES["inverse_rates"])
-    return Study(
-        name=name,
-        title=f"The best rates of {words} on CIFAR-10",
-        paper="bartunov2018",
-        settings=CifarLocalRateSettings,
-        tiers={
-            "smoke": SMOKE | {"inverse_rates": ()},
-            "quick": QUICK,
-            "reduced": {},
-        },
-        variants={
-            method: {**LAYERS, **POINTS, **each, **around(found.get(method, {}), least)}
-            for method, each in methods.items()
-        },
-        run=run,
-        after=after,
-        found=bool(found),
-        cost={"reduced": cost},
-        population="points of the grid",
-        figures=[
-            longer(
-                name,
-                f"Held-out error against the rates of {words} on CIFAR-10",
-                panels,
-                place=place,
-                lines=TWO_LINES,
-                last=LAST,
-                columns=columns,
-            )
-        ],
-    )
+LOCAL: Mapping[str, Any] = {
+    "settings": CifarLocalRateSettings,
+    "tiers": {"smoke": SMOKE | {"inverse_rates": ()}, "quick": QUICK, "reduced": {}},
+    # processor time of six networks of DTP: an epoch takes 344 s, benchmarks/cifar.py
+    "cost": {"reduced": 8300.0},
+}
+
+
+def in_local(methods: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
+    """Return the grids of methods in the locally connected network around what was found."""
+    return around_found(methods, found, LAYERS, WITH_INVERSES["inverse_rates"])
 
 
 # What the study targets-cifar-local-grid found; nothing is taken from it until it is recorded.
@@ -83,11 +45,11 @@ FOUND: Found = {}
 
 STUDY = second_stage(
     "targets-cifar-local-rates",
-    "nine methods, locally connected,",
+    "nine methods on CIFAR-10, locally connected",
     "Ten panels, one for each of nine methods and the ConvNet",
-    VARIANTS,
+    in_local(VARIANTS, FOUND),
     FOUND,
-    after="targets-cifar-local-grid",
-    place=THEIRS,
-    cost=8300.0,  # processor time of six networks of DTP: an epoch takes 344 s, benchmarks/cifar.py
+    "targets-cifar-local-grid",
+    LOCAL,
+    last=LAST,
 )

@@ -6,14 +6,14 @@ anew for a third of the epochs that the result has, beside a half and a quarter 
 where its inverses did best at the lowest rate that was tried, at a third of that as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import METHODS
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_cifar_grid import LEAST, POINTS
+from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS, THEIRS, WITH_INVERSES
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
 from bioprop.studies.study import STRICT, Count, Study
 
@@ -31,39 +31,73 @@ class CifarRateSettings(RateSettings):
     epochs: Count = 14  # ours: a third of the epochs that the result has
 
 
+FULL: Mapping[str, Any] = {
+    "settings": CifarRateSettings,
+    "tiers": {
+        "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
+        "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
+        "reduced": {},
+    },
+    "cost": {"reduced": 1200.0},  # processor time of six networks, from a few batches
+}
+
+
 def second_stage(
-    name: str, words: str, panels: str, methods: Mapping[str, Any], found: Found, after: str
+    name: str,
+    title: str,
+    panels: str,
+    variants: Mapping[str, Any],
+    found: Found,
+    after: str,
+    declared: Mapping[str, Any] = FULL,
+    *,
+    place: str = THEIRS,
+    **how: Any,
 ) -> Study:
-    """Return the search around what the first stage, the study ``after``, found."""
+    """Return the search around what the first stage, the study ``after``, found.
+
+    ``declared`` is what else the study is declared with, ``how`` says how its figure is made.
+    """
     return Study(
         name=name,
-        title=f"The best rates of {words} on CIFAR-10, fully connected",
+        title=f"The best rates of {title}",
         paper="bartunov2018",
-        settings=CifarRateSettings,
-        tiers={
-            "smoke": SMOKE | {"rates": (1e-3, 1e-2), "inverse_rates": ()},
-            "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3), "inverse_rates": ()},
-            "reduced": {},
-        },
-        variants={
-            method: {**LAYERS, **POINTS, **each, **around(found.get(method, {}), LEAST)}
-            for method, each in methods.items()
-        },
+        variants=variants,
         run=run,
         after=after,
         found=bool(found),
-        cost={"reduced": 1200.0},  # processor time of six networks, from a few batches
         population="points of the grid",
         figures=[
             longer(
                 name,
-                f"Held-out error against the rates of {words} on CIFAR-10",
+                f"Held-out error against the rates of {title}",
                 panels,
-                place="App 5.3: 60 random settings for each method",
+                place=place,
                 lines=TWO_LINES,
+                **how,
             )
         ],
+        **declared,
     )
+
+
+def around_found(
+    methods: Mapping[str, Any],
+    found: Found,
+    layers: Mapping[str, Any],
+    inverse_rates: Sequence[float],
+) -> Mapping[str, Any]:
+    """Return the grids of methods around what was found among those rates of the inverses."""
+    least = min(inverse_rates)
+    return {
+        name: {**layers, **POINTS, **method, **around(found.get(name, {}), least)}
+        for name, method in methods.items()
+    }
+
+
+def in_full(methods: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
+    """Return the grids of methods in the fully connected network around what was found."""
+    return around_found(methods, found, LAYERS, WITH_INVERSES["inverse_rates"])
 
 
 # What the study targets-cifar-grid found; nothing is taken from it until it is recorded.
@@ -71,9 +105,9 @@ FOUND: Found = {}
 
 STUDY = second_stage(
     "targets-cifar-rates",
-    "nine methods",
+    "nine methods on CIFAR-10, fully connected",
     "Nine panels, one for each method",
-    METHODS,
+    in_full(METHODS, FOUND),
     FOUND,
     after="targets-cifar-grid",
 )
