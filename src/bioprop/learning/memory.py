@@ -166,8 +166,8 @@ def reused() -> Iterator[None]:
     """Keep the memory of freed tensors for the next ones, from now on, until :func:`give_back`.
 
     The C library of Linux (glibc) returns what was larger than 32 MiB to the system at once, and
-    the system clears each page anew when the next step takes it: a fifth to a third of the time of
-    a step where a population's weights are that large. The end of the context gives back what is
+    the system clears each page anew when the next step takes it: a quarter or more of the time of a
+    step where a population's weights are that large. The end of the context gives back what is
     free then. What a second thread takes is none of this, and in another C library nothing happens.
     """
     if library := _glibc():

@@ -30,7 +30,7 @@ class CifarLocalRateSettings(RateSettings):
 LOCAL: Mapping[str, Any] = {
     "settings": CifarLocalRateSettings,
     "tiers": {"smoke": SMOKE | {"inverse_rates": ()}, "quick": QUICK, "reduced": {}},
-    # processor time of six networks of DTP: an epoch takes 344 s, benchmarks/cifar.py
+    # processor time of six networks of DTP: an epoch takes 356 s, benchmarks/cifar.py
     "cost": {"reduced": 8300.0},
 }
 
