@@ -256,7 +256,8 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         apart = {"members", "first_seed", "held_out", "measured", "every", "epochs"}
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
-        assert result.rate == rules_rates.FOUND[name]
+        share = signs_rates.LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
+        assert result.rate == rules_rates.FOUND[name] * share
 
 
 @pytest.mark.skipif(
