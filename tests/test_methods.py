@@ -15,6 +15,7 @@ from bioprop.studies import reported
 from bioprop.studies.bartunov2018 import (
     imagenet_local,
     tables,
+    targets_cifar,
     targets_mnist,
     targets_mnist_rates,
     targets_sdtp,
@@ -30,6 +31,8 @@ from bioprop.studies.bartunov2018.methods import (
     taught_by,
 )
 from bioprop.studies.bartunov2018.tables import PAPER
+from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
+from bioprop.studies.bartunov2018.targets_cifar_rates import in_long_runs
 from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
 from bioprop.studies.bartunov2018.targets_mnist import chosen, lowest
 from bioprop.studies.bartunov2018.targets_mnist_local import below_full
@@ -245,9 +248,6 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
     assert [i for i, b in enumerate(biases) if b is not None and not b.any()] == [4]
 
 
-FEW_EPOCHS = ("targets-cifar-local-rates", "sharing-cifar-rates")  # of which the last one counts
-
-
 @pytest.mark.parametrize(
     "study, search",
     [
@@ -255,11 +255,9 @@ FEW_EPOCHS = ("targets-cifar-local-rates", "sharing-cifar-rates")  # of which th
         ("targets-mnist-local", "targets-mnist-local-rates"),
         ("targets-cifar", "targets-cifar-rates"),
         ("targets-cifar-letter", "targets-cifar-letter-rates"),
-        ("targets-cifar-local", "targets-cifar-local-rates"),
         ("autoencoder", "autoencoder-longer-rates"),
         ("activations", "activations-longer-rates"),
         ("sharing-mnist", "sharing-mnist-rates"),
-        ("sharing-cifar", "sharing-cifar-rates"),
         ("towards-imagenet", "towards-imagenet-rates"),
         ("towards-imagenet-others", "towards-imagenet-rates"),
     ],
@@ -269,11 +267,39 @@ def test_every_method_has_the_settings_that_the_search_found(study: str, search:
     tier = best_tier(searched, RECORDED)
     if tier is None:
         pytest.skip("the search is not recorded yet")
-    last = 1 if search in FEW_EPOCHS else targets_mnist_rates.LAST
-    found = targets_mnist_rates.best(RECORDED.runs(searched, tier), last)
+    found = targets_mnist_rates.best(RECORDED.runs(searched, tier))
     for name in studies.get(study).variants:
         values, settings = found[name], studies.get(study).configure("reduced", name)
         assert {key: getattr(settings, key) for key in values} == values, name
+
+
+@pytest.mark.parametrize(
+    "study, search",
+    [("targets-cifar-local", "targets-cifar-local-grid"), ("sharing-cifar", "sharing-cifar-grid")],
+)
+def test_local_networks_have_what_short_runs_found_changed_as_in_full_ones(
+    study: str, search: str
+) -> None:
+    searched = studies.get(search)
+    tier = best_tier(searched, RECORDED)
+    if tier is None or not targets_cifar.FOUND:
+        pytest.skip("the search is not recorded yet")
+    short = targets_mnist_rates.best(RECORDED.runs(searched, tier), LAST)
+    for name, values in in_long_runs(short).items():
+        settings = studies.get(study).configure("reduced", name)
+        assert {key: getattr(settings, key) for key in values} == values, name
+
+
+def test_a_setting_of_short_runs_is_changed_by_what_both_stages_of_its_method_differ_by() -> None:
+    full = {"bp": {"rate": 4e-4, "eps": 1e-8}, "fa": {"rate": 1e-3, "eps": 1e-8}}
+    full_long = {"bp": {"rate": 1e-4, "eps": 1e-8}, "fa": {"rate": 1e-3, "eps": 1e-8}}
+    short = {name: {"rate": 8e-4, "eps": 1e-4} for name in ("bp", "fa", "bp-convnet")}
+    found = in_long_runs(short, full, full_long)
+    assert {name: point["rate"] for name, point in found.items()} == pytest.approx(
+        {"bp": 2e-4, "fa": 8e-4, "bp-convnet": 2e-4}
+    )
+    assert {point["eps"] for point in found.values()} == {1e-4}
+    assert in_long_runs(short, full, {}) == in_long_runs(short, {}, full_long) == {}
 
 
 def test_a_change_of_what_is_no_number_of_a_member_is_refused() -> None:

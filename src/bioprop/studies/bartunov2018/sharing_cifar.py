@@ -16,6 +16,7 @@ from bioprop.studies.bartunov2018.activations import draw_curves, draw_errors
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.sharing import PAIRS, TAUGHT, claims, figures
 from bioprop.studies.bartunov2018.targets_cifar_local import COLUMN, LAYERS, SMALL
+from bioprop.studies.bartunov2018.targets_cifar_rates import Found, in_long_runs
 from bioprop.studies.study import Runs, Study, gone
 
 BESIDE = "targets-cifar-local"
@@ -35,8 +36,9 @@ def joined(runs: Runs, draw: Callable[..., Any], **how: Any) -> tuple[Picture, p
     return draw(own, PAIRS, **how)
 
 
-# What the study sharing-cifar-rates found; nothing is taken from it until it is recorded.
-FOUND: Mapping[str, Mapping[str, float]] = {}
+# What the study sharing-cifar-grid found; nothing is taken from it until it is recorded.
+SHORT: Found = {}
+FOUND = in_long_runs(SHORT)
 
 STUDY = Study(
     name="sharing-cifar",
@@ -50,7 +52,7 @@ STUDY = Study(
     },
     variants={name: {**LAYERS, **each, **FOUND.get(name, {})} for name, each in VARIANTS.items()},
     run=run,
-    after="sharing-cifar-rates",
+    after="sharing-cifar-grid",
     found=bool(FOUND),
     cost={"reduced": 4900.0},  # processor time of DTP, from 0.45 s a step; 1830 under the other
     claims=claims("sharing-cifar", TAUGHT[1:], applies=COLUMN.about, beside=BESIDE),

@@ -1,22 +1,19 @@
 """Which learning rate serves feedback alignment and DTP best in longer runs of the ConvNet?
 
-On CIFAR-10, as in the study targets-cifar-local-rates and for as many epochs.
+On CIFAR-10, as in the study targets-cifar-local-rates and for as many epochs: a control.
 """
 
-from bioprop.studies.bartunov2018.sharing_cifar import VARIANTS
+from bioprop.studies.bartunov2018.sharing_cifar import SHORT, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local_rates import LOCAL, in_local
-from bioprop.studies.bartunov2018.targets_cifar_rates import Found, second_stage
-
-# What the study sharing-cifar-grid found; nothing is taken from it until it is recorded.
-FOUND: Found = {}
+from bioprop.studies.bartunov2018.targets_cifar_rates import second_stage
 
 STUDY = second_stage(
     "sharing-cifar-rates",
     "feedback alignment and DTP with shared weights on CIFAR-10",
     "Two panels, feedback alignment and DTP in a ConvNet",
-    in_local(VARIANTS, FOUND),
-    FOUND,
+    in_local(VARIANTS, SHORT),
+    SHORT,
     "sharing-cifar-grid",
     {**LOCAL, "cost": {"reduced": 9800.0}},  # six networks of DTP, from 0.45 s a step of one
     place="ours",

@@ -84,7 +84,7 @@ def on_network(
         variants=variants(network, settings, found, sizes),
         run=run,
         kept=("auxiliary",),
-        after="targets-cifar-local-rates" if "local" in settings else "targets-cifar-rates",
+        after="targets-cifar-local-grid" if "local" in settings else "targets-cifar-rates",
         found=bool(found),
         cost={"reduced": cost},
         claims=[no_cost(network, name), gains(network, name)],

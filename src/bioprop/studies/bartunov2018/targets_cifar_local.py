@@ -14,6 +14,7 @@ from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, Kernel, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, WHOLE, orders, with_training
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
+from bioprop.studies.bartunov2018.targets_cifar_rates import Found, in_long_runs
 from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
@@ -121,8 +122,9 @@ FIGURES = [
     ),
 ]
 
-# What the study targets-cifar-local-rates found; nothing is taken from it until it is recorded.
-FOUND: Mapping[str, Mapping[str, float]] = {}
+# What the study targets-cifar-local-grid found; nothing is taken from it until it is recorded.
+SHORT: Found = {}
+FOUND = in_long_runs(SHORT)
 
 STUDY = Study(
     name="targets-cifar-local",
@@ -138,7 +140,7 @@ STUDY = Study(
         name: {**LAYERS, **method, **FOUND.get(name, {})} for name, method in VARIANTS.items()
     },
     run=run,
-    after="targets-cifar-local-rates",
+    after="targets-cifar-local-grid",
     found=bool(FOUND),
     cost={"reduced": 7200.0},  # processor time, from a few batches on a busy machine
     claims=CLAIMS,

@@ -1,9 +1,10 @@
 """Which learning rates serve each method best at first in locally connected networks on CIFAR-10?
 
-The first of two stages of a search, as in the study targets-cifar-grid: up to the same rates, on a
-fifth of the images. All twelve networks of a method learn side by side, which takes about twenty
-gigabytes where there are inverses: so rates are fewer than in that study, and beside inverses one
-epsilon is tried. The study targets-cifar-local-rates goes on from here.
+As in the study targets-cifar-grid: up to the same rates, on a fifth of the images. All twelve
+networks of a method learn side by side, which takes about twenty gigabytes where there are
+inverses: so rates are fewer than in that study, and beside inverses one epsilon is tried. The
+second stage is that of fully connected networks: the study targets-cifar-local changes what was
+best here as it changed what was best there.
 """
 
 from collections.abc import Mapping
