@@ -358,6 +358,12 @@ def ranged(axes: Axes, values: pd.DataFrame, **options: Any) -> dict[str, Any]:
     return {str(values.index.name): values.index, "mean": mean, "lowest": low, "highest": high}
 
 
+def diverged(values: np.ndarray) -> str:
+    """Say how many members of ``values`` (member,) diverged; nothing where none did."""
+    lost = int(np.isnan(values).sum())
+    return f"{lost} of {len(values)} diverged" if lost else ""
+
+
 def dot(
     axes: Axes,
     values: np.ndarray,

@@ -73,9 +73,9 @@ def draw_errors(runs: Runs, pairs: Pairs = TANH_AND_RELU) -> tuple[Picture, pd.D
                 values = chosen(runs[variant])
                 drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
                 rows.append({**drawn, "rule": variant})
-                if lost := int(np.isnan(values).sum()):
-                    said = f"{words}: {lost} of {len(values)} diverged"
+                if said := drawing.diverged(values):
                     across = axes.get_yaxis_transform()
+                    said = f"{words}: {said}"
                     axes.text(0.02, place + 2 * shift, said, va="center", transform=across)
     for words, face in zip(pairs.words, (None, "white"), strict=True):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
@@ -146,7 +146,7 @@ CLAIMS = [
             name,
             f"For {drawing.LOOKS[name].name} tanh and ReLU are within half a point.",
             Region(-0.5, 0.5),
-            "half a point is a quarter of the error of the paper's networks",
+            "half a point is about a third of the error of the paper's networks",
             measure=partial(cost_of_relu, name=name),
         )
         for name in ("bp", "fa")

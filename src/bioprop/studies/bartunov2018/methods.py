@@ -110,7 +110,7 @@ class MethodSettings(Settings):
     measured: Count = 10_000  # ours: training images on which the training error is measured
     probe: Count = 1000  # ours: held-out images on which angles are measured
     precision: Precision = "float32"  # ours: targets are differences of nearly equal numbers
-    members: MemberCount = 5  # ours: the paper has one network a cell, as far as it says
+    members: MemberCount = 5  # ours: the paper prints one number a cell and no seeds
 
     def pictures(self, held_out: int = 0) -> Images:
         """Return the images of the study; so many of the last stand in for the test images."""

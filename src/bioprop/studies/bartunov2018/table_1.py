@@ -130,7 +130,7 @@ FIGURE = Figure(
     "locally connected; in each cell training and test error in per cent, the paper's beside ours "
     "with the half width of its interval.",
     caption="Training / test error in per cent, each the lowest over epochs: the paper's of 500 "
-    "epochs, one network a cell, and ours of as many epochs and networks as stand above the "
+    "epochs, one number a cell, and ours of as many epochs and networks as stand above the "
     "column, mean over networks, the test error with half the width of its 95 % interval. What was "
     "not run is called not attempted. FA: feedback alignment. The ConvNet learns by "
     "backpropagation.",

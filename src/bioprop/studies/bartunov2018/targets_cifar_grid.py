@@ -2,8 +2,8 @@
 
 The first of two stages of a search, as in the study targets-mnist-rates: on held-out images, with
 seeds that the result does not use. Methods with inverses are all tried on one grid and all others
-on another, over the same range of rates. A rate that is best at first can be too high for a long
-run; the study targets-cifar-rates goes on from here in longer ones.
+on another, with more and lower rates; the highest is the same. A rate that is best at first can be
+too high for a long run; the study targets-cifar-rates goes on from here in longer ones.
 """
 
 from collections.abc import Mapping

@@ -173,7 +173,8 @@ CLAIMS = [
     ),
     own_claim(
         id="targets-explained-newton-sdtp",
-        statement="So is that of SDTP, whose target starts at the output.",
+        statement="Below the penultimate layer the signal of SDTP is closer to the Gauss-Newton "
+        "step than backpropagation's at the same weights.",
         measure=lambda runs: lower(runs, "sdtp", "gn") - lower(runs, "sdtp", "bp-gn"),
         unit="degrees at the end, SDTP minus backpropagation at its weights",
         holds=Region(high=0.0),

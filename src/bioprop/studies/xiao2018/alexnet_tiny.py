@@ -73,8 +73,8 @@ PLACE = "abstract, Fig 1: a direction; its numbers were not seen"
 CLAIMS = [
     Claim(
         id="alexnet-order",
-        statement="In AlexNet the rules have the order that they have in ResNet-18: "
-        "backpropagation, sign-symmetry, feedback alignment.",
+        statement="In AlexNet backpropagation ends lowest, then sign-symmetry, then "
+        "feedback alignment.",
         place=PLACE,
         measure=order,
         summary=SMALLEST,
@@ -84,6 +84,8 @@ CLAIMS = [
         figure="alexnet-error",
         decimals=1,
         applies=photographs,
+        unlearnt="feedback alignment that hardly learns comes last, as is said of it",
+        idle=("fa",),
     ),
     Claim(
         id="alexnet-ss-close",

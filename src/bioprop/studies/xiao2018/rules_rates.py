@@ -119,7 +119,8 @@ STUDY = Study(
             "batch normalisation and Batch-Manhattan, and backpropagation with neither. Each line "
             "has a dot at the rate that was chosen.",
             caption="Top-1 error on the training images that were held out, at the end of a short "
-            "run; one network for each rate. A dot marks the rate that is learnt with elsewhere.",
+            "run; one network for each rate. A dot marks the best, of which runs on all classes "
+            "have half.",
             look=to_see.ONE_EACH,
             place="ours: the paper's rates were not seen",
             draw=draw,

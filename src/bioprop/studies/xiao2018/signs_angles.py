@@ -137,7 +137,8 @@ def gradient_claim(short: str, network: str) -> Claim:
     """Return the claim on the changes of the weights of one network."""
     return own_claim(
         id=f"angles-gradient-{short}",
-        statement=f"{network}: so is the change of the weights of every layer.",
+        statement=f"{network}: in every layer the change of the weights under sign-symmetry is "
+        "nearer to backpropagation's than that under feedback alignment.",
         measure=partial(nearer, network=short, quantity="gradient"),
         summary=LARGEST,
         unit=WORST.format("sign-symmetry minus feedback alignment"),

@@ -118,6 +118,7 @@ def claim(name: str) -> Claim:
         statement=f"ResNet-18 on CIFAR-10, {drawing.LOOKS[name].name}: the test error is within 4 "
         "points of the replication's.",
         place="not the paper's: Kasprzak et al. 2019, logs, last epoch, one run",
+        origin="ours",
         measure=lambda runs: at(runs[name], "error"),
         summary=over_images(TEST_IMAGES),
         unit="per cent of the test images, one network at its last epoch",

@@ -80,7 +80,8 @@ CLAIMS = [
         unit=f"{UNIT}, the better of the two without it minus with it",
         holds=Region(low=5.0),
         partly=Region(low=0.0),
-        reason="five points are more than sign-symmetry loses to backpropagation",
+        reason="five points are about what sign-symmetry lost to backpropagation in the search "
+        "of rates",
         figure="supports-error",
         decimals=1,
         applies=photographs,

@@ -202,6 +202,8 @@ CLAIMS = [
         figure="tiny-angle",
         decimals=1,
         applies=photographs,
+        unlearnt="a signal has an angle whether or not it teaches",
+        idle=("fa",),
     ),
     own_claim(
         id="tiny-ss-angle",
@@ -225,6 +227,7 @@ CLAIMS = [
         figure="tiny-angle",
         decimals=1,
         applies=photographs,
+        unlearnt="a signal turns or does not, whether or not it teaches",
     ),
     own_claim(
         id="tiny-ss-turns",
