@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-book: $(READY)  ## Run every chapter and build the site; TIER=smoke, quick or paper
+book: $(READY)  ## Run every chapter and build the site; TIER=smoke or quick
 	$(VENV)/bin/bioprop book --tier $(TIER)
 
 serve: $(READY)  ## Show the built site in a browser

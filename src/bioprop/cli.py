@@ -1,4 +1,4 @@
-"""The command line: list, run, chapter, verify, scorecard, book, serve, costs, data."""
+"""The command line: list, run, chapter, verify, scorecard, explain, book, serve, costs, data."""
 
 from __future__ import annotations
 
@@ -160,7 +160,8 @@ def run(
 
     Examples: `bioprop run linear-task --tier paper`,
     `bioprop run linear-task --seeds 5 --set rate=0.004 --variant fa`,
-    `bioprop run mnist --tier paper --variant fa --part 3-4`, `bioprop run --pending --hours 2`,
+    `bioprop run signs-tiny --tier reduced --variant ss --part 1-2`,
+    `bioprop run --pending --hours 2`,
     `torchrun --nproc-per-node 8 .venv/bin/bioprop run imagenet --tier paper --device cuda`
     """
     from bioprop.book import parts, runs
@@ -386,7 +387,8 @@ def verify(
     all are run, those made on a device that is not here are left out; --device cpu takes them, too.
 
     Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`,
-    `bioprop verify mnist --variant fa --part 3-4`, `bioprop verify mnist-decayed --device cpu`
+    `bioprop verify targets-mnist --variant fa --part 3-4`,
+    `bioprop verify mnist-decayed --device cpu`
     """
     from bioprop.book import parts, runs
     from bioprop.book.progress import working

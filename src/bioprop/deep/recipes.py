@@ -57,8 +57,8 @@ class Recipe:
 
 # Each with its source; a study may change epochs, batch and rate, and says so.
 RECIPES = {
-    # defaults of train.py, not the paper's text; its crops of ImageNet are not built here, and
-    # those of CIFAR-10 are from the replication of Kasprzak et al. 2019
+    # defaults of train.py, not the paper's text; its crops of ImageNet are those of
+    # bioprop.tasks.imagenet, and those of CIFAR-10 are from the replication of Kasprzak et al. 2019
     "xiao": Recipe(
         epochs=90, batch=256, decay=1e-4, schedule="drops", drops=tuple(range(10, 90, 10))
     ),

@@ -22,7 +22,10 @@ class Activation:
     times_slope: Callable[[Tensor, Tensor], Tensor] | None
 
     def carry(self, signal: Tensor, h: Tensor) -> Tensor:
-        """Multiply a teaching signal by the slope at activity ``h``."""
+        """Multiply a signal by the slope at activity ``h``, both ``(member, batch, unit)``.
+
+        Raises ``ValueError`` for a function without a slope for each unit, such as softmax.
+        """
         if self.times_slope is None:
             raise ValueError(f"{self.name} has no slope for each unit; use it at the output only")
         return self.times_slope(signal, h)

@@ -67,7 +67,8 @@ class Network:
     def forward(self, x: Tensor, weights: Sequence[Tensor] = ()) -> list[Tensor]:
         """Return all activities, input first, for ``x`` of shape ``(member, batch, unit)``.
 
-        ``weights`` stand in for the network's own where they are given.
+        ``weights`` stand in for the network's own where they are given. Raises ``ValueError`` for
+        inputs of another shape, dtype or device than the network's.
         """
         members, inputs = self.members, self.layers[0].inputs
         if x.ndim != 3 or (x.shape[0], x.shape[2]) != (members, inputs):
@@ -101,7 +102,10 @@ class Network:
     def compare(
         self, activities: list[Tensor], target: Tensor, step: int, weights: Sequence[Tensor]
     ) -> Trial:
-        """Return the trial that left ``activities`` behind, its output compared with ``target``."""
+        """Return the trial that left ``activities`` behind, its output compared with ``target``.
+
+        Both have shape ``(member, batch, unit)``; ``ValueError`` where they differ in it.
+        """
         y = activities[-1]
         if target.shape != y.shape:
             raise ValueError(

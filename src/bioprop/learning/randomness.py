@@ -63,7 +63,8 @@ class Streams:
 
     Members with equal seeds (a search over hyperparameters) get equal numbers. Draws come back
     with shape ``(member, *shape)`` in ``dtype`` on ``device``; they are made by NumPy in float64
-    (``chances``: float32), so they do not depend on the device or the precision.
+    (``chances``: in float32; ``swift_normal``: by PyTorch on the processor, in float32), so they do
+    not depend on the device or the precision.
     Raises ``ValueError`` without seeds, for one that is no whole number of 0 or more, and for a
     dtype that is not floating.
     """

@@ -69,7 +69,7 @@ KNOWN = (
     ),
     Known(
         "imagenet",
-        "1 331 167 photographs of 1000 classes, resized to 224 x 224",
+        "1 331 167 photographs of 1000 classes",
         "https://image-net.org, once its terms are agreed to",
         "for research and teaching that is not commercial",
         147_897_477_120 + 6_744_924_160,

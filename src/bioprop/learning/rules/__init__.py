@@ -7,7 +7,8 @@ is plastic. The weight change is the same local product for all rules, ``dW = -r
 and belongs to the optimiser. ``delta`` is None for a layer that is not taught.
 
 To add a rule: write a function that returns a ``Rule``, in the file of its kin or in one of its
-own, give it a line in ``RULES``, and test it in ``tests/test_rules.py``.
+own, give it a line in ``RULES``, and say in ``tests/test_equivalences.py`` with which rule it
+coincides; ``tests/test_rules.py`` runs over the table.
 """
 
 import inspect

@@ -30,7 +30,8 @@ def generalized_recirculation(
     the highest layer to the lowest, ``sweeps`` times in each phase. ``B`` is ``W^T``, or fixed and
     drawn from U(-bound, bound) where a ``bound`` is given. The signals of low layers are small
     differences: with many layers and small gains they need float64. Teaching replaces the
-    activities of the trial by those of the free phase.
+    activities of the trial by those of the free phase. Raises ``ValueError`` for a gain that is not
+    above 0, for fewer than one sweep, and for a negative bound.
     """
     gain = checked(gain, sweeps)
 
@@ -49,7 +50,7 @@ def contrastive_hebbian(gain: Number = 0.1, sweeps: int = 5, bound: Bound | None
     ``dW = rate (h_clamped[l-1]^T h_clamped[l] - h_free[l-1]^T h_free[l]) / gain^k`` (Movellan 1991,
     Xie & Seung 2003; with a ``bound``, Detorakis et al. 2019). The options are those of
     :func:`generalized_recirculation`. Teaching replaces the activities of the trial by those of
-    both phases, the free one first, along the axis ``batch``.
+    both phases, the free one first, along the axis ``batch``. Raises ``ValueError`` as that does.
     """
     gain = checked(gain, sweeps)
 

@@ -24,7 +24,7 @@ def kolen_pollack(optimiser: Optimiser, bound: float | Tensor = 0.5) -> Rule:
     Akrout et al. 2019): both synapses see the same two signals, so ``B - W^T`` only decays, by the
     share ``decay`` in each step. Give it the ``optimiser`` that the forward weights have, decay
     included. ``B`` starts in U(-bound, bound), without the connections that the network's masks
-    have removed.
+    have removed. Raises ``ValueError`` for a negative bound.
     """
     check_bound(bound)
 

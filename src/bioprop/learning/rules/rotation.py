@@ -46,7 +46,10 @@ def turned(network: Network, turns: Matrices, gain: float | Tensor = 1.0) -> lis
 
 
 def isoclinic(unit: int, degrees: float | Tensor, streams: Streams, block: int = 0) -> Tensor:
-    """Draw a rotation ``(member, unit, unit)`` that turns every vector by the same angle."""
+    """Draw a rotation ``(member, unit, unit)`` that turns every vector by the same angle.
+
+    Raises ``ValueError`` for an odd number of units, for which there is none.
+    """
     if unit % 2:
         raise ValueError(f"an isoclinic rotation needs an even number of units, not {unit}")
     basis, _ = torch.linalg.qr(streams.normal("feedback", (unit, unit), block))
@@ -64,6 +67,7 @@ def rotated_alignment(degrees: float | Tensor, gain: float | Tensor = 1.0) -> Ru
 
     ``B`` is ``gain`` (a number, or shape ``(member, 1, 1)``) times the initial ``W^T``, turned as
     in :func:`rotated_backprop` and then left alone, so the forward weights are free to align.
+    Raises ``ValueError`` for a layer with an odd number of units, once it meets a network.
     """
     finite("degrees, the angle of the turn,", degrees)
     finite("gain", gain)

@@ -268,7 +268,8 @@ def difference_target_propagation(
     noise of standard deviation ``sigma`` by a ``loss`` of ``inverses.LOSSES``, changed by an
     ``optimiser`` of their own; they have the nonlinearity of the layer they return to unless
     ``linear`` says which are linear (``inverses.LINEAR``). ``turn``: None, or the batches of a turn
-    (:func:`through_targets`). Numbers may have shape ``(member, 1, 1)``.
+    (:func:`through_targets`). Numbers may have shape ``(member, 1, 1)``. Raises ``ValueError`` for
+    a number outside of its range and for an unknown ``loss`` or ``linear``.
     """
     learning = Learning(optimiser, spread(sigma, 3), loss, linear)
     return through_targets("dtp", GradientStep(spread(alpha, 3)), difference, learning, turn)
@@ -287,7 +288,8 @@ def simplified_difference_target_propagation(
 
     The first target is a share ``step`` of the way from the output to the label, 1 in the paper,
     and the top inverse ``reads`` the output or its centred logits (:class:`Label`). The other
-    options are those of :func:`difference_target_propagation`.
+    options are those of :func:`difference_target_propagation`. Raises ``ValueError`` as that does,
+    for a step that is no share, and for something else to read.
     """
     learning = Learning(optimiser, spread(sigma, 3), loss, linear)
     return through_targets("sdtp", Label(spread(step, 3), reads), difference, learning, turn)

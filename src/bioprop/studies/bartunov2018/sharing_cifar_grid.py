@@ -5,7 +5,7 @@ As in the study targets-cifar-local-grid, on the same grids and for as many upda
 
 from bioprop.studies.bartunov2018.sharing_cifar import VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_grid import first_stage
-from bioprop.studies.bartunov2018.targets_cifar_local_grid import FIFTH, LOCAL, in_local
+from bioprop.studies.bartunov2018.targets_cifar_local_grid import FIFTH, LOCAL, RING, in_local
 
 STUDY = first_stage(
     "sharing-cifar-grid",
@@ -14,6 +14,7 @@ STUDY = first_stage(
     in_local(VARIANTS),
     {**LOCAL, "cost": {"reduced": 5900.0}},  # processor time of DTP, from 0.45 s a step of one
     images=FIFTH,
+    ring=RING,
     place="ours",
     columns=2,
 )

@@ -5,12 +5,12 @@ shorter runs still, and with three numbers of auxiliary outputs.
 """
 
 from bioprop.studies.bartunov2018.targets_auxiliary_cifar import on_network
-from bioprop.studies.bartunov2018.targets_cifar_local import FOUND, LAYERS, SMALL
+from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, SMALL
 
 STUDY = on_network(
     "cifar-local",
     {**LAYERS, "epochs": 4, "shown": 10_000},  # ours: as the time allows
-    FOUND,
+    SHORT,  # of runs as short as these
     (0, 128, 512),
     SMALL,
     cost=550.0,  # processor time, from 0.6 s a step

@@ -66,10 +66,12 @@ def first_stage(
     images: str = "",
     place: str = THEIRS,
     columns: int = 3,
+    ring: str = "the setting that longer runs were made from",
 ) -> Study:
     """Return the search over some variants; ``panels`` says what its figure has one for each of.
 
-    ``declared`` is what else the study is declared with, ``images`` says which it has, if not all.
+    ``declared`` is what else the study is declared with, ``images`` says which it has, if not all,
+    and ``ring`` what the ring in a panel is.
     """
     return Study(
         name=name,
@@ -88,8 +90,8 @@ def first_stage(
                 caption=f"Error on held-out training images at the end of a run{images} with a "
                 "tenth of the updates that the result has, against the rate of the forward "
                 "weights. Lines: the rate of the inverses, at the better epsilon of Adam where two "
-                "were tried, or that epsilon where there are none. A ring marks the setting that "
-                "longer runs were made from; a point that is missing diverged.",
+                "were tried, or that epsilon where there are none. A ring marks "
+                f"{ring}; a point that is missing diverged.",
                 look=to_see.RATES,
                 place=place,
                 draw=partial(draw, columns=columns, last=LAST),

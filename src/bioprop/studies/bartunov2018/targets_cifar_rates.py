@@ -104,15 +104,19 @@ def in_full(methods: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
 # What the study targets-cifar-grid found; nothing is taken from it until it is recorded.
 FOUND: Found = {}
 
+TWO_STAGES = ("targets-cifar-grid", "targets-cifar-rates")  # of the search in full networks
+
 
 def in_long_runs(
     short: Found, full: Found = FOUND, full_long: Found = IN_LONG_RUNS
 ) -> dict[str, dict[str, float]]:
     """Return settings for long runs of other networks, from the best ones of ``short`` runs.
 
-    A second stage in those networks would take days. Each setting is changed by the factor by which
-    both stages differ for the same method in fully connected networks, ``full`` and ``full_long``.
-    Nothing is returned until both are there. A ConvNet has the factors of the method it learns by.
+    A second stage in those networks would take most of a day of one core. Where a method wanted
+    half of its rate in longer runs of the fully connected network (``full`` is what short runs
+    found there, ``full_long`` what longer ones did), it gets half of it here; and so for each
+    setting. Nothing is returned until both are there. A ConvNet has the factors of the method it
+    learns by.
     """
     if not full or not full_long:
         return {}

@@ -178,12 +178,13 @@ def longer(
     place: str = "ours",
     lines: str = "",
     last: int = LAST,
+    ring: str = "the setting that was taken",
     **how: Any,
 ) -> Figure:
     """Return the figure of a second stage; ``how`` says how to draw it.
 
-    ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two. The
-    ``last`` epochs count.
+    ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two, and
+    ``ring`` what the ring in a panel is. The ``last`` epochs count.
     """
     counted = "at the end" if last == 1 else "mean over the last three epochs"
     return Figure(
@@ -194,8 +195,8 @@ def longer(
         "marks the lowest.",
         caption=f"Error on held-out training images, {counted} of a run a "
         "third as long as that of the result, against the rate of the forward weights: the one "
-        f"that was best in short runs, its half and its quarter. {panels}. {lines}A ring marks the "
-        "setting that was taken; a point that is missing diverged.",
+        f"that was best in short runs, its half and its quarter. {panels}. {lines}A ring marks "
+        f"{ring}; a point that is missing diverged.",
         look="To see: whether the ring of a panel is at its largest rate. At a smaller one, short "
         "runs were too bold for longer ones.",
         place=place,

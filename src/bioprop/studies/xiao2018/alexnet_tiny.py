@@ -137,6 +137,7 @@ STUDY = Study(
     cost={"reduced": 1700.0},  # processor time, from some batches on a busy core
     run=run,
     after="rules-rates",
+    found=rules_rates.SEARCHED,
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[
@@ -146,8 +147,8 @@ STUDY = Study(
             alt="Two panels, AlexNet and ResNet-18: top-1 test error in per cent against epochs, a "
             "line with a band for backpropagation, sign-symmetry and feedback alignment in each.",
             caption="Test error on Tiny ImageNet of networks of half the width, mean and 95 % "
-            "interval over networks; each rule at the learning rate that served it best on "
-            "held-out training images.",
+            "interval over networks; each rule at half the learning rate that served it best "
+            "in short runs, on held-out training images.",
             look="To see: whether the curves have one order in both networks, and how far sign- "
             "symmetry ends from backpropagation in each. If its success hung on the shape of "
             "ResNet-18, AlexNet would show it.",

@@ -140,6 +140,7 @@ STUDY = Study(
     cost={"reduced": 3300.0},  # ResNet-18; an AlexNet takes three minutes
     run=run,
     after="rules-rates",
+    found=rules_rates.SEARCHED,
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[

@@ -66,6 +66,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
+SEARCHED = False  # whether FOUND has what this search found; until then no result is recorded
 # What this search finds; until it is recorded, rates near the best of signs-rates, and for steps of
 # one size, or without normalisation, those of short trials.
 FOUND: Mapping[str, float] = {
@@ -117,7 +118,7 @@ STUDY = Study(
             "large rates, Kolen-Pollack, direct feedback alignment and Dale's law in ResNet-18; "
             "feedback of other sizes or with half of the signs; sign-symmetry with and without "
             "batch normalisation and Batch-Manhattan, and backpropagation with neither. Each line "
-            "has a dot at the rate that was chosen.",
+            "has a dot at the best rate.",
             caption="Top-1 error on the training images that were held out, at the end of a short "
             "run; one network for each rate. A dot marks the best, of which runs on all classes "
             "have half.",

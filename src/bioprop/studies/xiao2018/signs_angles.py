@@ -247,6 +247,7 @@ STUDY = Study(
     cost={"reduced": 350.0},  # processor time of ResNet-18; an AlexNet takes half of it
     run=run,
     after="rules-rates",
+    found=rules_rates.SEARCHED,
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=FIGURES,

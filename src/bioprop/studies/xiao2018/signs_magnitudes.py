@@ -120,6 +120,7 @@ STUDY = Study(
     cost={"reduced": 330.0},  # processor time, as in the study signs-rates
     run=run,
     after="rules-rates",
+    found=rules_rates.SEARCHED,
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[

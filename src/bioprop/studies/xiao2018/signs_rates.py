@@ -127,7 +127,7 @@ STUDY = Study(
             title="Error against learning rate on photographs",
             alt="Top-1 error in per cent on held-out training images against the learning rate on "
             "a log axis, a line for backpropagation, sign-symmetry and feedback alignment, each "
-            "with a dot at the rate that was chosen.",
+            "with a dot at the best rate.",
             caption="Top-1 error on the training images that were held out, at the end of a short "
             "run; one network for each rate. A dot marks the best of a rule, of which the result, "
             "a longer run, has half.",

@@ -47,7 +47,7 @@ STUDY = Study(
             title="Error at two learning rates, in long runs on photographs",
             alt="Top-1 error in per cent on held-out training images against the learning rate on "
             "a log axis, two rates for each of backpropagation, sign-symmetry and feedback "
-            "alignment, with a dot at the one that was chosen.",
+            "alignment, with a dot at the better one.",
             caption="Top-1 error on the training images that were held out, at the end of a run as "
             "long as that of the result, which has the smaller rate of each rule; one network for "
             "each rate. A rate that is missing diverged. A dot marks the better one.",

@@ -189,6 +189,7 @@ STUDY = Study(
     cost={"reduced": 320.0},  # processor time, as in the study signs-rates
     run=run,
     after="rules-rates",
+    found=rules_rates.SEARCHED,
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=FIGURES,
