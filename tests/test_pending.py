@@ -515,16 +515,11 @@ def test_a_study_waits_for_the_one_that_finds_its_settings(
     assert not works and said[-1].startswith(
         "left out: result: its settings come from search; copy"
     )
-    both = replace(waiting, needs=("other",))
-    pending.plan([both], store, said.append)
-    assert said[-1].startswith("left out: result: its settings come from search and other; copy")
-    monkeypatch.setattr(pending, "best_tier", lambda study, store: study.name == "search")
-    pending.plan([both], store, said.append)
-    assert said[-1] == "left out: result: its settings come from other, once recorded"
 
 
 @pytest.mark.parametrize("name", [study.name for study in studies.STUDIES.values() if study.after])
-def test_no_study_is_recorded_before_the_searches_that_find_its_settings(name: str) -> None:
+def test_a_study_has_found_its_settings_once_its_search_is_recorded_and_not_before(
+    name: str,
+) -> None:
     study = studies.get(name)
-    there = [claims.best_tier(studies.get(search), RECORDED) for search in study.searches]
-    assert all(there) or not study.found
+    assert study.after and study.found == bool(claims.best_tier(studies.get(study.after), RECORDED))

@@ -16,6 +16,7 @@ from bioprop.book import claims
 from bioprop.book.records import RECORDED
 from bioprop.deep.dale import unit_signs
 from bioprop.studies.journal import Journal
+from bioprop.studies.long_runs import LONG_RUNS
 from bioprop.studies.summaries import FEWEST, LARGEST, MEAN, SMALLEST, over_images
 from bioprop.studies.xiao2018 import (
     alexnet_tiny,
@@ -256,7 +257,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         apart = {"members", "first_seed", "held_out", "measured", "every", "epochs"}
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
-        share = signs_rates.LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
+        share = LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
         assert result.rate == rules_rates.FOUND[name] * share
 
 

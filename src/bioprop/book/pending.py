@@ -68,9 +68,8 @@ def plan(
     """
     ranked = []
     for study in todo:
-        if missing := [n for n in study.searches if not best_tier(studies.get(n), store)]:
-            names = " and ".join(missing)
-            told(f"left out: {study.name}: its settings come from {names}, once recorded")
+        if study.after and not best_tier(studies.get(study.after), store):
+            told(f"left out: {study.name}: its settings come from {study.after}, once recorded")
             continue
         if not study.found:
             told(f"left out: {study.name}: {runs.unfound(study)}")
@@ -99,7 +98,7 @@ def _ranked(study: Study, store: Store) -> list[tuple[tuple[bool, bool, float], 
 
 def _claims(study: Study) -> int:
     """Count the claims of a study, and of those that wait for what it finds."""
-    waiting = [other for other in studies.STUDIES.values() if study.name in other.searches]
+    waiting = [other for other in studies.STUDIES.values() if other.after == study.name]
     return len(study.claims) + sum(len(other.claims) for other in waiting)
 
 

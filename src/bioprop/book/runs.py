@@ -54,10 +54,10 @@ def store_for(tier: str, changes: dict[str, Any]) -> Store:
 
 
 def unfound(study: Study) -> str:
-    """Say in words that what other studies find is not among the settings of this one yet."""
+    """Say in words that what another study finds is not among the settings of this one yet."""
     return (
-        f"its settings come from {' and '.join(study.searches)}; copy what was found to where "
-        f"{study.name} is declared"
+        f"its settings come from {study.after}; copy what that found to where {study.name} is "
+        "declared"
     )
 
 

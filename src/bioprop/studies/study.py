@@ -356,16 +356,10 @@ class Study:
     cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
     forecast: Callable[[Any], tuple[float, str]] | None = None
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
-    needs: Collection[str] = ()  # more such studies
-    found: bool = True  # whether what those studies found is in the settings already
+    found: bool = True  # whether what that study found is in the settings already
     decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
     learnt: Callable[[Run], np.ndarray] | None = None  # who of a run's members, or of its seeds?
     together: bool = False  # whether several processes can train one network of it
-
-    @property
-    def searches(self) -> list[str]:
-        """The studies that find the settings of this one."""
-        return [self.after, *self.needs] if self.after else []
 
     def step(self, quantity: str) -> float:
         """Return the step that a quantity is rounded to where a run writes it, 0 for none."""

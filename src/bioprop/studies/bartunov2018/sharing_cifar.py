@@ -16,7 +16,7 @@ from bioprop.studies.bartunov2018.activations import draw_curves, draw_errors
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.sharing import PAIRS, TAUGHT, claims, figures
 from bioprop.studies.bartunov2018.targets_cifar_local import COLUMN, LAYERS, SMALL
-from bioprop.studies.bartunov2018.targets_cifar_rates import TWO_STAGES, Found, in_long_runs
+from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import Runs, Study, gone
 
 BESIDE = "targets-cifar-local"
@@ -36,10 +36,9 @@ def joined(runs: Runs, draw: Callable[..., Any], **how: Any) -> tuple[Picture, p
     return draw(own, PAIRS, **how)
 
 
-# What the study sharing-cifar-grid found, once it is recorded. FOUND stays empty until both stages
-# of the search in fully connected networks are recorded, too.
-SHORT: Found = {}
-FOUND = in_long_runs(SHORT)
+# What the study sharing-cifar-grid found; nothing is taken from it until it is recorded.
+SHORT: Mapping[str, Mapping[str, float]] = {}
+FOUND = for_long_runs(SHORT)
 
 STUDY = Study(
     name="sharing-cifar",
@@ -54,7 +53,6 @@ STUDY = Study(
     variants={name: {**LAYERS, **each, **FOUND.get(name, {})} for name, each in VARIANTS.items()},
     run=run,
     after="sharing-cifar-grid",
-    needs=TWO_STAGES,
     found=bool(FOUND),
     cost={"reduced": 4900.0},  # processor time of DTP, from 0.45 s a step; 1830 under the other
     claims=claims("sharing-cifar", TAUGHT[1:], applies=COLUMN.about, beside=BESIDE),

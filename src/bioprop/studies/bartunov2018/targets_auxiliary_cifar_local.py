@@ -10,7 +10,7 @@ from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, SMAL
 STUDY = on_network(
     "cifar-local",
     {**LAYERS, "epochs": 4, "shown": 10_000},  # ours: as the time allows
-    SHORT,  # of runs as short as these
+    SHORT,  # what the study targets-cifar-local-grid found, in runs as short as these
     (0, 128, 512),
     SMALL,
     cost=550.0,  # processor time, from 0.6 s a step

@@ -14,7 +14,6 @@ from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, Kernel, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, WHOLE, orders, with_training
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
-from bioprop.studies.bartunov2018.targets_cifar_rates import TWO_STAGES, Found, in_long_runs
 from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
@@ -33,6 +32,7 @@ from bioprop.studies.bartunov2018.targets_mnist_local import (
     gains,
     shared,
 )
+from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import Claim, Figure, Region, Study, gone
 
 COLUMN = replace(
@@ -123,10 +123,9 @@ FIGURES = [
     ),
 ]
 
-# What the study targets-cifar-local-grid found, once it is recorded. FOUND stays empty until both
-# stages of the search in fully connected networks are recorded, too.
-SHORT: Found = {}
-FOUND = in_long_runs(SHORT)
+# What the study targets-cifar-local-grid found; nothing is taken from it until it is recorded.
+SHORT: Mapping[str, Mapping[str, float]] = {}
+FOUND = for_long_runs(SHORT)
 
 STUDY = Study(
     name="targets-cifar-local",
@@ -143,7 +142,6 @@ STUDY = Study(
     },
     run=run,
     after="targets-cifar-local-grid",
-    needs=TWO_STAGES,
     found=bool(FOUND),
     cost={"reduced": 4300.0},  # processor time of DTP: an epoch takes 356 s, benchmarks/cifar.py
     claims=CLAIMS,

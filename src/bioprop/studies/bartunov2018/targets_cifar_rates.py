@@ -12,7 +12,6 @@ from typing import Any
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import METHODS
-from bioprop.studies.bartunov2018.targets_cifar import FOUND as IN_LONG_RUNS
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS, THEIRS, WITH_INVERSES
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
@@ -103,32 +102,6 @@ def in_full(methods: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
 
 # What the study targets-cifar-grid found; nothing is taken from it until it is recorded.
 FOUND: Found = {}
-
-TWO_STAGES = ("targets-cifar-grid", "targets-cifar-rates")  # of the search in full networks
-
-
-def in_long_runs(
-    short: Found, full: Found = FOUND, full_long: Found = IN_LONG_RUNS
-) -> dict[str, dict[str, float]]:
-    """Return settings for long runs of other networks, from the best ones of ``short`` runs.
-
-    A second stage in those networks would take most of a day of one core. Where a method wanted
-    half of its rate in longer runs of the fully connected network (``full`` is what short runs
-    found there, ``full_long`` what longer ones did), it gets half of it here; and so for each
-    setting. Nothing is returned until both are there. A ConvNet has the factors of the method it
-    learns by.
-    """
-    if not full or not full_long:
-        return {}
-    method = {name: name.removesuffix("-convnet") for name in short}
-    return {
-        name: {
-            key: value * (full_long[method[name]][key] / full[method[name]][key])
-            for key, value in point.items()
-        }
-        for name, point in short.items()
-    }
-
 
 STUDY = second_stage(
     "targets-cifar-rates",

@@ -64,7 +64,7 @@ COLUMN = Column(
     place="Table 1a",
     holds=0.5,
     partly=1.0,
-    holds_why="half a point is a seventh to a third of the errors in the table",
+    holds_why="half a point is a seventh to a half of the errors in the table",
     size=0.3,
 )
 

@@ -45,7 +45,7 @@ STUDY = Study(
             "Held-out error against the rates, locally connected, in longer runs",
             "Ten panels, one for each of nine methods and the ConvNet",
             place="App 5.3: 60 random settings for each method",
-            ring="the lowest, made after the result, which has the largest",
+            ring="the lowest; the result was made before, with the largest of the three rates",
         )
     ],
 )

@@ -171,6 +171,10 @@ def draw(
     return figure, pd.concat(frames)
 
 
+BOLD = "whether the ring of a panel is at its largest rate. At a smaller one, short runs were too "
+BOLD += "bold for longer ones"
+
+
 def longer(
     id: str,
     title: str,
@@ -179,12 +183,13 @@ def longer(
     lines: str = "",
     last: int = LAST,
     ring: str = "the setting that was taken",
+    look: str = BOLD,
     **how: Any,
 ) -> Figure:
     """Return the figure of a second stage; ``how`` says how to draw it.
 
     ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two, and
-    ``ring`` what the ring in a panel is. The ``last`` epochs count.
+    ``ring`` what the ring in a panel is, and ``look`` what to see. The ``last`` epochs count.
     """
     counted = "at the end" if last == 1 else "mean over the last three epochs"
     return Figure(
@@ -197,8 +202,7 @@ def longer(
         "third as long as that of the result, against the rate of the forward weights: the one "
         f"that was best in short runs, its half and its quarter. {panels}. {lines}A ring marks "
         f"{ring}; a point that is missing diverged.",
-        look="To see: whether the ring of a panel is at its largest rate. At a smaller one, short "
-        "runs were too bold for longer ones.",
+        look=f"To see: {look}.",
         place=place,
         draw=partial(draw, last=last, **how),
     )

@@ -12,6 +12,7 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
+from bioprop.studies.long_runs import LONG_RUNS
 from bioprop.studies.study import (
     STRICT,
     Claim,
@@ -34,7 +35,6 @@ from bioprop.studies.xiao2018.networks import (
     photographs,
     run,
 )
-from bioprop.studies.xiao2018.signs_rates import LONG_RUNS
 
 HOME = "signs-tiny"
 NAMES = ("bp", "ss", "fa")

@@ -80,10 +80,6 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 FOUND: Mapping[str, float] = {"bp": 0.5, "ss": 0.2, "fa": 0.1}  # what this search found
 
-# Ours, alike for every rule and network: runs on all classes have this share of what was best in
-# short ones. At the whole of it a first network under sign-symmetry diverged half-way.
-LONG_RUNS = 0.5
-
 STUDY = Study(
     name="signs-rates",
     title="The best learning rate of each rule on photographs",
