@@ -321,6 +321,11 @@ def claims(kind: str, study: str = "targets-sensitivity") -> list[Claim]:
     ]
 
 
+def spread(runs: Runs, variant: str) -> float:
+    """Return the mean distance from the median error of a variant, in points."""
+    return float(distances(runs[variant]).mean())
+
+
 def total(runs: Runs, kind: str, count: Callable[[Run], int]) -> int:
     """Return a count of settings over all methods, for one kind of range."""
     return sum(count(run) for _, its, run in by_kind(runs) if its == kind)
@@ -359,6 +364,11 @@ FIGURES = [
         look=to_see.SPREAD,
         place="Fig 5",
         draw=draw_spread,
+        numbers={
+            f"{name} {kind}": partial(spread, variant=f"{name}-{kind}")
+            for name in METHODS
+            for kind in KINDS
+        },
     ),
     Figure(
         id="targets-sensitivity-settings",
