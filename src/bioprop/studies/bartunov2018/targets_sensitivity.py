@@ -189,9 +189,11 @@ def draw_histograms(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, kind in zip(panels[0], kinds, strict=True):
         axes.set(title=KINDS[kind], xscale="log")
     for axes, method in zip(panels[:, 0], METHODS, strict=True):
-        axes.set_ylabel(drawing.LOOKS[method].name.replace(", ", ",\n"), rotation=0, ha="right")
+        axes.text(0.02, 0.97, drawing.LOOKS[method].name, transform=axes.transAxes, va="top")
     drawing.percent_ticks(panels[0, 0].xaxis)
+    panels[0, 0].set_ylim(0, 1.6 * panels[0, 0].get_ylim()[1])  # room for what is written
     figure.supxlabel("lowest test error over epochs (%)")
+    figure.supylabel("settings")
     return figure, pd.concat(frames)
 
 
@@ -208,7 +210,7 @@ def histogram(axes: Axes, method: str, run: Run) -> None:
         axes.bar(edges[place], count, widths[place], align="edge", **away)
     axes.axvline(np.median(errors), color="0.5", lw=1, ls="--")
     words = f"{far} of {len(errors)} learnt nothing" + (f", {count} diverged" if count else "")
-    axes.text(0.99, 0.92, words if far else "", transform=axes.transAxes, ha="right", va="top")
+    axes.text(0.99, 0.8, words if far else "", transform=axes.transAxes, ha="right", va="top")
 
 
 def draw_spread(runs: Runs) -> tuple[Picture, pd.DataFrame]:
