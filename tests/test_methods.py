@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -313,6 +314,7 @@ def test_a_table_says_beneath_a_method_how_many_of_its_networks_diverged() -> No
     runs = {"bp": result(2.0, 3.0), "sdtp-parallel": result(2.0, np.nan)}
     picture, _ = targets_mnist.draw_table("mnist-fc", runs)  # type: ignore[arg-type]
     labels = [label.get_text() for label in picture.axes[0].get_yticklabels()]
+    plt.close(picture)
     assert labels == ["backpropagation", "SDTP, parallel\n1 of 2 diverged"]
 
 

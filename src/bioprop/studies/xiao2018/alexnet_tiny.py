@@ -84,8 +84,6 @@ CLAIMS = [
         figure="alexnet-error",
         decimals=1,
         applies=photographs,
-        unlearnt="feedback alignment that hardly learns comes last, as is said of it",
-        idle=("fa",),
     ),
     Claim(
         id="alexnet-ss-close",

@@ -204,8 +204,6 @@ CLAIMS = [
         figure="tiny-angle",
         decimals=1,
         applies=photographs,
-        unlearnt="a signal has an angle whether or not it teaches",
-        idle=("fa",),
     ),
     own_claim(
         id="tiny-ss-angle",
@@ -229,7 +227,6 @@ CLAIMS = [
         figure="tiny-angle",
         decimals=1,
         applies=photographs,
-        unlearnt="a signal turns or does not, whether or not it teaches",
     ),
     own_claim(
         id="tiny-ss-turns",
