@@ -65,7 +65,7 @@ def edit(path: Path, sealed: bool = True, **changes: Any) -> None:
 
 def copy_root(folder: Path) -> Path:
     """Copy what the command line reads of this repository, so that it can write there."""
-    for name in ("data/reported", "data/runs", "data/twins", "chapters"):
+    for name in ("data/reported", "data/runs", "data/twins", "data/reruns", "chapters"):
         if (ROOT / name).exists():  # no twin may have been measured yet
             shutil.copytree(ROOT / name, folder / name)
     shutil.copy2(ROOT / "data/changed-verdicts.yaml", folder / "data")

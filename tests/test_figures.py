@@ -381,19 +381,22 @@ def test_a_png_has_300_dots_for_each_inch(ending: str, folder: Path) -> None:
 
 @each_width
 @each_figure
-def test_what_is_written_stays_in_the_picture_and_clear_of_other_words(
-    study: Study, figure: Figure, ending: str
+def test_what_is_written_stays_in_the_picture_and_clear_of_other_words_wherever_it_is_drawn(
+    study: Study, figure: Figure, ending: str, folder: Path, tmp_path: Path
 ) -> None:
     runs = claims.shown(figure, RECORDED.runs(study, claims.best_tier(study, RECORDED) or ""))
     form = "column" if ending else "wide"
+    file = f"{figure.id}{ending}.svg"
     with drawing.style(form):
         picture, _ = figures.draw(figure, runs, form)
+        figures.save(picture, figure, tmp_path / file)
         room = picture.bbox.padded(0.01 * picture.dpi)
         boxes = [box for axes in picture.axes if (box := axes.get_tightbbox()) is not None]
         left = [box for box in boxes if not (room.contains(*box.min) and room.contains(*box.max))]
         found = overlapping(picture), unseen(picture)
     plt.close(picture)
     assert (left, *found) == ([], [], [])
+    assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()  # of the built book
 
 
 EVERY_FIGURE = [

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import sys
+import time
 import webbrowser
 from collections import Counter
 from collections.abc import Sequence
@@ -375,6 +376,16 @@ def verify(
     twin: Annotated[
         bool, typer.Option(help="Measure also how far a twin comes, where that is not known.")
     ] = False,
+    pending: Annotated[
+        bool,
+        typer.Option(
+            "--pending",
+            help="Only what was not run again on another processor yet; what comes of it is kept.",
+        ),
+    ] = False,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="With --pending: begin nothing that ends later.")
+    ] = None,
 ) -> None:
     """Run the recorded results again and compare with the records; exit code 1 if any differs.
 
@@ -386,14 +397,23 @@ def verify(
     Of a record that came in parts each is run by itself, or one that is named by its seeds. Where
     all are run, those made on a device that is not here are left out; --device cpu takes them, too.
 
+    To verify everything takes days. With --pending the shortest go first, and what comes of each is
+    kept in data/reruns: the same command goes on from there.
+
     Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`,
     `bioprop verify targets-mnist --variant fa --part 3-4`,
-    `bioprop verify mnist-decayed --device cpu`
+    `bioprop verify mnist-decayed --device cpu`, `bioprop verify --pending --hours 2`
     """
-    from bioprop.book import parts, runs
+    from bioprop.book import parts, reruns, runs
     from bioprop.book.progress import working
     from bioprop.book.records import RECORDED, RecordError, read
 
+    if pending and (threads or device):
+        raise ValueError(
+            "--pending runs records as they were made: leave out --threads and --device"
+        )
+    if hours is not None and not pending:
+        raise ValueError("--hours is for --pending")
     checked = bad = 0
     seeds = parts.seeds(part) if part else None
     todo = chosen(study)
@@ -424,18 +444,29 @@ def verify(
             f"take many times as long: {', '.join(map(_named, refusals))}",
             soft_wrap=True,
         )
+    if pending:
+        here = reruns.pending(here)
+        if not here:
+            return out.print("all of it was run again on another processor, or was recorded here")
     moved = device is not None and any(r.settings.device != device for r in here.values())
     how = "as when it was recorded" + ("; but some of it was on another device" if moved else "")
     _say_beforehand(sum(record.provenance["seconds"] for record in here.values()), how)
+    end = time.monotonic() + (math.inf if hours is None else hours * 3600)
     for path, record in here.items():
         name = _named(path)
+        if time.monotonic() + record.provenance["seconds"] > end:
+            out.print(f"{checked} of {len(here)} run again; the same command goes on")
+            break
         with working(out, name):
+            began = time.monotonic()
             found = runs.verify(
                 record, studies.get(record.study), threads=threads, device=device, twin=twin
             )
+        if pending and found.how:
+            reruns.keep(path, record, found, time.monotonic() - began)
         checked, bad = checked + 1, bad + bool(found.faults)
         out.print(f"{name}: {found}", soft_wrap=True)
-    if not checked:
+    if not here:
         raise RecordError("nothing is recorded to verify; see bioprop list")
     if bad:
         raise typer.Exit(1)

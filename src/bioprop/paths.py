@@ -8,6 +8,7 @@ CHAPTERS = ROOT / "chapters"
 REPORTED = ROOT / "data" / "reported"  # what the papers report
 RUNS = ROOT / "data" / "runs"  # what this project measured, committed
 TWINS = ROOT / "data" / "twins"  # how far a last bit carries each recorded run, committed
+RERUNS = ROOT / "data" / "reruns"  # what came of records that were run again elsewhere, committed
 CHANGES = ROOT / "data" / "changed-verdicts.yaml"  # which verdicts were others once, and why
 HOME = ROOT / "data" / "home.yaml"  # where the book is published
 CITATION = ROOT / "CITATION.cff"  # how the book is cited

@@ -14,6 +14,7 @@
 ``{changed}``           the verdicts that were others once, and why
 ``{plane}``, ``{scrubber}``  two pictures that a reader can move
 ``{amplifying}``        the recorded runs that amplify their last bit
+``{reruns}``            how many records were run again elsewhere, and what came of them
 ``{recorded}`claim` ``, ``{reported}`claim` ``, ``{verdict}`claim` ``  one number or verdict
 ``{aside}`claim` ``     what stands beneath a claim's number, such as the p value of a test
 ``{count}`paper: partly` ``  how many claims there are, of the papers or ``ours``, with a verdict
@@ -46,6 +47,7 @@ from bioprop.book import (
     gallery,
     index,
     interactive,
+    reruns,
     twins,
 )
 from bioprop.book.claim_pages import badge, committed
@@ -477,6 +479,14 @@ class Amplifying(Result):
         return self.parse(twins.described(RECORDED))
 
 
+class Reruns(Result):
+    """Show how many records were run again on another processor, and which do not agree."""
+
+    def show(self) -> list[nodes.Node]:
+        """Return a sentence, and a table where there is something to name."""
+        return self.parse(reruns.described(RECORDED))
+
+
 def by_chapter(
     claims: Sequence[index.ClaimEntry],
 ) -> dict[str | None, list[index.ClaimEntry]]:
@@ -646,6 +656,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "reexecute": Reexecute,
         "costs": CostTable,
         "amplifying": Amplifying,
+        "reruns": Reruns,
         "changed": Changed,
         "intervals": Intervals,
         "plane": Plane,

@@ -89,20 +89,23 @@ def write(
 ) -> Drawn:
     """Write the files of a figure but that of its networks, and return what was drawn."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = _source(figure)
     for form, ending in FORMS.items():
         with style(form):
             picture, data = draw(figure, runs, form)
-            path = folder / f"{figure.id}{ending}"
-            picture.savefig(path.with_suffix(".svg"), metadata=_svg(figure, source))
-            picture.savefig(path.with_suffix(".pdf"), metadata=_pdf(figure, source))
-            picture.savefig(path.with_suffix(".png"), metadata=_png(figure, source))
+            for kind in PICTURES:
+                save(picture, figure, folder / f"{figure.id}{ending}.{kind}")
             plt.close(picture)
     table(folder / f"{figure.id}.csv", figure, data, "%.9g")
     text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{figure.id}.json").write_text(text, encoding="utf-8")
     (folder / f"{figure.id}.bib").write_text(bibtex(figure), encoding="utf-8")
     return Drawn(data, drawing.moved(picture))  # the last is the one for a column
+
+
+def save(picture: Picture, figure: Figure, file: Path) -> None:
+    """Write what was drawn of a figure, in the style it was drawn in, as the file's name ends."""
+    metadata = {"svg": _svg, "pdf": _pdf, "png": _png}[file.suffix.removeprefix(".")]
+    picture.savefig(file, metadata=metadata(figure, _source(figure)))
 
 
 def table(file: Path, figure: Figure, rows: pd.DataFrame, digits: str) -> None:

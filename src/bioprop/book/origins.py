@@ -9,7 +9,7 @@ import datetime
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -30,6 +30,7 @@ SHARED = ("study", "summaries", "drawing")  # files whose words all studies shar
 # The words that decide, of some calls in a file: which call it is, and what it decides with.
 Words = frozenset[tuple[str, str]]
 Values = Mapping[str, ast.AST]
+Call = tuple[ast.Call, Values, tuple[ast.expr, ...]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def fixed(claim: Claim) -> Commit | None:
         return None
     found, texts = [], []
     for file in files:
-        words = _words((PACKAGE / file).read_text(encoding="utf-8"), _in(file, claim))
+        words = _words(_now(file), _in(file, claim))
         name, reworded = _followed(claim, file, words)
         if name is None:
             return None
@@ -171,12 +172,11 @@ def _code(measure: Callable[..., Any]) -> CodeType:
     return code
 
 
-def _words(source: str, declared: Sequence[Lines] = ()) -> Words:
+def _words(calls: Iterable[Call], declared: Sequence[Lines] = ()) -> Words:
     """Return what decides in the calls of a source, or in those on the declared lines alone."""
-    tree = ast.parse(source)
     places = {(lines.first, lines.last) for lines in declared}
     found, inside = set(), set[ast.AST]()
-    for call, scope, loops in _calls(tree, _values(tree)):
+    for call, scope, loops in calls:
         if declared and ((call.lineno, call.end_lineno) not in places or call in inside):
             continue
         if declared:
@@ -198,9 +198,14 @@ def _words(source: str, declared: Sequence[Lines] = ()) -> Words:
     return frozenset(found)
 
 
-def _calls(
-    node: ast.AST, scope: Values, loops: tuple[ast.expr, ...] = ()
-) -> Iterator[tuple[ast.Call, Values, tuple[ast.expr, ...]]]:
+@functools.lru_cache(maxsize=8)
+def _now(file: str) -> list[Call]:
+    """Return all calls in a file as it is."""
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    return list(_calls(tree, _values(tree)))
+
+
+def _calls(node: ast.AST, scope: Values, loops: tuple[ast.expr, ...] = ()) -> Iterator[Call]:
     """Yield calls with what names stand for there, and what comprehensions around go through."""
     if isinstance(node, ast.Call):
         yield node, scope, loops
@@ -273,10 +278,8 @@ def _versions(file: str) -> dict[str, list[str]]:
 @functools.cache
 def _at(commit: str, file: str) -> Words:
     """Return what decides in a file as it was in a commit; nothing where it was not there."""
-    try:
-        return _words(_source(commit, file))
-    except SyntaxError:
-        return frozenset()
+    tree = _tree(commit, file)
+    return _words(_calls(tree, _values(tree))) if tree else frozenset()
 
 
 @functools.lru_cache(maxsize=256)
