@@ -27,6 +27,7 @@ CACHES = (
     *(
         origins._versions,
         origins._at,
+        origins._now,
         origins._naming,
         origins._time,
         origins._last,

@@ -366,12 +366,9 @@ def test_a_build_executes_each_chapter_once_and_says_how_long_it_took(built: Bui
 
 
 @pytest.mark.slow
-def test_a_build_from_nothing_is_quick(built: Built) -> None:
-    # Ten seconds of processor time for each chapter: a busy machine matters little to that.
-    assert built.seconds < 10 * len(list(paths.CHAPTERS.glob("*/*.ipynb")))
-
-
-def test_a_second_build_elsewhere_is_the_same_byte_for_byte(built: Built, tmp_path: Path) -> None:
+def test_a_second_build_elsewhere_is_the_same_byte_for_byte_and_quick(
+    built: Built, tmp_path: Path
+) -> None:
     """Each chapter is executed anew, all pages are set anew, and every eighth study drawn anew.
 
     The figures of the others are drawn once more in ``test_figures``. The first build had another
@@ -391,7 +388,8 @@ def test_a_second_build_elsewhere_is_the_same_byte_for_byte(built: Built, tmp_pa
     first, second = contents(built.html), contents(again.html)
     assert first.keys() == second.keys()
     assert not [name for name in first if first[name] != second[name]]
-    assert again.seconds < built.seconds
+    # Seven seconds of processor time for each chapter: a busy machine matters little to that.
+    assert again.seconds < 7 * len(list(paths.CHAPTERS.glob("*/*.ipynb")))
     assert sorted(path.name for path in again.html.parent.glob("html*")) == ["html"]
 
 

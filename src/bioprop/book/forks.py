@@ -28,6 +28,7 @@ import psutil
 from ipykernel import kernelapp
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from matplotlib.mathtext import MathTextParser
 
 from bioprop.book.site import SiteError
 from bioprop.start import loading
@@ -111,6 +112,7 @@ def _kernels() -> Iterator[None]:
     with loading():
         for name in LATE:
             importlib.import_module(name)
+        MathTextParser("agg").parse("$x$")  # it makes its grammar at the first formula
     near, far = socket.socketpair()
     sys.stdout.flush()  # what waits to be written is not for the fork to write
     server = os.fork()
