@@ -386,17 +386,18 @@ def test_what_is_written_stays_in_the_picture_and_clear_of_other_words_wherever_
 ) -> None:
     runs = claims.shown(figure, RECORDED.runs(study, claims.best_tier(study, RECORDED) or ""))
     form = "column" if ending else "wide"
-    file = f"{figure.id}{ending}.svg"
     with drawing.style(form):
-        picture, _ = figures.draw(figure, runs, form)
-        figures.save(picture, figure, tmp_path / file)
+        picture, data = figures.draw(figure, runs, form)
+        figures.save(picture, figure, tmp_path / f"{figure.id}{ending}.svg")
         room = picture.bbox.padded(0.01 * picture.dpi)
         boxes = [box for axes in picture.axes if (box := axes.get_tightbbox()) is not None]
         left = [box for box in boxes if not (room.contains(*box.min) and room.contains(*box.max))]
         found = overlapping(picture), unseen(picture)
     plt.close(picture)
     assert (left, *found) == ([], [], [])
-    assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()  # of the built book
+    figures.table(tmp_path / f"{figure.id}.csv", figure, data, "%.9g")
+    for file in tmp_path.iterdir():
+        assert file.read_bytes() == (folder / file.name).read_bytes()  # of the built book
 
 
 EVERY_FIGURE = [

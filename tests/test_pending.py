@@ -388,7 +388,7 @@ def test_a_part_that_fails_is_named_and_the_rest_is_made(
 def test_what_another_process_is_at_is_left_to_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with runs._alone(store.path("toy-network", "paper", "small")):
+    with runs.alone(store.path("toy-network", "paper", "small")):
         made = shift(store)
     assert made.said[0] == "toy-network/paper/small: another process is at it"
     assert names(made.left) == ["toy-network/paper/small"] and made.failed == []

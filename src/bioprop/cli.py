@@ -11,7 +11,6 @@ import json
 import math
 import os
 import sys
-import time
 import webbrowser
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from bioprop.disk import why
 
 if TYPE_CHECKING:
     from bioprop import studies
+    from bioprop.book.records import Record
     from bioprop.studies import Study
 else:  # loaded by whoever asks for something of it: help is there before PyTorch is
 
@@ -380,11 +380,12 @@ def verify(
         bool,
         typer.Option(
             "--pending",
-            help="Only what was not run again on another processor yet; what comes of it is kept.",
+            help="Only what was not run again elsewhere yet; what comes of it is kept.",
         ),
     ] = False,
     hours: Annotated[
-        float | None, typer.Option(min=0, help="With --pending: begin nothing that ends later.")
+        float | None,
+        typer.Option(min=0, help="With --pending: stop after these, going by recorded times."),
     ] = None,
 ) -> None:
     """Run the recorded results again and compare with the records; exit code 1 if any differs.
@@ -397,16 +398,18 @@ def verify(
     Of a record that came in parts each is run by itself, or one that is named by its seeds. Where
     all are run, those made on a device that is not here are left out; --device cpu takes them, too.
 
-    To verify everything takes days. With --pending the shortest go first, and what comes of each is
-    kept in data/reruns: the same command goes on from there.
+    To verify everything takes days. With --pending goes what was not run again elsewhere yet, on
+    another processor or card than its own: the shortest first. What comes of each is kept in
+    data/reruns, and the same command goes on from there.
 
     Examples: `bioprop verify linear-task`, `bioprop verify mnist --variant shallow`,
     `bioprop verify targets-mnist --variant fa --part 3-4`,
     `bioprop verify mnist-decayed --device cpu`, `bioprop verify --pending --hours 2`
     """
-    from bioprop.book import parts, reruns, runs
+    from bioprop.book import parts, runs
     from bioprop.book.progress import working
     from bioprop.book.records import RECORDED, RecordError, read
+    from bioprop.book.reruns import named
 
     if pending and (threads or device):
         raise ValueError(
@@ -429,6 +432,8 @@ def verify(
         if seeds in (None, parts.split(path.stem)[1])
     ]
     records = {path: read(path) for path in files}
+    if not records:
+        raise RecordError("nothing is recorded to verify; see bioprop list")
     here, refusals = {}, {}
     for path, record in records.items():
         try:
@@ -436,45 +441,62 @@ def verify(
             here[path] = record
         except ValueError as error:
             refusals[path] = error
+    if pending:
+        return _reruns(here, list(refusals), math.inf if hours is None else hours, twin)
     if refusals and (study or not here):
         raise next(iter(refusals.values()))  # before anything runs
     if refusals:
         out.print(
             f"left out, made on a device that is not here; --device cpu runs them, too, which may "
-            f"take many times as long: {', '.join(map(_named, refusals))}",
+            f"take many times as long: {', '.join(map(named, refusals))}",
             soft_wrap=True,
         )
-    if pending:
-        here = reruns.pending(here)
-        if not here:
-            return out.print("all of it was run again on another processor, or was recorded here")
     moved = device is not None and any(r.settings.device != device for r in here.values())
     how = "as when it was recorded" + ("; but some of it was on another device" if moved else "")
     _say_beforehand(sum(record.provenance["seconds"] for record in here.values()), how)
-    end = time.monotonic() + (math.inf if hours is None else hours * 3600)
     for path, record in here.items():
-        name = _named(path)
-        if time.monotonic() + record.provenance["seconds"] > end:
-            out.print(f"{checked} of {len(here)} run again; the same command goes on")
-            break
+        name = named(path)
         with working(out, name):
-            began = time.monotonic()
             found = runs.verify(
                 record, studies.get(record.study), threads=threads, device=device, twin=twin
             )
-        if pending and found.how:
-            reruns.keep(path, record, found, time.monotonic() - began)
         checked, bad = checked + 1, bad + bool(found.faults)
         out.print(f"{name}: {found}", soft_wrap=True)
-    if not here:
-        raise RecordError("nothing is recorded to verify; see bioprop list")
     if bad:
         raise typer.Exit(1)
 
 
-def _named(path: Path) -> str:
-    """Name a record: study, tier and variant, with the seeds of a part."""
-    return "/".join([*path.parts[-3:-1], path.stem])
+def _reruns(here: dict[Path, Record], away: list[Path], hours: float, twin: bool) -> None:
+    """Say what is left to be run again elsewhere and how long that will take, and run it."""
+    from bioprop.book import reruns
+    from bioprop.book.costs import duration
+    from bioprop.book.progress import working
+
+    if away:
+        names = ", ".join(map(reruns.named, away))
+        out.print(f"left out, made on a device that is not here: {names}", soft_wrap=True)
+    with working(out, "looking what is left"):
+        left = reruns.pending(here)
+    bad = 0
+    if left:
+        whole = duration(sum(float(record.provenance["seconds"]) for record in left.values()))
+        limit = "" if math.isinf(hours) else f"; this call ends after {duration(hours * 3600)}"
+        out.print(f"{len(left)} records, about {whole} as they were recorded{limit}")
+        bad = reruns.work_off(
+            left,
+            hours=hours,
+            told=lambda line: out.print(line, soft_wrap=True),
+            during=functools.partial(working, out),
+            twin=twin,
+        )
+    else:
+        out.print("nothing is left: it was run again elsewhere, or was recorded on this processor")
+    known = ((path, reruns.kept(path, each.digest)) for path, each in here.items())
+    differ = [reruns.named(path) for path, rerun in known if rerun and not rerun.agrees]
+    if differ:
+        out.print(f"these do not agree, as is kept: {', '.join(differ)}", soft_wrap=True)
+    if bad or differ:
+        raise typer.Exit(1)
 
 
 @app.command()

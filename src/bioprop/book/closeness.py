@@ -5,8 +5,9 @@ and a value agrees where it is as close as rounding leaves it, or as close as a 
 twin that starts one unit in the last place away. No verdict may move that stands in the twin.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -53,12 +54,16 @@ class Gap:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of running a record again: ``faults`` is empty where it agrees."""
+    """What came of running a record again: ``faults`` is empty where it agrees.
+
+    ``provenance`` is that of the new run, empty where none was made.
+    """
 
     how: str  # it agrees, in words
     faults: Sequence[str] = ()
     gaps: Sequence[Gap] = ()
     claims: str = ""  # what became of them
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         head = "; ".join(self.faults) or f"agrees {self.how}"

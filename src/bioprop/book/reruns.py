@@ -5,34 +5,51 @@ record is kept as a small file, which stands for it until another record comes i
 """
 
 import os
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
-from bioprop import paths
+from bioprop import paths, studies
 from bioprop.book import provenance
 from bioprop.book.closeness import Verification
+from bioprop.book.costs import duration
 from bioprop.book.records import Record, RecordError, Store, read
-from bioprop.book.runs import exact
+from bioprop.book.runs import Busy, alone, committed, verify
+from bioprop.disk import using
+from bioprop.tasks.datasets import DataError
+
+Words = Annotated[str, pydantic.Field(min_length=1)]
+LONG = 60.0  # seconds of runs after which is known how fast this machine is
 
 
 class Rerun(pydantic.BaseModel):
     """What came of running a record again.
 
-    ``record`` is the digest of the record; ``how`` says in words how closely it is held, ``said``
-    what the command said of it. ``provenance`` is that of the new run.
+    ``record`` is the digest of the record, ``code`` that of the source it was run again with.
+    ``how`` says in words how closely it is held, ``said`` what the command said of it, ``where`` on
+    which processor or card it was. ``provenance`` is that of the new run.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
     record: str
+    code: str
     agrees: bool
     how: str
-    said: str
+    said: Words
+    where: Words
     provenance: dict[str, Any]
+
+
+def named(path: Path) -> str:
+    """Name a record by its file: study, tier and variant, with the seeds of a part."""
+    return "/".join([*path.parts[-3:-1], path.stem])
 
 
 def place(path: Path) -> Path:
@@ -43,30 +60,101 @@ def place(path: Path) -> Path:
 def pending(records: Mapping[Path, Record]) -> dict[Path, Record]:
     """Return what of some records, by their files, is left: the shortest first.
 
-    Those that were made on this very processor are not for it: they would agree bit for bit.
+    Those made on this very processor or card are not for it, as far as they say where they were
+    made. What did not agree with other source than now is left, too.
     """
-    left = {
-        path: record
-        for path, record in records.items()
-        if not kept(path, record.digest) and not exact(record)
-    }
-    return dict(sorted(left.items(), key=lambda pair: float(pair[1].provenance["seconds"])))
+    left = {path: record for path, record in records.items() if _left(path, record)}
+    return dict(sorted(left.items(), key=lambda pair: _seconds(pair[1])))
 
 
-def keep(path: Path, record: Record, found: Verification, seconds: float) -> Path:
-    """Keep in one step what came of a record that was run again here, in some seconds."""
+def _left(path: Path, record: Record) -> bool:
+    rerun = kept(path, record.digest)
+    if rerun and (rerun.agrees or rerun.code == provenance.code()):
+        return False
+    then, now = record.provenance, here(record.settings.device)
+    same = all(then.get(key, now[key]) == now[key] for key in ("machine", "arithmetic", "device"))
+    return not same
+
+
+@cache
+def here(device: str) -> dict[str, Any]:
+    """Return the provenance of what would be run now, on a device."""
+    return provenance.describe(0.0, device)
+
+
+def _seconds(record: Record) -> float:
+    return float(record.provenance["seconds"])
+
+
+def work_off(
+    left: Mapping[Path, Record],
+    *,
+    hours: float,
+    told: Callable[[str], None],
+    during: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+    twin: bool = False,
+) -> int:
+    """Run records again, in order, and keep what comes of each; return how many do not agree.
+
+    None is begun that would end after some ``hours``, going by the time it took when it was
+    recorded and by how fast this machine was so far. One that cannot be run here counts as one that
+    does not agree, and nothing is kept of it; one that another process is at is left to that.
+    ``twin`` measures the twins of all.
+    """
+    committed()
+    end = time.monotonic() + hours * 3600
+    done = bad = 0
+    spent = recorded = 0.0
+    for path, record in left.items():
+        name = named(path)
+        needs = _seconds(record) * (spent / recorded if recorded > LONG else 1.0)
+        if time.monotonic() + needs > end:
+            told(
+                f"{done} of {len(left)} run again; {name} comes next and takes about "
+                f"{duration(needs)}. The same command goes on"
+            )
+            break
+        began = time.monotonic()
+        try:
+            with alone(place(path)), during(name):
+                if not _left(path, record):  # any more: another process was there before
+                    continue
+                found = verify(record, studies.get(record.study), twin=twin)
+                if found.provenance:
+                    keep(path, record, found)
+        except Busy:
+            continue
+        except (DataError, ValueError) as error:
+            told(f"{name}: left out: {error}")
+            bad += 1
+            continue
+        spent, recorded = spent + time.monotonic() - began, recorded + _seconds(record)
+        done, bad = done + 1, bad + bool(found.faults)
+        told(f"{name}: {found}")
+    return bad
+
+
+def keep(path: Path, record: Record, found: Verification) -> Path:
+    """Keep in one step what came of a record that was run again here."""
+    run = found.provenance
     rerun = Rerun(
         record=record.digest,
+        code=provenance.code(),
         agrees=not found.faults,
         how=found.how,
         said=str(found),
-        provenance=provenance.describe(seconds, record.settings.device),
+        where=run["machine"] if run["device"] == "cpu" else run["device"],
+        provenance=dict(run),
     )
     target = place(path)
-    partial = target.with_suffix(f".{os.getpid()}.partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(rerun.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, target)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    with using(target, RecordError):
+        try:
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(rerun.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
     return target
 
 
@@ -95,14 +183,14 @@ def described(store: Store) -> str:
     how = Counter(rerun.how for _, rerun in done if rerun.agrees)
     agreed = ", ".join(f"{count} {words}" for words, count in how.most_common())
     faulty = [(path, rerun) for path, rerun in done if not rerun.agrees]
-    where = Counter(rerun.provenance["machine"] for _, rerun in done)
-    text = f"Of {len(pairs)} files of records {len(done)} have been run again elsewhere so far"
+    where = Counter(rerun.where for _, rerun in done)
+    text = f"Files of records: {len(pairs)}. Run again elsewhere so far: {len(done)}"
     if not done:
-        return text + "."
-    text += f" ({'; '.join(f'{count} on {name}' for name, count in where.most_common())}): "
-    text += f"{sum(how.values())} agree" + (f" ({agreed})" if agreed else "")
-    text += f", {len(faulty)} {'does' if len(faulty) == 1 else 'do'} not."
-    rows = [f"| {'/'.join(_names(path))} | {_first(rerun.said)} |" for path, rerun in faulty]
+        return f"{text}."
+    text += f" ({'; '.join(f'{count} on {name}' for name, count in where.most_common())}). "
+    text += f"Of these agree: {sum(how.values())}" + (f" ({agreed})" if agreed else "")
+    text += f". Do not agree: {len(faulty)}."
+    rows = [f"| {named(path)} | {_first(rerun.said)} |" for path, rerun in faulty]
     return "\n".join(
         [text, *(["", "| record | what differs |", "|:--|:--|", *rows] if rows else [])]
     )
@@ -112,10 +200,6 @@ def _every(store: Store) -> Iterator[tuple[Path, Rerun | None]]:
     """Yield the file of each record, and what came of running it again elsewhere."""
     for path in store:
         yield path, kept(path, read(path).digest) if place(path).exists() else None
-
-
-def _names(path: Path) -> tuple[str, ...]:
-    return (*path.parts[-3:-1], path.stem)
 
 
 def _first(said: str) -> str:

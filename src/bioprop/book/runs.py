@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def run(
             raise ValueError(f"{study.name} cannot be recorded yet: {unfound(study)}")
     target = store.path(study.name, tier, variant, seeds)
     checkpoint = _checkpoint(target, settings, threads)
-    with _alone(target), on_threads(threads):
+    with alone(target), on_threads(threads):
         _new_seeds(store, study, tier, variant, settings, target)
         journal = Journal(checkpoint, progress, every, deadline, watch)
         with _memory(study):
@@ -199,13 +200,17 @@ def verify(
         return Verification("", [words.format(name) for name in changed])
     with on_threads(threads or record.provenance["threads"]):
         journal = Journal()
-        study.run(settings, journal)
+        with _memory(study):
+            study.run(settings, journal)
         again = make(study, record.tier, record.variant, settings, journal)
+        made = provenance.describe(journal.seconds, settings.device)
         if twin:
             twins.of(record, again, study, judged=True)
         if exact(record, threads, settings.device):
-            return Verification("bit for bit", differences(record, again))
-        return compare(record, again, study)
+            found = Verification("bit for bit", differences(record, again))
+        else:
+            found = compare(record, again, study)
+    return replace(found, provenance=made)
 
 
 def digest(name: str) -> str:
@@ -284,7 +289,8 @@ def _scratch(ending: str, target: Path, *determines: Any) -> Path:
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
+def alone(target: Path) -> Iterator[None]:
+    """Let one process at a time make a file; raises ``Busy`` where another is at it."""
     lock = _scratch(".lock", target)
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
