@@ -388,7 +388,8 @@ def test_what_is_written_stays_in_the_picture_and_clear_of_other_words_wherever_
     form = "column" if ending else "wide"
     with drawing.style(form):
         picture, data = figures.draw(figure, runs, form)
-        figures.save(picture, figure, tmp_path / f"{figure.id}{ending}.svg")
+        for kind in figures.PICTURES:
+            figures.save(picture, figure, tmp_path / f"{figure.id}{ending}.{kind}")
         room = picture.bbox.padded(0.01 * picture.dpi)
         boxes = [box for axes in picture.axes if (box := axes.get_tightbbox()) is not None]
         left = [box for box in boxes if not (room.contains(*box.min) and room.contains(*box.max))]
