@@ -93,8 +93,19 @@ def test_what_did_not_agree_is_run_again_once_the_source_is_another(
     agreed, differed, _ = records
     reruns.keep(agreed, records[agreed], AGREES)
     reruns.keep(differed, records[differed], DIFFERS)
-    monkeypatch.setattr(provenance, "code", lambda: "another")
+    monkeypatch.setattr(reruns, "source", lambda: "another")
     assert agreed not in reruns.pending(records) and differed in reruns.pending(records)
+
+
+def test_another_rule_is_other_source_and_other_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = reruns.source.__wrapped__
+    own = source()
+    assert own == source()
+    with monkeypatch.context() as patch:
+        patch.setattr(reruns, "RULE", reruns.RULE[:1])
+        assert source() != own
+    monkeypatch.setattr(provenance, "code", lambda: "another")
+    assert source() != own
 
 
 def test_it_is_kept_what_was_said_and_where(records: dict[Path, Record]) -> None:

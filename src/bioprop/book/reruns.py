@@ -4,6 +4,7 @@ To verify takes as long as to record. So it is worked off a part at a time, and 
 record is kept as a small file, which stands for it until another record comes in its place.
 """
 
+import hashlib
 import os
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ from bioprop.disk import using
 from bioprop.tasks.datasets import DataError
 
 Words = Annotated[str, pydantic.Field(min_length=1)]
+RULE = ("closeness.py", "twins.py")  # what says whether two runs agree
 LONG = 60.0  # seconds of runs after which is known how fast this machine is
 
 
@@ -69,11 +71,23 @@ def pending(records: Mapping[Path, Record]) -> dict[Path, Record]:
 
 def _left(path: Path, record: Record) -> bool:
     rerun = kept(path, record.digest)
-    if rerun and (rerun.agrees or rerun.code == provenance.code()):
+    if rerun and (rerun.agrees or rerun.code == source()):
         return False
     then, now = record.provenance, here(record.settings.device)
     same = all(then.get(key, now[key]) == now[key] for key in ("machine", "arithmetic", "device"))
     return not same
+
+
+@cache
+def source() -> str:
+    """Return the SHA-256 of what decides whether a record agrees: what it was run with, the rule.
+
+    It is read once, as that of the run is.
+    """
+    digest = hashlib.sha256(provenance.code().encode())
+    for name in RULE:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return digest.hexdigest()
 
 
 @cache
@@ -139,7 +153,7 @@ def keep(path: Path, record: Record, found: Verification) -> Path:
     run = found.provenance
     rerun = Rerun(
         record=record.digest,
-        code=provenance.code(),
+        code=source(),
         agrees=not found.faults,
         how=found.how,
         said=str(found),
