@@ -129,6 +129,7 @@ def plain(text: str) -> str:
     "line, words",
     [
         ("run linear-tsk", "no study 'linear-tsk'; allowed: toy ... mean 'linear-task'?"),
+        ("scorecard linear-tsk", "no study 'linear-tsk'; ... mean 'linear-task'?"),
         ("list linear-tsk", "no study 'linear-tsk'; ... mean 'linear-task'?"),
         ("verify toy", "no study 'toy'; allowed: toy-network, linear-rates"),
         ("run toy-network --tier papper", "no tier 'papper'; ... mean 'paper'?"),
@@ -414,6 +415,12 @@ def test_the_scorecard_has_a_verdict_for_every_claim(bioprop: Bioprop) -> None:
     assert not {claim for verdict, claim in verdicts if "repro" in verdict} & own
 
 
+def test_the_scorecard_of_studies_that_are_named_has_their_claims_alone(bioprop: Bioprop) -> None:
+    said = bioprop("scorecard depth linear-task")
+    claims = [claim.id for name in ("depth", "linear-task") for claim in studies.get(name).claims]
+    assert said.code == DONE and re.findall(r" ([a-z][\w-]+): [A-Z(]", said.out) == claims
+
+
 def test_verify_makes_the_records_again(bioprop: Bioprop) -> None:
     said = bioprop("verify toy-network")
     assert said.code == DONE and said.out.count(": agrees") == 3
@@ -476,7 +483,7 @@ def test_what_is_missing_is_said(bioprop: Bioprop, begun: Path) -> None:
 
 def test_a_scorecard_says_which_record_it_lacks(bioprop: Bioprop, kept: Path) -> None:
     kept.unlink()
-    said = bioprop("scorecard")
+    said = bioprop("scorecard toy-network")
     assert said.code == DONE and "toy-network: no record of small at tier paper" in said.out
     assert "bioprop run toy-network --tier paper --variant small" in said.out
 
@@ -493,7 +500,7 @@ def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
     again = bioprop("run --pending toy-network linear-task")
     assert again.out == "nothing is pending of toy-network, linear-task"
     assert "so far" not in bioprop("list toy-network").out
-    assert "of 40 networks so far" not in bioprop("scorecard").out
+    assert "of 40 networks so far" not in bioprop("scorecard toy-network").out
     there = bioprop("run toy-network --tier paper --variant small")
     assert there.out.count("already there; --again runs it anew") == 2
 
@@ -509,7 +516,7 @@ def test_a_part_is_made_verified_and_made_again_by_its_seeds(bioprop: Bioprop, b
     assert said.code == DONE and said.out.startswith("toy-network/paper/small.2-5: agrees")
     assert bioprop("verify toy-network --variant small").out.count(": agrees") == 2
     path.write_text("{")
-    [command] = re.findall(r"anew with: bioprop (.*)", bioprop("scorecard").err)
+    [command] = re.findall(r"anew with: bioprop (.*)", bioprop("scorecard toy-network").err)
     assert bioprop(command).code == DONE
     assert json.loads(path.read_text())["values"] == json.loads(before)["values"]
     rest = bioprop("run toy-network --tier paper --variant small")
@@ -556,10 +563,10 @@ def test_the_command_that_a_damaged_record_names_mends_it(
 ) -> None:
     sound = json.loads(kept.read_text())
     kept.write_text("")
-    [command] = re.findall(r"anew with: bioprop (.*)", bioprop("scorecard").err)
+    [command] = re.findall(r"anew with: bioprop (.*)", bioprop("scorecard toy-network").err)
     assert bioprop(command).code == DONE
     assert json.loads(kept.read_text())["values"] == sound["values"]
-    assert bioprop("scorecard").code == DONE
+    assert bioprop("scorecard toy-network").code == DONE
 
 
 def test_verify_fails_where_nothing_is_recorded(bioprop: Bioprop, kept: Path) -> None:
@@ -743,7 +750,8 @@ def test_the_installed_command_ends_with_the_exit_code(
 
 @pytest.mark.parametrize(
     ("words", "encoding"),
-    [(["scorecard"], e) for e in ("ascii", "latin-1", "utf-8")] + [(["run", "–"], "ascii")],
+    [(["scorecard", "linear-task"], encoding) for encoding in ("ascii", "latin-1", "utf-8")]
+    + [(["run", "–"], "ascii")],
 )
 def test_the_installed_command_prints_in_any_locale(
     words: list[str], encoding: str, root: Path, monkeypatch: pytest.MonkeyPatch
@@ -755,7 +763,7 @@ def test_the_installed_command_prints_in_any_locale(
     done = subprocess.run(command, capture_output=True, encoding=encoding, timeout=60)
     assert done.returncode == (WRONG if "–" in words else DONE), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    if words == ["scorecard"]:
+    if "scorecard" in words:
         minus = "−" if encoding == "utf-8" else "-"
         said = " ".join(done.stdout.partition("linear-fa-lead-10:")[2].split())
         about = "≈" if encoding == "utf-8" else "~"

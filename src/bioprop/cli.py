@@ -13,7 +13,7 @@ import os
 import sys
 import webbrowser
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,9 +69,9 @@ PartOption = Annotated[
 StudyArgument = Annotated[str | None, typer.Argument(help="A study; all when left out.")]
 
 
-def chosen(study: str | None) -> list[Study]:
-    """Return one study by name, or all."""
-    return [studies.get(study)] if study else list(studies.STUDIES.values())
+def chosen(names: Iterable[str]) -> list[Study]:
+    """Return studies by their names; all where none is named."""
+    return [studies.get(name) for name in names] or list(studies.STUDIES.values())
 
 
 @app.command("list")
@@ -83,7 +83,7 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
     Examples: `bioprop list`, `bioprop list linear-task mnist`
     """
     table = Table.grid(Column("study", no_wrap=True), "", padding=(0, 2))
-    for each in map(studies.get, study) if study else chosen(None):
+    for each in chosen(study):
         lines = [each.title, ", ".join(_recorded(each))]
         lines += [f"variants: {', '.join(each.variants)}"] if study else []
         table.add_row(each.name, "\n".join(lines))
@@ -174,7 +174,7 @@ def run(
     options = {"members": seeds, "device": device, "precision": precision}
     named = {name: value for name, value in options.items() if value is not None}
     words = values.pairs(set_)
-    todo = [studies.get(name) for name in study] or chosen(None)
+    todo = chosen(study)
     if pending:
         source = context.get_parameter_source("tier")
         if set_ or named or variant or part or again or (source and source.name != "DEFAULT"):
@@ -419,7 +419,7 @@ def verify(
         raise ValueError("--hours is for --pending")
     checked = bad = 0
     seeds = parts.seeds(part) if part else None
-    todo = chosen(study)
+    todo = chosen(filter(None, [study]))
     for name in variant:
         choose("variant", name, [v for each in todo for v in each.variants])
     files = [
@@ -500,16 +500,17 @@ def _reruns(here: dict[Path, Record], away: list[Path], hours: float, twin: bool
 
 
 @app.command()
-def scorecard() -> None:
+def scorecard(study: StudiesArgument = []) -> None:  # noqa: B006
     """Judge every claim from the records and print the scorecard.
 
-    Example: `bioprop scorecard`
+    Examples: `bioprop scorecard`, `bioprop scorecard linear-task mnist`
     """
     from bioprop.book import claims
+    from bioprop.book.progress import working
 
-    judged = []
-    for study in studies.STUDIES.values():
-        judged += claims.recorded(study)[2]
+    of = chosen(study)
+    with working(out, "judging the claims"):
+        judged = [each for one in of for each in claims.recorded(one)[2]]
     rows = [
         (
             j.claim,
@@ -519,7 +520,7 @@ def scorecard() -> None:
         )
         for j in judged
     ]
-    _print_scorecard(rows)
+    _print_scorecard(rows, of)
 
 
 @app.command()
@@ -714,8 +715,8 @@ def _with_aside(number: str, *asides: str | None) -> str:
     return "; ".join(filter(None, [number, *asides]))
 
 
-def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]]) -> None:
-    """Print all verdicts, and what is missing where a study would have others."""
+def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]], of: Sequence[Study]) -> None:
+    """Print all verdicts, and what is missing where one of the studies would have others."""
     from bioprop.book import claims
 
     table = Table.grid(Column("verdict", max_width=16), Column("claim"), padding=(0, 2))
@@ -723,7 +724,7 @@ def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]]) -> None:
         numbers = f"reported {paper}, recorded {recorded}" if paper != "–" else recorded
         table.add_row(verdict, f"{claim.id}: {claim.statement}\n{numbers} ({claim.unit})")
     out.print(table)
-    for line in filter(None, map(claims.lacking, studies.STUDIES.values())):
+    for line in filter(None, map(claims.lacking, of)):
         out.print(line, soft_wrap=True)
 
 
