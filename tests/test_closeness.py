@@ -299,32 +299,6 @@ def test_a_member_that_diverged_in_a_twin_allows_other_seeds_to_diverge_and_no_m
     assert gap.counts == counts
 
 
-@pytest.mark.parametrize(
-    "thrown, off, counts",
-    [
-        ([5], {1: 0.4}, False),  # another member met a threshold than in the twin
-        ([5], {1: 0.4, 2: 0.4}, False),
-        ([5], {1: 0.4, 2: 0.4, 3: 0.4}, True),  # too many for chance
-        ([5], {1: 2.0}, True),  # further than ten times what the twin comes to
-        ([5], {1: np.nan}, True),  # no member of the twin diverged
-        ([], {1: 0.4}, True),  # nothing was thrown in the twin
-        ([0, 1, 2, 3, 4], {5: 0.4}, False),  # most were: each may be as the middle one
-    ],
-)
-def test_as_few_members_as_a_twin_throws_may_be_others(
-    thrown: list[int], off: dict[int, float], counts: bool
-) -> None:
-    values = np.ones(6)
-    moved = values + [off.get(member, 0.0) for member in range(6)]
-    record, again = (
-        made([1.0] * 6, each.tolist(), seeds=tuple(range(6))) for each in (values, moved)
-    )
-    members = [0.1 if member in thrown else 0.0 for member in range(6)]
-    twin = twin_of(record, [0.0, max(members)], members)
-    *_, gap = closeness.apart(record, again, TOY_STUDY, twin)
-    assert gap.counts == counts
-
-
 @pytest.mark.parametrize("other", ["configuration", "labels", "marks", "other quantities"])
 def test_runs_that_cannot_be_compared_are_not(other: str) -> None:
     one = made([1.0, 2.0, 3.0])
@@ -508,6 +482,7 @@ def test_the_book_names_the_runs_that_amplify_their_last_bit(elsewhere: Any, sto
     text = twins.described(store)
     assert "Of 1 recorded runs 1 have been given a twin so far, and 1 of these amplify" in text
     assert "| toy-network, small | w | 0.97 | " in text and " % of the run on |" in text
+    assert twins.amplifying() == {TOY}
 
 
 def test_a_run_that_forgets_its_last_bit_is_not_named(elsewhere: Any, store: Store) -> None:
@@ -516,6 +491,7 @@ def test_a_run_that_forgets_its_last_bit_is_not_named(elsewhere: Any, store: Sto
     assert twins.described(store).endswith(
         "1 have been given a twin so far, and 0 of these amplify their last bit."
     )
+    assert not twins.amplifying()
 
 
 @pytest.mark.parametrize("apart, named", [(1e-2, False), (2e-2, True)])

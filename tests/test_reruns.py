@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bioprop import cli, paths
-from bioprop.book import provenance, reruns, runs
+from bioprop.book import provenance, reruns, runs, twins
 from bioprop.book.closeness import Verification
 from bioprop.book.records import RECORDED, Record, RecordError, Store, read
 from bioprop.tasks.datasets import DataError
@@ -93,19 +93,8 @@ def test_what_did_not_agree_is_run_again_once_the_source_is_another(
     agreed, differed, _ = records
     reruns.keep(agreed, records[agreed], AGREES)
     reruns.keep(differed, records[differed], DIFFERS)
-    monkeypatch.setattr(reruns, "source", lambda: "another")
-    assert agreed not in reruns.pending(records) and differed in reruns.pending(records)
-
-
-def test_another_rule_is_other_source_and_other_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = reruns.source.__wrapped__
-    own = source()
-    assert own == source()
-    with monkeypatch.context() as patch:
-        patch.setattr(reruns, "RULE", reruns.RULE[:1])
-        assert source() != own
     monkeypatch.setattr(provenance, "code", lambda: "another")
-    assert source() != own
+    assert agreed not in reruns.pending(records) and differed in reruns.pending(records)
 
 
 def test_it_is_kept_what_was_said_and_where(records: dict[Path, Record]) -> None:
@@ -144,7 +133,7 @@ def test_a_file_that_says_nothing_is_named_and_how_to_mend_it(
 
 
 def test_a_page_counts_what_was_run_again_and_names_what_does_not_agree(
-    records: dict[Path, Record], place: Path
+    records: dict[Path, Record], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(place / "runs")
     for path, record in records.items():
@@ -157,7 +146,10 @@ def test_a_page_counts_what_was_run_again_and_names_what_does_not_agree(
     text = reruns.described(store)
     assert text.startswith("Files of records: 3. Run again elsewhere so far: 3 (3 on ")
     assert "agree: 2 (2 as closely as rounding lets it). Do not agree: 1.\n\n" in text
-    assert text.endswith("| toy-network/paper/anywhere | w differs by 0.5 \\| (member 0); w, too |")
+    row = "| toy-network/paper/anywhere | w differs by 0.5 \\| (member 0); w, too |"
+    assert text.endswith(f"{row} no |")
+    monkeypatch.setattr(twins, "amplifying", lambda: {("toy-network", "paper", "anywhere")})
+    assert reruns.described(store).endswith(f"{row} yes |")
 
 
 # Working it off

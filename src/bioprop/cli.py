@@ -70,8 +70,8 @@ StudyArgument = Annotated[str | None, typer.Argument(help="A study; all when lef
 
 
 def chosen(names: Iterable[str]) -> list[Study]:
-    """Return studies by their names; all where none is named."""
-    return [studies.get(name) for name in names] or list(studies.STUDIES.values())
+    """Return studies by their names, each once; all where none is named."""
+    return [studies.get(name) for name in dict.fromkeys(names)] or list(studies.STUDIES.values())
 
 
 @app.command("list")
@@ -88,7 +88,7 @@ def list_(study: StudiesArgument = []) -> None:  # noqa: B006
         lines += [f"variants: {', '.join(each.variants)}"] if study else []
         table.add_row(each.name, "\n".join(lines))
     out.print(table)
-    for each in map(studies.get, study):
+    for each in chosen(study) if study else ():
         variant = next(iter(each.variants))
         own = dataclasses.asdict(each.configure("quick", variant))
         settings = ", ".join(f"{name}={_written(value)}" for name, value in own.items())
@@ -419,7 +419,7 @@ def verify(
         raise ValueError("--hours is for --pending")
     checked = bad = 0
     seeds = parts.seeds(part) if part else None
-    todo = chosen(filter(None, [study]))
+    todo = chosen([study] if study else [])
     for name in variant:
         choose("variant", name, [v for each in todo for v in each.variants])
     files = [
@@ -501,16 +501,19 @@ def _reruns(here: dict[Path, Record], away: list[Path], hours: float, twin: bool
 
 @app.command()
 def scorecard(study: StudiesArgument = []) -> None:  # noqa: B006
-    """Judge every claim from the records and print the scorecard.
+    """Judge all claims, or those of some studies, from the records and print the scorecard.
 
     Examples: `bioprop scorecard`, `bioprop scorecard linear-task mnist`
     """
     from bioprop.book import claims
     from bioprop.book.progress import working
 
-    of = chosen(study)
+    todo = chosen(study)
     with working(out, "judging the claims"):
-        judged = [each for one in of for each in claims.recorded(one)[2]]
+        judged = [judgement for each in todo for judgement in claims.recorded(each)[2]]
+    if not judged:
+        names = ", ".join(each.name for each in todo)
+        return out.print(f"no claims in {names}: nothing is judged there", soft_wrap=True)
     rows = [
         (
             j.claim,
@@ -520,7 +523,7 @@ def scorecard(study: StudiesArgument = []) -> None:  # noqa: B006
         )
         for j in judged
     ]
-    _print_scorecard(rows, of)
+    _print_scorecard(rows, todo)
 
 
 @app.command()
@@ -715,7 +718,7 @@ def _with_aside(number: str, *asides: str | None) -> str:
     return "; ".join(filter(None, [number, *asides]))
 
 
-def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]], of: Sequence[Study]) -> None:
+def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]], todo: Sequence[Study]) -> None:
     """Print all verdicts, and what is missing where one of the studies would have others."""
     from bioprop.book import claims
 
@@ -724,7 +727,7 @@ def _print_scorecard(rows: Sequence[tuple[Any, str, str, str]], of: Sequence[Stu
         numbers = f"reported {paper}, recorded {recorded}" if paper != "–" else recorded
         table.add_row(verdict, f"{claim.id}: {claim.statement}\n{numbers} ({claim.unit})")
     out.print(table)
-    for line in filter(None, map(claims.lacking, of)):
+    for line in filter(None, map(claims.lacking, todo)):
         out.print(line, soft_wrap=True)
 
 

@@ -22,7 +22,6 @@ ROUNDING = {"float64": 1e-6, "float32": 1e-5, "bfloat16": 1e-2}
 # a member as it and its own twin, or most of them, ever were: in a search for a rate some blow up.
 TWINS, EVER = 10, 100
 BESIDE = 0.05  # share of the marks, on each side, that are about the same
-OTHERS = 2  # times as many members as a twin moved may be others than those that it moved
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,7 @@ def apart(record: Record, again: Record, study: Study, twin: Twin | None = None)
         step = study.step(quantity)
         rounding = allowed = _rounding(b, record.settings.precision) + step
         if twin is not None:
-            between = _between_twins(record, twin, quantity, gap, rounding)
-            allowed = np.maximum(rounding, between + step)
+            allowed = np.maximum(rounding, _between_twins(record, twin, quantity, gap) + step)
         excess = np.where(gap == 0, 0.0, gap / np.where(gap < np.inf, allowed, 1.0))
         excess[np.isinf(allowed)] = 0.0
         place = np.unravel_index(excess.argmax() if excess.any() else gap.argmax(), gap.shape)
@@ -143,18 +141,12 @@ def _rounding(values: np.ndarray, precision: str) -> np.ndarray:
     return np.maximum(ROUNDING[precision] * sizes, NOTHING)
 
 
-def _between_twins(
-    record: Record, twin: Twin, quantity: str, gap: np.ndarray, rounding: np.ndarray
-) -> np.ndarray:
+def _between_twins(record: Record, twin: Twin, quantity: str, gap: np.ndarray) -> np.ndarray:
     """Return what the twin allows, of the shape of the gap, ``(mark, member)``.
 
     Two machines may come apart somewhat sooner than a run and its twin, or later; but at the first
     mark nothing has been learnt yet. A member of the twin that diverged in one of the two alone
     allows one of other seeds to do so at about that mark, and gives their numbers no leave.
-
-    Where a signal is rounded to a few bits, a last bit that crosses a threshold throws a member
-    far off, and which members meet that is chance: a few that the twin moved, and about as many
-    others here.
     """
     bound = twin.at_marks(quantity)
     reach = max(1, round(BESIDE * len(bound)))
@@ -162,14 +154,10 @@ def _between_twins(
     near = TWINS * np.array([bound[0], *(window.max() for window in windows[1:])])[:, None]
     ever = twin.of_members(quantity)
     known = ever[np.isfinite(ever)]
-    most = np.minimum(near, TWINS * known.max(initial=0.0))
     if not twin.same_networks(record):
-        return np.where(np.isinf(gap), near, most)
-    middle = EVER * (np.median(known) if len(known) else 0.0)
-    own = np.minimum(near, np.maximum(EVER * ever, middle))
-    others = (gap > np.maximum(own, rounding)).any(axis=0)
-    thrown = np.isfinite(ever) & (ever > np.maximum(middle, rounding.max(axis=0)))
-    return np.where(others, most, own) if others.sum() <= OTHERS * thrown.sum() else own
+        most = TWINS * known.max(initial=0.0)
+        return np.where(np.isinf(gap), near, np.minimum(near, most))
+    return np.minimum(near, EVER * np.maximum(ever, np.median(known) if len(known) else 0.0))
 
 
 def moved_claims(record: Record, again: Record, study: Study) -> tuple[dict[str, str], str]:

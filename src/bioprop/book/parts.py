@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioprop.studies import Settings
@@ -39,6 +40,11 @@ def seeds(text: str) -> Seeds:
     if last < first:
         raise ValueError(f"a part is given by its first and last seed, such as 3-4, not {text!r}")
     return range(first, last + 1)
+
+
+def run(path: Path) -> tuple[str, str, str]:
+    """Return study, tier and variant of the record, or the part of one, in a file."""
+    return path.parts[-3], path.parts[-2], split(path.stem)[0]
 
 
 def split(stem: str) -> tuple[str, Seeds | None]:

@@ -4,7 +4,6 @@ To verify takes as long as to record. So it is worked off a part at a time, and 
 record is kept as a small file, which stands for it until another record comes in its place.
 """
 
-import hashlib
 import os
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import Annotated, Any
 import pydantic
 
 from bioprop import paths, studies
-from bioprop.book import provenance
+from bioprop.book import parts, provenance, twins
 from bioprop.book.closeness import Verification
 from bioprop.book.costs import duration
 from bioprop.book.records import Record, RecordError, Store, read
@@ -26,7 +25,6 @@ from bioprop.disk import using
 from bioprop.tasks.datasets import DataError
 
 Words = Annotated[str, pydantic.Field(min_length=1)]
-RULE = ("closeness.py", "twins.py")  # what says whether two runs agree
 LONG = 60.0  # seconds of runs after which is known how fast this machine is
 
 
@@ -71,23 +69,11 @@ def pending(records: Mapping[Path, Record]) -> dict[Path, Record]:
 
 def _left(path: Path, record: Record) -> bool:
     rerun = kept(path, record.digest)
-    if rerun and (rerun.agrees or rerun.code == source()):
+    if rerun and (rerun.agrees or rerun.code == provenance.code()):
         return False
     then, now = record.provenance, here(record.settings.device)
     same = all(then.get(key, now[key]) == now[key] for key in ("machine", "arithmetic", "device"))
     return not same
-
-
-@cache
-def source() -> str:
-    """Return the SHA-256 of what decides whether a record agrees: what it was run with, the rule.
-
-    It is read once, as that of the run is.
-    """
-    digest = hashlib.sha256(provenance.code().encode())
-    for name in RULE:
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    return digest.hexdigest()
 
 
 @cache
@@ -153,7 +139,7 @@ def keep(path: Path, record: Record, found: Verification) -> Path:
     run = found.provenance
     rerun = Rerun(
         record=record.digest,
-        code=source(),
+        code=provenance.code(),
         agrees=not found.faults,
         how=found.how,
         said=str(found),
@@ -191,7 +177,10 @@ def kept(path: Path, digest: str) -> Rerun | None:
 
 
 def described(store: Store) -> str:
-    """Return MyST text: how many records were run again elsewhere, and which do not agree."""
+    """Return MyST text: how many records were run again elsewhere, and which do not agree.
+
+    It is said of these which amplify their last bit, as far as their twin tells.
+    """
     pairs = list(_every(store))
     done = [(path, rerun) for path, rerun in pairs if rerun]
     how = Counter(rerun.how for _, rerun in done if rerun.agrees)
@@ -204,10 +193,14 @@ def described(store: Store) -> str:
     text += f" ({'; '.join(f'{count} on {name}' for name, count in where.most_common())}). "
     text += f"Of these agree: {sum(how.values())}" + (f" ({agreed})" if agreed else "")
     text += f". Do not agree: {len(faulty)}."
-    rows = [f"| {named(path)} | {_first(rerun.said)} |" for path, rerun in faulty]
-    return "\n".join(
-        [text, *(["", "| record | what differs |", "|:--|:--|", *rows] if rows else [])]
-    )
+    amplifies = {True: "yes", False: "no"}
+    amplifying = twins.amplifying()
+    rows = [
+        f"| {named(path)} | {_first(rerun.said)} | {amplifies[parts.run(path) in amplifying]} |"
+        for path, rerun in faulty
+    ]
+    head = ["", "| record | what differs | amplifies its last bit |", "|:--|:--|:--|"]
+    return "\n".join([text, *([*head, *rows] if rows else [])])
 
 
 def _every(store: Store) -> Iterator[tuple[Path, Rerun | None]]:

@@ -172,6 +172,11 @@ def every() -> Iterator[Twin]:
     return (read(path) for path in sorted(paths.TWINS.glob("*/*/*.json")))
 
 
+def amplifying() -> set[tuple[str, str, str]]:
+    """Return study, tier and variant of the runs that their twins show to amplify a last bit."""
+    return {(twin.study, twin.tier, twin.variant) for twin in every() if _rows(twin)}
+
+
 def described(store: Store) -> str:
     """Return MyST text: how many recorded runs were measured, and a table of those that amplify.
 
@@ -179,7 +184,7 @@ def described(store: Store) -> str:
     it.
     """
     found = {(twin.study, twin.tier, twin.variant): twin for twin in every()}
-    places = list(dict.fromkeys((*path.parts[-3:-1], parts.split(path.stem)[0]) for path in store))
+    places = list(dict.fromkeys(map(parts.run, store)))
     measured = [found[place] for place in places if place in found]
     tables = [rows for twin in measured if (rows := _rows(twin))]
     lines = [
