@@ -27,6 +27,7 @@ PAGES = ("_config.yml", "_toc.yml", "_static", "vendor", "references.bib")
 SMALL = """# Small
 
 A fourth layer: {recorded}`depth-fa-deeper`, {aside}`depth-fa-deeper`.
+Rates: {number}`linear-rates compared`.
 
 ```{scorecard}
 ```

@@ -221,7 +221,7 @@ def test_no_spread_is_judged_where_most_settings_teach_nothing() -> None:
     assert sensitivity.half_learn(runs["bp-printed"]).all()
     assert not sensitivity.half_learn(runs["sdtp-parallel-printed"]).any()
     found = verdict("targets-sensitivity-sdtp-parallel-printed", **runs)
-    assert found.verdict == "cannot be judged" and "learnt nothing" in found.why
+    assert found.verdict == "cannot be judged" and "learnt too little" in found.why
 
 
 def test_the_setting_that_the_error_follows_is_found() -> None:

@@ -479,6 +479,8 @@ FAULTS = {
     "{recorded}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
     "{reported}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
     "{verdict}`toy-alignz`": r"no claim 'toy-alignz'.*Did you mean 'toy-aligns'",
+    "{number}`linear-rate behind`": r"no figure 'linear-rate'.*Did you mean 'linear-rates'",
+    "{number}`linear-rates behing`": r"no number 'behing' in figure 'linear-rates'.*mean 'behind'",
     "{count}`papers`": r"no origin of claims 'papers'; allowed: paper, ours.*mean 'paper'",
     "{count}`paper: partially`": r"no verdict 'partially'.*Did you mean 'partly'",
     "{cite:p}`nobody2000`": r"could not find bibtex key \"nobody2000\"",
@@ -527,6 +529,11 @@ def test_a_figure_whose_runs_are_still_being_made_has_a_box_in_its_place(small: 
     assert box is not None and box.find(class_="admonition")
     assert "To come" in box.text and "bioprop run --pending linear-task" in box.text
     assert not box.find("img")
+
+
+def test_a_number_whose_runs_are_still_being_made_is_a_dash(small: Built) -> None:
+    page = BeautifulSoup((small.html / "index.html").read_text(), "html.parser")
+    assert "Rates: –." in page.get_text()
 
 
 def test_sound_pages_are_not_complained_of(complaints: list[str]) -> None:

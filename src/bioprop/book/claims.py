@@ -285,7 +285,7 @@ def _unlearnt(study: Study, claim: Claim, read: Mapping[str, Record]) -> str | N
     ]
     lazy = sum(int((~each).sum()) for each in learnt)
     total = f"{sum(map(len, learnt))} {study.population}"
-    return f"{lazy} of {total} that are compared have learnt nothing" if lazy else None
+    return f"{lazy} of {total} that are compared have learnt too little" if lazy else None
 
 
 def may_be_idle(study: Study, claim: Claim, name: str) -> bool:

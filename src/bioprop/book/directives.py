@@ -593,13 +593,17 @@ def _escape(text: str) -> str:
 def _figure_number(
     name: str, raw: str, text: str, line: int, inliner: Inliner, *_: Any, **__: Any
 ) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-    """Show a number of a figure, both given by name: ``linear-rates behind``."""
+    """Show a number of a figure, both given by name: ``linear-rates behind``.
+
+    There is a dash where the figure is not recorded yet.
+    """
     id, key = text.partition(" ")[::2]
     known = compiled(str(inliner.document.settings.env.srcdir))
-    figures = {entry.id: entry.numbers for entry in known.figures}
+    recorded = {entry.id: entry.numbers for entry in known.figures}
     try:
-        numbers = figures[choose("recorded figure", id, figures)]
-        return [nodes.Text(numbers[choose("number", key, numbers, f"figure {id!r}")])], []
+        _, figure = _declared(id)
+        choose("number", key, figure.numbers, f"figure {id!r}")
+        return [nodes.Text(recorded[id][key] if id in recorded else "–")], []
     except ValueError as error:
         return [], [inliner.reporter.error(str(error), line=line)]
 

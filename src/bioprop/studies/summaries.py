@@ -93,6 +93,15 @@ def over_images(count: int) -> Summary:
     return Summary("mean, with the interval of its test images", of, fewest=1)
 
 
+def sampling_error(error: float, count: int) -> float:
+    """Return the standard error of an error in per cent from the choice of ``count`` test images.
+
+    In points: that of a share among as many images, were they drawn anew.
+    """
+    share = error / 100
+    return 100 * (share * (1 - share) / count) ** 0.5
+
+
 def rank_correlation(pairs: np.ndarray) -> np.ndarray:
     """Return Spearman's rank correlation over members of two rows, ``(2, ..., member)``."""
     x, y = scipy.stats.rankdata(pairs, axis=-1) - (pairs.shape[-1] + 1) / 2

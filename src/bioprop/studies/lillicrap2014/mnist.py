@@ -44,6 +44,7 @@ from bioprop.studies.study import (
     sized,
     within,
 )
+from bioprop.studies.summaries import sampling_error
 from bioprop.tasks.classify import dense_network, error_rate
 from bioprop.tasks.images import CLASSES, Classification, load
 
@@ -275,15 +276,6 @@ TEST = 10_000  # test images of MNIST
 CALIBRATED = "the ranges of W and of B were chosen in a few trials on the test images"
 
 
-def sampling_error(runs: Runs) -> float:
-    """Return the standard error of feedback alignment's test error from the choice of images.
-
-    In points: that of a share among ``TEST`` images, were they drawn anew.
-    """
-    share = at(runs["fa"], "error").mean() / 100
-    return 100 * (share * (1 - share) / TEST) ** 0.5
-
-
 def ends_at(variant: str, reported_key: str, tolerance: float, statement: str, id: str) -> Claim:
     """Return the claim that a variant's final test error is the paper's, within a tolerance."""
     return Claim(
@@ -445,7 +437,9 @@ FIGURES = [
         "connections adds {recorded}`mnist-sparse-cost`.",
         place="Fig 2a",
         draw=draw_error,
-        numbers={"sampling": sampling_error},
+        numbers={
+            "sampling": lambda runs: sampling_error(float(at(runs["fa"], "error").mean()), TEST)
+        },
     ),
     Figure(
         id="mnist-angle",
