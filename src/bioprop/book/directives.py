@@ -601,7 +601,7 @@ def _figure_number(
     known = compiled(str(inliner.document.settings.env.srcdir))
     recorded = {entry.id: entry.numbers for entry in known.figures}
     try:
-        _, figure = _declared(id)
+        figure = _declared(id)[1]
         choose("number", key, figure.numbers, f"figure {id!r}")
         return [nodes.Text(recorded[id][key] if id in recorded else "–")], []
     except ValueError as error:
