@@ -408,7 +408,7 @@ def test_a_page_counts_the_records_that_were_run_again_elsewhere(small: Built) -
     assert "Files of records: 3. Run again elsewhere so far: 2 (2 on a processor)." in text
     assert "agree: 1 (1 as closely as rounding lets it). Do not agree: 1." in text
     rows = [[cell.get_text() for cell in row.select("td")] for row in cover.select("tbody tr")]
-    assert ["toy-network/paper/backprop", "w differs | by 0.5"] in rows
+    assert ["toy-network/paper/backprop", "w differs | by 0.5", "no"] in rows
 
 
 def test_a_cover_shows_claims_that_nobody_has_attempted(small: Built) -> None:
