@@ -149,7 +149,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, and look at the built book last, once it is there.
 
     At first xdist gives each worker a quarter of its share, in this order: the first worker builds
-    the book, the second begins with the command line. No other waits for the book.
+    the book, the second makes a run of all studies. No other waits for the book.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     quarter = len(items) // workers // 4

@@ -14,7 +14,6 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,18 +53,6 @@ for line in sys.stdin:
     print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
 """
 
-# They stand for all studies. test_runs.py runs each way through their code, but for what is solved
-# at once, without steps; that is here.
-SOLVED = ("theorems", "two-thirds", "linear-scales")
-OF_EACH_PAPER = ("toy-network", "linear-task", "receptive-fields", "targets-mnist", "signs-digits")
-SOME = (*OF_EACH_PAPER, "alignment-needed", *SOLVED)  # the last but those is a question of ours
-OF_SOME = f"""
-from bioprop import studies
-
-for name in set(studies.STUDIES) - set({SOME}):
-    del studies.STUDIES[name]
-{DRIVER}"""
-
 
 class Said(NamedTuple):
     """What a command line left behind; white space and the frames of boxes are made plain."""
@@ -94,20 +81,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bioprop(root: Path) -> Iterator[Bioprop]:
     """A function that runs a command line on the copy."""
-    with driven(DRIVER, root) as run:
-        yield run
-
-
-@pytest.fixture(scope="module")
-def bioprop_of_some(root: Path) -> Iterator[Bioprop]:
-    """A function that runs a command line on the copy and knows a few studies alone."""
-    with driven(OF_SOME, root) as run:
-        yield run
-
-
-@contextmanager
-def driven(driver: str, root: Path) -> Iterator[Bioprop]:
-    with python(driver, root) as process:
+    with python(DRIVER, root) as process:
         assert process.stdin is not None and process.stdout is not None
         talk = process.stdin, process.stdout
 
@@ -240,10 +214,8 @@ def test_wrong_words_are_refused_with_what_was_given_and_what_is_allowed(
     assert contents(root / "data") == before, "nothing is written"
 
 
-def test_a_run_of_all_studies_leaves_out_those_that_refuse_a_setting(
-    bioprop_of_some: Bioprop,
-) -> None:
-    said = bioprop_of_some("run --tier smoke --variant bp --seeds 2")
+def test_a_run_of_all_studies_leaves_out_those_that_refuse_a_setting(bioprop: Bioprop) -> None:
+    said = bioprop("run --tier smoke --variant bp --seeds 2")
     assert said.code == DONE
     for words in (
         "left out: study 'receptive-fields': setting members = 2",
@@ -384,10 +356,12 @@ def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(
     assert contents(root / "data" / "runs") == published
 
 
-def test_a_run_of_all_studies_makes_every_record(bioprop_of_some: Bioprop, root: Path) -> None:
-    assert bioprop_of_some("run --tier smoke").code == DONE
+def test_a_run_of_all_studies_makes_every_record(bioprop: Bioprop, root: Path) -> None:
+    assert bioprop("run --tier smoke").code == DONE
     kept = set(contents(root / STORED))
-    assert kept >= {f"{s}/smoke/{v}.json" for s in SOME for v in studies.get(s).variants}
+    assert kept >= {
+        f"{s.name}/smoke/{v}.json" for s in studies.STUDIES.values() for v in s.variants
+    }
 
 
 def test_a_run_that_diverges_is_done_and_says_so(bioprop: Bioprop) -> None:
@@ -509,7 +483,7 @@ def test_pending_makes_what_is_missing_and_says_how_long_that_will_take(
     again = bioprop("run --pending toy-network linear-task")
     assert again.out == "nothing is pending of toy-network, linear-task"
     assert "so far" not in bioprop("list toy-network").out
-    assert "of 40 networks so far" not in bioprop("scorecard toy-network").out
+    assert "of 40 networks so far" not in bioprop("scorecard").out
     there = bioprop("run toy-network --tier paper --variant small")
     assert there.out.count("already there; --again runs it anew") == 2
 
@@ -759,8 +733,7 @@ def test_the_installed_command_ends_with_the_exit_code(
 
 @pytest.mark.parametrize(
     ("words", "encoding"),
-    [(["scorecard", "linear-task"], encoding) for encoding in ("ascii", "latin-1", "utf-8")]
-    + [(["run", "–"], "ascii")],
+    [(["scorecard"], e) for e in ("ascii", "latin-1", "utf-8")] + [(["run", "–"], "ascii")],
 )
 def test_the_installed_command_prints_in_any_locale(
     words: list[str], encoding: str, root: Path, monkeypatch: pytest.MonkeyPatch
@@ -772,7 +745,7 @@ def test_the_installed_command_prints_in_any_locale(
     done = subprocess.run(command, capture_output=True, encoding=encoding, timeout=60)
     assert done.returncode == (WRONG if "–" in words else DONE), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    if "scorecard" in words:
+    if words == ["scorecard"]:
         minus = "−" if encoding == "utf-8" else "-"
         said = " ".join(done.stdout.partition("linear-fa-lead-10:")[2].split())
         about = "≈" if encoding == "utf-8" else "~"

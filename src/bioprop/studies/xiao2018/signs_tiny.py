@@ -116,7 +116,8 @@ def draw_beside(runs: Runs) -> tuple[Picture, pd.DataFrame]:
             drawing.reported(axes, value, place, name)
             rows.append({"rule": name, "mean": value, "where": label.replace("\n", ", ")})
     settings = runs["bp"].settings
-    here = f"{IMAGES[settings.images]}, ResNet-18\nof {settings.width} channels, here"
+    images = IMAGES.get(settings.images, settings.images)
+    here = f"{images}, ResNet-18\nof {settings.width} channels, here"
     axes.set_yticks(range(len(ELSEWHERE) + 1), [here, *ELSEWHERE])
     axes.set(xlabel="top-1 error (%)", xlim=(0, 100), ylim=(len(ELSEWHERE) + 0.5, -0.5))
     drawing.legend(axes, NAMES, "reported by others")
