@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import distributed
 import pytest
 from helpers import copy_root, python
 
@@ -475,6 +476,8 @@ def test_a_worker_that_dies_loses_its_part_only_and_another_makes_it(
             time.sleep(0.05)
         line = ["run", "linear-task", "--pending", "--scheduler"]
         line += [json.loads(file.read_text())["address"]]
+        with distributed.Client(line[-1], set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)  # or one that is early makes both parts
         with python(f"from bioprop.cli import main\nmain({line!r})", root) as process:
             while len(list((root / "data" / "cache" / "checkpoints").glob("*.pt"))) < 2:
                 assert process.poll() is None, process.communicate()
