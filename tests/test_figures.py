@@ -257,11 +257,13 @@ def test_every_figure_can_be_cited_alone_and_with_all_others(folder: Path) -> No
         assert key == f"bioprop-{figure.id}" and entry == together[key]
         assert f"\\texttt{{{figure.id}}}" in entry.fields["howpublished"]
         assert entry.fields["title"] == f"{{{figure.title}}}"
+        made = json.loads((folder / f"{figure.id}.json").read_text())["commits"]
+        assert made and f"records of commit {made}, " in entry.fields["note"]
 
 
 def test_a_title_with_the_signs_of_tex_can_be_cited(tmp_path: Path) -> None:
     path = tmp_path / "f.bib"
-    path.write_text(figures.bibtex(declare(title="50 % of W_0 & {B} cost $5, #1")), "utf-8")
+    path.write_text(figures.bibtex(declare(title="50 % of W_0 & {B} cost $5, #1"), {}), "utf-8")
     [entry] = parse_file(path).entries.values()
     assert entry.fields["title"] == r"{50 \% of W\_0 \& \{B\} cost \$5, \#1}"
 

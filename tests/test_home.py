@@ -65,9 +65,9 @@ def test_a_figure_has_an_address_in_its_citation_where_the_book_has_one(
     nowhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = STUDIES["toy-network"].figures[0]
-    assert "url" not in figures.bibtex(figure)
+    assert "url" not in figures.bibtex(figure, {})
     monkeypatch.setenv("BIOPROP_ADDRESS", ADDRESS)
-    assert f"  url = {{{ADDRESS}/figures/{figure.id}.svg}},\n" in figures.bibtex(figure)
+    assert f"  url = {{{ADDRESS}/figures/{figure.id}.svg}},\n" in figures.bibtex(figure, {})
 
 
 def test_without_a_place_the_configuration_is_as_it_was() -> None:

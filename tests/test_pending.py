@@ -510,10 +510,13 @@ def test_a_study_waits_for_the_one_that_finds_its_settings(
     assert [work.study.name for work in works[:1]] == ["search"]
     assert {work.study.name for work in works} == {"search", "other"}
     assert said == ["left out: result: its settings come from search, once recorded"]
+    assert pending.first(result, store) is search
     monkeypatch.setattr(pending, "best_tier", lambda study, store: "paper")
     works = pending.plan(list(known.values()), store, said.append)
     assert "result" in {work.study.name for work in works}
+    assert pending.first(result, store) is result
     waiting = replace(result, found=False)
+    assert pending.first(waiting, store) is search
     works = pending.plan([waiting], store, said.append)
     assert not works and said[-1].startswith(
         "left out: result: its settings come from search; copy"

@@ -47,6 +47,7 @@ from bioprop.book import (
     gallery,
     index,
     interactive,
+    pending,
     reruns,
     twins,
 )
@@ -210,11 +211,17 @@ class ResultFigure(Result):
     def _to_come(self, id: str) -> list[nodes.Node]:
         """Return a box in the place of a figure that is declared and not recorded yet."""
         study, figure = _declared(id)
+        first = pending.first(study)
+        if study.together or study.forecast:  # a network of it is the work of days
+            how = "The command for one network, on graphics cards too, is on this page."
+        else:
+            how = f"To make what is missing: `.venv/bin/bioprop run --pending {first.name}`"
+        if first is not study:
+            how += ". That is the search of its settings, which goes before"
         place = nodes.container(ids=[id], names=[id])
         place += self.parse(
             f":::{{admonition}} To come: {figure.title}\n:class: note\n"
-            "Its runs are not all made yet. To make what is missing of them: "
-            f"`.venv/bin/bioprop run --pending {study.name}`\n:::"
+            f"Its runs are not all made yet. {how}\n:::"
         )
         self.state.document.note_explicit_target(place)
         return [place]
@@ -409,6 +416,9 @@ class SettingsTable(Result):
         study = studies.get(self.arguments[0])
         lines = ["| setting | value | where it comes from |", "|:--|:--|:--|"]
         lines += [f"| `{n}` | {v} | {_escape(why)} |" for n, v, why in settings_rows(study)]
+        if not study.found:
+            wait = f"The search `{study.after}` is not complete: what is here from it stands "
+            lines += ["", wait + "in for what it will find, and nothing is recorded with that."]
         return self.parse("\n".join(lines))
 
 

@@ -98,7 +98,7 @@ def write(
     table(folder / f"{figure.id}.csv", figure, data, "%.9g")
     text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{figure.id}.json").write_text(text, encoding="utf-8")
-    (folder / f"{figure.id}.bib").write_text(bibtex(figure), encoding="utf-8")
+    (folder / f"{figure.id}.bib").write_text(bibtex(figure, runs), encoding="utf-8")
     return Drawn(data, drawing.moved(picture))  # the last is the one for a column
 
 
@@ -173,9 +173,7 @@ def describe(
         "tier": some.tier,
         "population": study.population,
         "members": sum(record.members for record in runs.values()),
-        "commits": ", ".join(
-            sorted({str(p.provenance["commit"]) for r in runs.values() for p in r.parts})
-        ),
+        "commits": _commits(runs),
         "diverged": {name: len(record.diverged) for name, record in runs.items()},
         "seconds": seconds(runs),
         "licence": LICENCE,
@@ -191,14 +189,20 @@ def describe(
     }
 
 
-def bibtex(figure: Figure) -> str:
-    """Return a BibTeX entry for one figure."""
+def _commits(runs: Mapping[str, Record]) -> str:
+    """Name the commits that made some records."""
+    return ", ".join(sorted({str(p.provenance["commit"]) for r in runs.values() for p in r.parts}))
+
+
+def bibtex(figure: Figure, runs: Mapping[str, Record]) -> str:
+    """Return a BibTeX entry for one figure, with the commits that made its records, if any."""
+    made = f", records of commit {_commits(runs)}" if runs else ""
     return (
         f"@misc{{bioprop-{figure.id},\n"
         "  author = {{The bioprop contributors}},\n"
         f"  title = {{{{{_tex(figure.title)}}}}},\n"
         f"  howpublished = {{Figure \\texttt{{{figure.id}}} of \\emph{{{BOOK}}}}},\n"
-        f"  note = {{bioprop version {bioprop.__version__}, CC BY 4.0}},\n"
+        f"  note = {{bioprop version {bioprop.__version__}{made}, CC BY 4.0}},\n"
         f"{_address(figure)}  year = {{2026}}\n}}\n"
     )
 

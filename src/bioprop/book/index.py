@@ -212,7 +212,7 @@ def compile(
     for paper in forest.PAPERS:
         if forest.rows(index.claims, paper):
             plot = forest.publish(index.claims, paper, folder / "figures")
-            bibliography.append(figures.bibtex(plot))
+            bibliography.append(figures.bibtex(plot, {}))
             index.figures.append(_forest(plot))
     if bibliography:
         (folder / "figures" / "all.bib").write_text("\n".join(bibliography), encoding="utf-8")
@@ -243,7 +243,7 @@ def _make(name: str, homes: Mapping[str, str], folder: Path) -> Part:
         drawn = _figure(study, figure, behind, best or "", homes.get(figure.id))
         known = {"rules": rules(figure, published.data, behind), "moved": published.moved}
         made.figures.append(drawn.model_copy(update=known))
-        made.cited.append(figures.bibtex(figure))
+        made.cited.append(figures.bibtex(figure, behind))
     return made
 
 

@@ -81,6 +81,13 @@ def plan(
     return [work for _, work in sorted(ranked, key=lambda pair: pair[0])]
 
 
+def first(study: Study, store: Store = RECORDED) -> Study:
+    """Return what is recorded first: a study, or the search whose result it still lacks."""
+    while study.after and not (study.found and best_tier(studies.get(study.after), store)):
+        study = studies.get(study.after)
+    return study
+
+
 def _ranked(study: Study, store: Store) -> list[tuple[tuple[bool, bool, float], Work]]:
     """Return what is left of a study, each with its rank, the lowest first."""
     ranked = []

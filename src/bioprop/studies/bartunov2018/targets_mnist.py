@@ -235,6 +235,7 @@ def sizes(column: Column) -> list[Claim]:
             (one, two),
             "two-sided around the paper's difference, by the paper's protocol on both sides; "
             "partly where the direction is right",
+            unit="points of test error, each method's lowest over epochs",
             holds=within(column.size),
             partly=ABOVE,
         )

@@ -244,7 +244,7 @@ def searched_points(runs: Runs) -> Iterator[Point]:
             yield name, ("rate",), {"duration": t, "delay": d}
 
 
-OWN_RATE = "each at its own best rate"
+OWN_RATE = "each at its best rate of those tried"
 SHARE = "share of the decades of NSE at the end that"
 GATED = f"decades of NSE at the end, layers that wait minus those that do not; {OWN_RATE}"
 TENTH = "a tenth of a decade is a quarter of the error"
@@ -452,8 +452,8 @@ STUDY = Study(
             "always on, against how long an input lasts (above) and how late the error comes, for "
             "inputs that last 30 time constants (below, left); angle at the lowest layer to the "
             "signal that backpropagation would send (below, right). Level lines: the ordinary "
-            "loop, with one update for each input and with as many. Each at its own best rate; "
-            "mean and 95 % interval over networks.",
+            "loop, with one update for each input and with as many. Each at its best rate of "
+            "those tried; mean and 95 % interval over networks.",
             look="To see: how long an input has to last for a curve to come down to the dotted "
             "level of the ordinary loop, and which curve is there first. Below, left: at which "
             "delay a curve reaches zero, where nothing is learnt.",

@@ -208,7 +208,7 @@ CLAIMS = [
         "random weights of their own, teach as well as one that loses nothing.",
         measure=lambda runs: end(runs, "split-fa", 1.0) - end(runs, "rectifier-fa", 0.0),
         unit="decades of NSE at the end, two rectified ways minus one that loses nothing; each at "
-        "its own best rate",
+        "its best rate of those tried",
         holds=Region(-0.15, 0.15),
         partly=Region(-0.3, 0.3),
         reason=FEW,
@@ -235,8 +235,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 } | {"split-fa": {"channel": "rectifier", "amounts": (1.0,), "split": True}}
 CAPTION = (
     "against how much the way back loses at every layer, under backpropagation's weights and under "
-    "fixed random ones, each at its own best rate; mean and 95 % interval. Square: positive and "
-    "negative signals, both rectified, go ways of their own."
+    "fixed random ones, each at its best rate of those tried; mean and 95 % interval. Square: "
+    "positive and negative signals, both rectified, go ways of their own."
 )
 STUDY = Study(
     name="nonlinear-feedback",

@@ -213,7 +213,7 @@ def near(one: str, other: str, statement: str) -> Claim:
         id=f"predictive-{one}-{other}",
         statement=statement,
         measure=partial(level, one=one, other=other),
-        unit="decades of NSE at the end, a difference; each at its own best rate",
+        unit="decades of NSE at the end, a difference; each at its best rate of those tried",
         holds=Region(-0.1, 0.1),
         partly=Region(-0.2, 0.2),
         reason="a tenth of a decade is a quarter of the error",
@@ -265,7 +265,7 @@ CLAIMS = [
         id="predictive-two",
         statement="Trained with two steps for each example it learns as backpropagation does.",
         measure=partial(level, one="pc-two", other="bp"),
-        unit="decades of NSE at the end, a difference; each at its own best rate",
+        unit="decades of NSE at the end, a difference; each at its best rate of those tried",
         holds=Region(-0.1, 0.1),
         partly=Region(-0.2, 0.2),
         reason="directions are right, lengths are not: lower layers hear of the error too weakly; "
@@ -339,7 +339,8 @@ STUDY = Study(
             "alignment, and predictive coding with an exact way back, with a fixed random one, and "
             "with two steps for each example.",
             caption="Error (left), and the angle to backpropagation's change of the lowest weights "
-            "(right), each rule at its own best rate; mean and 95 % interval over networks.",
+            "(right), each rule at its best rate of those tried; mean and 95 % interval "
+            "over networks.",
             look="To see: whether each curve of predictive coding lies on its counterpart, the "
             "exact way back on backpropagation and the fixed one on feedback alignment. Where two "
             "lie on each other, the upper one alone shows.",

@@ -205,7 +205,7 @@ LABELS = {
     "bits": "bits of each number",
     "loss": "share of numbers lost",
 }
-OWN = "each at its own best rate"
+OWN = "each at its best rate of those tried"
 BEST = 12.0  # bits that are as good as all
 POINT = "a point is 100 of the 10 000 test images of MNIST"
 
@@ -414,8 +414,8 @@ STUDY = Study(
             "against the numbers said, the bits of each number, and the share of numbers lost.",
             caption="Error at the end where the hidden layer hears of some numbers of the error "
             "(left), of few bits of each (middle), or with a share of them lost (right), each at "
-            "its own best rate; mean and 95 % interval. Dotted: what must be left, as the text "
-            "says.",
+            "its best rate of those tried; mean and 95 % interval. Dotted: what must be left, "
+            "as the text says.",
             look="To see: how soon a curve leaves the level that it has where nothing is lost, at "
             "the right edge for numbers and bits and at the left for losses. If the hidden layer "
             "needed the whole error, any loss would show at once.",

@@ -134,7 +134,7 @@ class QuarterSettings(OpenSettings):
 
     every: Count = 4  # ours: 50 of the 200 classes, for time
     epochs: Count = 8  # ours: as the search of rates has
-    rate: Positive = 0.2  # ours: the best for sign-symmetry in the study signs-rates
+    rate: Positive = 0.2  # ours: for each rule the best in signs-rates or rules-rates
 
 
 def run(settings: QuarterSettings, journal: Journal) -> None:

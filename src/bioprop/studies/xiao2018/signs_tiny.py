@@ -231,7 +231,7 @@ CLAIMS = [
         id="tiny-ss-close",
         statement="Sign-symmetry's top-1 error is within 6 points of backpropagation's after as "
         "many epochs.",
-        place="abstract, Fig 1: a direction; its numbers were not seen",
+        place="abstract, and Fig 1 by its caption: a direction; its numbers were not seen",
         measure=lambda runs: excess(runs, "ss", "bp"),
         unit="points of top-1 error, sign-symmetry minus backpropagation",
         holds=Region(high=6.0),
