@@ -337,13 +337,16 @@ def reading(errors: Mapping[float, float]) -> Any:
     return SimpleNamespace(table=pd.DataFrame(rows), settings=None)
 
 
-def test_the_stride_with_the_lower_held_out_error_at_its_best_rate_is_chosen() -> None:
+def test_the_stride_is_2_unless_1_has_a_held_out_error_lower_by_more_than_a_point() -> None:
     low, high = reading({1e-4: 50, 2e-4: 30}), reading({1e-4: 40, 2e-4: 45})
     choose = targets_cifar_readings.third_stride
     assert choose({"stride-1": low, "stride-2": high}) == 1
     assert choose({"stride-1": high, "stride-2": low}) == 2
+    assert choose({"stride-1": low, "stride-2": reading({1e-4: 31})}) == 2
+    assert choose({"stride-1": low, "stride-2": reading({1e-4: 31.1})}) == 1
     lost = reading({1e-4: np.nan})
     assert choose({"stride-1": lost, "stride-2": low}) == 2
+    assert choose({"stride-1": low, "stride-2": lost}) == 1
     assert targets_cifar_readings.best_error(low).tolist() == [40, 41, 42]
 
 
@@ -352,6 +355,26 @@ def test_the_third_stride_is_the_one_that_was_chosen() -> None:
     if tier is None:
         pytest.skip("the readings are not recorded yet")
     assert targets_cifar_readings.third_stride(RECORDED.runs(READINGS, tier)) == THIRD
+
+
+@pytest.mark.parametrize("name", ["targets-cifar-local-grid", "sharing-cifar-grid"])
+def test_a_search_that_takes_long_measures_held_out_errors_alone(name: str) -> None:
+    study = studies.get(name)
+    journal = Journal()
+    study.run(study.configure("smoke", "fa" if name.startswith("t") else "fa-convnet"), journal)
+    assert set(journal.table()) == {"examples", "member", "seed", "rate", "eps", "validation"}
+
+
+def test_on_cifar_a_tenth_of_the_error_has_to_go_before_a_method_has_learnt() -> None:
+    rows = [
+        {"member": m, "examples": mark, "error": error}
+        for m, end in enumerate((79.0, 82.0))
+        for mark, error in ((0, 90.0), (1, end))
+    ]
+    result: Any = SimpleNamespace(table=pd.DataFrame(rows), settings=None)
+    for name in ("targets-cifar", "targets-cifar-local", "targets-cifar-letter", "sharing-cifar"):
+        learnt = studies.get(name).learnt
+        assert learnt and learnt(result).tolist() == [True, False], name
 
 
 # The whole of Table 1

@@ -209,6 +209,14 @@ def test_the_law_holds_after_every_step_and_connections_go_and_come() -> None:
     )
 
 
+def test_a_gain_that_would_turn_what_a_unit_hears_is_put_back_to_zero() -> None:
+    model = mixed()
+    keep, norm = obey(model), model[1]
+    norm.weight.data = torch.tensor([-1.0, 2.0, -0.1, 0.5]).double()
+    keep()
+    assert norm.weight.tolist() == [0.0, 2.0, 0.0, 0.5]
+
+
 def test_feedback_that_follows_connections_teaches_where_that_of_signs_alone_cannot() -> None:
     """If each output reads a unit with the same sign, the errors of a softmax cancel below it."""
     norms = {}

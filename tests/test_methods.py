@@ -277,8 +277,8 @@ def test_every_method_has_the_settings_that_the_search_found(study: str, search:
     [
         ("targets-cifar-local", "targets-cifar-local-grid", LAST),
         ("sharing-cifar", "sharing-cifar-grid", LAST),
-        ("towards-imagenet", "towards-imagenet-rates", targets_mnist_rates.LAST),
-        ("towards-imagenet-others", "towards-imagenet-rates", targets_mnist_rates.LAST),
+        ("towards-imagenet", "towards-imagenet-rates", LAST),
+        ("towards-imagenet-others", "towards-imagenet-rates", LAST),
     ],
 )
 def test_far_longer_runs_have_half_of_the_rates_that_the_search_found(

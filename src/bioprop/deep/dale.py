@@ -33,8 +33,10 @@ def obey(model: nn.Module) -> Callable[[], None]:
 
     They become zero, about half of those of a usual start; all others stay as they are. The
     function that is returned is to be called after each step of an optimiser: a weight that has
-    crossed zero is put back to zero, from where it may grow again. The first layer reads no units
-    and is left alone. Raises ``ValueError`` for a model without a second one.
+    crossed zero is put back to zero, from where it may grow again. Gains of batch normalisation are
+    kept from falling below zero likewise, as one that did would turn the sign of all that a unit
+    hears. The first layer reads no units and is left alone, and so are paths that carry units on as
+    they are. Raises ``ValueError`` for a model without a second one.
     """
     layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)][1:]
     if not layers:
@@ -43,11 +45,15 @@ def obey(model: nn.Module) -> Callable[[], None]:
             "nn.Linear or nn.Conv2d of a model and those after it"
         )
     signs = [unit_signs(layer) for layer in layers]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    gains = [norm.weight for norm in norms if norm.affine]
 
     @torch.no_grad()
     def keep() -> None:
         for layer, sign in zip(layers, signs, strict=True):
             layer.weight.copy_((layer.weight * sign).clamp_(min=0) * sign)
+        for gain in gains:
+            gain.clamp_(min=0)
 
     keep()
     return keep

@@ -6,7 +6,7 @@ of Table 3, a training that counts forward epochs, and what is measured at the e
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -241,21 +241,28 @@ def follow(
     measure: Measure | None = None,
     error: Errors = error_rate,
     stride: int | None = None,
+    kinds: Collection[str] = ("error", "validation", "training"),
 ) -> None:
     """Train for the epochs of the settings; at the end of each, write what was measured.
 
     Examples are those that the forward weights learnt from. Beside each ``error(network, images,
-    answers)`` stands what ``measure(training, trial)`` finds on held-out images, :func:`beside`
-    unless it is given. Where epochs are long, a checkpoint may be saved after ``stride`` batches.
+    answers)``, of the ``kinds`` of :func:`measured_on`, stands what ``measure(training, trial)``
+    finds on held-out images, :func:`beside` unless it is given. Where epochs are long, a checkpoint
+    may be saved after ``stride`` batches.
     """
     whole = load(settings.images)
     journal.learns_from(settings.images, whole.parts, whole.digest)
     sets = measured_on(settings, task)
     x, answers = (part[: settings.probe] for part in sets["validation"])
     for seen in journal.follow(training, marks(settings), settings.batch, stride):
-        errors = {name: error(training.network, *images) for name, images in sets.items()}
+        errors = {name: error(training.network, *sets[name]) for name in kinds}
         found = (measure or beside)(training, present(training.network, x, answers))
         journal.write(seen // settings.turns, **errors, **found)
+
+
+def nothing(training: Training, trial: Trial) -> dict[str, Tensor]:
+    """Measure nothing beside the errors."""
+    return {}
 
 
 def marks(settings: MethodSettings) -> range:

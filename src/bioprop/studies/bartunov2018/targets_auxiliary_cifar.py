@@ -24,28 +24,32 @@ from bioprop.studies.bartunov2018.targets_auxiliary import (
 )
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as ON_MNIST
 from bioprop.studies.bartunov2018.targets_mnist import chosen
-from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone
+from bioprop.studies.study import Claim, Figure, Region, Runs, Study
 
 
 def gained(runs: Runs, network: str) -> np.ndarray:
-    """Return how many points 512 auxiliary outputs take off the error with none, by seed."""
-    return chosen(runs[f"{network}-0"]) - chosen(runs[f"{network}-512"])
+    """Return how many points 512 auxiliary outputs take off the error of SDTP, by seed.
+
+    Each of the two is at its own best rates; those of AO-SDTP serve badly where there are none.
+    """
+    return chosen(runs[f"{network}-sdtp"]) - chosen(runs[f"{network}-512"])
 
 
 def gains(network: str, study: str) -> Claim:
     """Return the claim that the paper's number of auxiliary outputs helps."""
     return Claim(
         id=f"targets-auxiliary-{network}-gain",
-        statement=f"512 auxiliary outputs gain more than two points ({WORDS[network]}).",
+        statement="512 auxiliary outputs gain more than two points on SDTP, which has "
+        f"none ({WORDS[network]}).",
         place="Fig 4; its values are not printed",
         measure=partial(gained, network=network),
-        unit="points of test error at the epoch that held-out images choose, without minus with",
+        unit="points of test error at the epoch that held-out images choose, SDTP minus AO-SDTP",
         holds=Region(low=2.0),
         reason="the paper's AO-SDTP is five to nine points better than SDTP after 500 epochs",
         figure=study,
         applies=not_digits,
         unlearnt="that next to nothing is learnt without auxiliary outputs is a gain by them",
-        idle=(f"{network}-0",),
+        idle=(f"{network}-sdtp",),
     )
 
 
@@ -88,7 +92,7 @@ def on_network(
         found=bool(found),
         cost={"reduced": cost},
         claims=[no_cost(network, name), gains(network, name)],
-        learnt=gone("error"),
+        learnt=targets_cifar.LEARNT,
         figures=[on_cifar(figure, name, network) for figure in ON_MNIST.figures],
     )
 

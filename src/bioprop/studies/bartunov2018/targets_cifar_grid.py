@@ -78,7 +78,6 @@ def first_stage(
         title=f"A grid of rates for {title}",
         paper="bartunov2018",
         variants=variants,
-        run=run,
         population="points of the grid",
         figures=[
             Figure(
@@ -97,7 +96,7 @@ def first_stage(
                 draw=partial(draw, columns=columns, last=LAST),
             )
         ],
-        **declared,
+        **{"run": run, **declared},
     )
 
 

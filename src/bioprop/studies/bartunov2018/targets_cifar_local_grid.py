@@ -1,9 +1,11 @@
 """Which learning rates serve each method best at first in locally connected networks on CIFAR-10?
 
-As in the study targets-cifar-grid: up to the same rates, on a fifth of the images. All twelve
-networks of a method learn side by side, which takes about twenty gigabytes where there are
-inverses: so rates are fewer than in that study, and beside inverses one epsilon is tried. The study
-targets-cifar-local, whose runs have ten times as many updates, has half of the rates found here.
+As in the study targets-cifar-grid, on a fifth of the images. All twelve networks of a method learn
+side by side, and keep fourteen gigabytes where there are inverses: so rates are fewer than in that
+study, and beside inverses one epsilon is tried; the largest rate that was tried there, at which no
+method with targets learnt, is left out for them. Held-out errors are all that is measured. The
+study targets-cifar-local, whose runs have ten times as many updates, has half of the rates found
+here.
 """
 
 from collections.abc import Mapping
@@ -13,11 +15,15 @@ import pydantic
 
 from bioprop.studies.bartunov2018.targets_cifar_grid import EPSILONS, POINTS, first_stage
 from bioprop.studies.bartunov2018.targets_cifar_local import CHOSEN, LAYERS, SMALL, VARIANTS
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, over_grid
+from bioprop.studies.bartunov2018.targets_mnist_rates import (
+    RateSettings,
+    choose_only,
+    over_grid,
+)
 from bioprop.studies.study import STRICT, Count
 
 ALONE = {"rates": (6e-5, 1.2e-4, 2.5e-4, 5e-4, 1e-3, 3e-3), "epsilons": EPSILONS}
-WITH_INVERSES = {"rates": (1e-4, 3e-4, 1e-3, 3e-3), "inverse_rates": (1e-4, 1e-3, 1e-2)}
+WITH_INVERSES = {"rates": (3e-5, 1e-4, 3e-4, 1e-3), "inverse_rates": (1e-4, 1e-3, 1e-2)}
 SMOKE = SMALL | {"shown": 400, "epochs": 2, "auxiliary": 8, "rates": (1e-3, 1e-2)}
 QUICK = SMALL | {"epochs": 3, "auxiliary": 8, "rates": (1e-3, 3e-3), "inverse_rates": ()}
 FIFTH = " on a fifth of the images,"  # between a run and its updates
@@ -34,6 +40,7 @@ class CifarLocalGridSettings(RateSettings):
 
 LOCAL: Mapping[str, Any] = {
     "settings": CifarLocalGridSettings,
+    "run": choose_only,
     "tiers": {
         "smoke": SMOKE | {"inverse_rates": ()},
         "quick": QUICK | {"shown": 1000},

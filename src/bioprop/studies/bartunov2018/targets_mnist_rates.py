@@ -6,7 +6,7 @@ seeds that the result does not use, and is measured on training images that were
 images play no part in the choice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from itertools import product
 from typing import Any
@@ -20,9 +20,11 @@ from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     Errors,
+    Measure,
     MethodSettings,
     Prepare,
     follow,
+    nothing,
     prepare,
 )
 from bioprop.studies.journal import Journal
@@ -83,14 +85,23 @@ def run(
     journal: Journal,
     prepare: Prepare = prepare,
     error: Errors = error_rate,
+    measure: Measure | None = None,
+    kinds: Collection[str] = ("error", "validation", "training"),
 ) -> None:
-    """Train every point of the grid side by side, of networks that ``prepare`` returns."""
+    """Train every point of the grid side by side, of networks that ``prepare`` returns.
+
+    What is measured is as in :func:`follow`.
+    """
     points = grid(settings)
     journal.label(**points)
     seeds = points.pop("seed")
     streams = settings.streams([int(seed) for seed in seeds])
     each = {name: streams.each(values) for name, values in points.items()}
-    follow(settings, journal, *prepare(settings, streams, **each), error=error)
+    follow(settings, journal, *prepare(settings, streams, **each), measure, error, kinds=kinds)
+
+
+# A search that measures what it is chosen by and nothing else, where all of it takes long.
+choose_only = partial(run, measure=nothing, kinds=("validation",))
 
 
 def scores(run: Run, last: int = LAST) -> pd.DataFrame:

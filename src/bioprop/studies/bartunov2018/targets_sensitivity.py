@@ -17,12 +17,10 @@ import pydantic
 import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
-from torch import Tensor
 
-from bioprop.learning import Training, Trial
 from bioprop.studies import drawing, reported, to_see
 from bioprop.studies.bartunov2018 import tables
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, prepare
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, nothing, prepare
 from bioprop.studies.bartunov2018.targets_mnist import lowest
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -96,11 +94,6 @@ def run(settings: SensitivitySettings, journal: Journal) -> None:
     follow(settings, journal, *prepare(settings, streams, **each), nothing)
 
 
-def nothing(training: Training, trial: Trial) -> dict[str, Tensor]:
-    """Measure nothing beside the errors."""
-    return {}
-
-
 def best_of(run: Run) -> np.ndarray:
     """Return the lowest test error over epochs, as the paper does, ``(member,)``.
 
@@ -130,8 +123,12 @@ def levene(runs: Runs, one: str, other: str) -> str:
 
 
 def has_learnt(run: Run) -> np.ndarray:
-    """Say of each setting whether a quarter of the error at the start was gone at some epoch."""
-    return best_of(run) <= 0.75 * at(run, "error", 0)
+    """Say of each setting whether some of the error at the start was gone at some epoch.
+
+    A quarter of it; on CIFAR-10, where all methods are left with more, a tenth.
+    """
+    share = 0.1 if run.settings.images == "cifar10" else 0.25
+    return best_of(run) <= (1 - share) * at(run, "error", 0)
 
 
 def half_learn(run: Run) -> np.ndarray:

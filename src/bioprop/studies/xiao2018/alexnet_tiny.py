@@ -84,6 +84,8 @@ CLAIMS = [
         figure="alexnet-error",
         decimals=1,
         applies=photographs,
+        unlearnt="a rule that hardly learns is last, and feedback alignment is said to be",
+        idle=("fa",),
     ),
     Claim(
         id="alexnet-ss-close",

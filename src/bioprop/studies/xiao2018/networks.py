@@ -134,6 +134,7 @@ class QuarterSettings(OpenSettings):
 
     every: Count = 4  # ours: 50 of the 200 classes, for time
     epochs: Count = 8  # ours: as the search of rates has
+    measured: Natural = 0  # ours: none; test images are what these studies are about
     rate: Positive = 0.2  # ours: for each rule the best in signs-rates or rules-rates
 
 
