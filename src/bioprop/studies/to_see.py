@@ -6,9 +6,9 @@ RATES = (
     "of methods does not hang on this choice."
 )
 TABLE = (
-    "To see: in each row whether the cross lies within the interval of the filled mark, which is "
-    "chosen as the paper's was, and whether the rows have the paper's order. The open mark shows "
-    "what choosing on test images is worth."
+    "To see: in each row how far the filled mark, chosen as the paper's was, lies from the cross, "
+    "beside its interval, and whether the rows have the paper's order. The open mark shows what "
+    "choosing on test images is worth."
 )
 CURVES = (
     "To see: which methods reach the bottom of the right panel and yet stay apart on the left: "

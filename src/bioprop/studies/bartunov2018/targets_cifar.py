@@ -21,6 +21,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     CROSSES,
     CURVES,
     PARALLEL,
+    READ,
     TURNS,
     Column,
     differing,
@@ -173,7 +174,7 @@ FIGURES = [
         "paper's, a filled mark with an interval for ours at the lowest over epochs, an open one "
         "for ours at the epoch that held-out images choose.",
         caption="Test error of 3072-3x1024-10 networks, mean and 95 % interval over networks. "
-        + CROSSES,
+        f"{CROSSES} {READ}",
         look=to_see.TABLE,
         place="Table 1b",
         draw=partial(draw_table, "cifar10-fc"),

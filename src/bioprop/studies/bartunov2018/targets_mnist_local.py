@@ -21,6 +21,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
     CURVES,
+    READ,
     TURNS,
     Column,
     chosen,
@@ -135,7 +136,7 @@ FIGURES = [
         "a cross for the paper's, a filled mark with an interval for ours at the lowest over "
         "epochs, an open one for ours at the epoch that held-out images choose.",
         caption="Test error of the locally connected networks of Table 3, and of the ConvNet of "
-        f"the same shape, mean and 95 % interval over networks. {CROSSES}",
+        f"the same shape, mean and 95 % interval over networks. {CROSSES} {READ}",
         look=to_see.TABLE,
         place="Table 1a",
         draw=partial(draw_table, "mnist-lc"),

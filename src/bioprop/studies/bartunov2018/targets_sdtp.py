@@ -245,8 +245,8 @@ CLAIMS = [
     ),
     own_claim(
         id="targets-sdtp-auxiliary",
-        statement="Where the top inverse reads probabilities, 512 auxiliary outputs do not do "
-        "better than none.",
+        statement="Where the top inverse reads probabilities, and the target goes a tenth of the "
+        "way, 512 auxiliary outputs do not do better than none.",
         measure=lambda runs: (
             where(runs["auxiliary-512"], 0.1, "validation")
             - where(runs["auxiliary-0"], 0.1, "validation")
