@@ -120,7 +120,8 @@ def heading(column: pd.DataFrame) -> str:
 
 def short(name: str) -> str:
     """Name a method so that it fits its cell."""
-    return {"dfa": "direct FA", "bp-convnet": "ConvNet"}.get(name, drawing.LOOKS[name].name)
+    known = {"dfa": "direct FA", "bp-convnet": "ConvNet"}
+    return known.get(name, drawing.LOOKS[name].name.replace("alternating", "altern."))
 
 
 FIGURE = Figure(
@@ -132,8 +133,8 @@ FIGURE = Figure(
     caption="Training / test error in per cent, each the lowest over epochs: the paper's of 500 "
     "epochs, one number a cell, and ours of as many epochs and networks as stand above the "
     "column, mean over networks, the test error with half the width of its 95 % interval. What was "
-    "not run is called not attempted. FA: feedback alignment. The ConvNet learns by "
-    "backpropagation.",
+    "not run is called not attempted. Altern.: alternating; FA: feedback alignment. The ConvNet "
+    "learns by backpropagation.",
     look="To see: down a block, whether the methods have the same order in theirs and in ours; "
     "along a row, whether the two numbers differ by more than the half width beside ours.",
     place="Table 1",
