@@ -14,17 +14,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
 
-from bioprop.studies import drawing, to_see
+from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
     CURVES,
-    PARALLEL,
     READ,
     TURNS,
     Column,
-    differing,
     draw_angles,
     draw_curves,
     draw_table,
@@ -32,6 +30,8 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     excess,
     lowest,
     ordering,
+    orders,
+    schedules,
     sizes,
     table_claims,
 )
@@ -83,22 +83,6 @@ def with_training(claims: Sequence[Claim], methods: Sequence[str]) -> list[Claim
     return [replace(claim, aside=named.get(claim.id, claim.aside)) for claim in claims]
 
 
-def orders(column: Column) -> list[Claim]:
-    """Return the claims on auxiliary outputs that both columns of CIFAR-10 have in common."""
-    return [
-        differing(
-            column,
-            f"ao-sdtp-{schedule}-sdtp",
-            f"Auxiliary outputs help: AO-SDTP is better than SDTP, both {schedule} "
-            f"({column.words}).",
-            f"sdtp-{schedule}",
-            f"ao-sdtp-{schedule}",
-            reason="SDTP minus AO-SDTP, above zero",
-        )
-        for schedule in ("alternating", "parallel")
-    ]
-
-
 def rounded(runs: Runs) -> np.ndarray:
     """Return by how many degrees rounding turns each method's change of each layer, by seed."""
     own = (run for name, run in runs.items() if name in METHODS)
@@ -135,18 +119,7 @@ CLAIMS = [
     *with_training(table_claims(COLUMN, list(METHODS), "fa"), list(METHODS)),
     *sizes(COLUMN),
     *orders(COLUMN),
-    *(
-        differing(
-            COLUMN,
-            f"{name}-schedule",
-            f"{drawing.LOOKS[name].name}: inverses that learn in epochs of their own do at least "
-            f"as well as inverses that learn in parallel ({COLUMN.words}).",
-            f"{name}-parallel",
-            f"{name}-alternating",
-            reason="parallel minus alternating, above zero",
-        )
-        for name in PARALLEL
-    ),
+    *schedules(COLUMN),
     *(
         ordering(
             COLUMN,

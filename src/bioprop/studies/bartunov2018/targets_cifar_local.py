@@ -17,7 +17,6 @@ from bioprop.studies.bartunov2018.targets_cifar import (
     DIGITS,
     LEARNT,
     WHOLE,
-    orders,
     with_training,
 )
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
@@ -31,6 +30,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     draw_angles,
     draw_curves,
     draw_table,
+    orders,
     sizes,
     table_claims,
 )

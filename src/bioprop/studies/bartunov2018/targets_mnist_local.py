@@ -21,6 +21,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
     CURVES,
+    LATER,
     READ,
     TURNS,
     Column,
@@ -30,6 +31,8 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     draw_curves,
     draw_table,
     near_backprop,
+    orders,
+    schedules,
     sizes,
     table_claims,
 )
@@ -123,6 +126,8 @@ CLAIMS = [
     *table_claims(COLUMN, list(VARIANTS), "fa"),
     *near_backprop(COLUMN),
     *sizes(COLUMN),
+    *schedules(COLUMN, LATER),
+    *orders(COLUMN, LATER),
     # In the paper alternating AO-SDTP is the exception, by 0.05 points.
     *(gains(COLUMN, FULL, name) for name in METHODS if name != "ao-sdtp-alternating"),
     shared(COLUMN),
