@@ -357,11 +357,15 @@ def test_the_third_stride_is_the_one_that_was_chosen() -> None:
     assert targets_cifar_readings.third_stride(RECORDED.runs(READINGS, tier)) == THIRD
 
 
-@pytest.mark.parametrize("name", ["targets-cifar-local-grid", "sharing-cifar-grid"])
+@pytest.mark.parametrize(
+    "name", ["targets-cifar-local-grid", "sharing-cifar-grid", "towards-imagenet-rates"]
+)
 def test_a_search_that_takes_long_measures_held_out_errors_alone(name: str) -> None:
     study = studies.get(name)
     journal = Journal()
-    study.run(study.configure("smoke", "fa" if name.startswith("t") else "fa-convnet"), journal)
+    study.run(
+        study.configure("smoke", "fa-convnet" if name == "sharing-cifar-grid" else "fa"), journal
+    )
     assert set(journal.table()) == {"examples", "member", "seed", "rate", "eps", "validation"}
 
 
@@ -372,7 +376,8 @@ def test_on_cifar_a_tenth_of_the_error_has_to_go_before_a_method_has_learnt() ->
         for mark, error in ((0, 90.0), (1, end))
     ]
     result: Any = SimpleNamespace(table=pd.DataFrame(rows), settings=None)
-    for name in ("targets-cifar", "targets-cifar-local", "targets-cifar-letter", "sharing-cifar"):
+    results = ("cifar", "cifar-local", "cifar-letter", "auxiliary-cifar", "auxiliary-cifar-local")
+    for name in (*(f"targets-{result}" for result in results), "sharing-cifar"):
         learnt = studies.get(name).learnt
         assert learnt and learnt(result).tolist() == [True, False], name
 

@@ -258,7 +258,7 @@ def test_every_figure_can_be_cited_alone_and_with_all_others(folder: Path) -> No
         assert f"\\texttt{{{figure.id}}}" in entry.fields["howpublished"]
         assert entry.fields["title"] == f"{{{figure.title}}}"
         made = json.loads((folder / f"{figure.id}.json").read_text())["commits"]
-        assert made and f"records of commit {made}, " in entry.fields["note"]
+        assert made and f", records of {made}, " in entry.fields["note"]
 
 
 def test_a_title_with_the_signs_of_tex_can_be_cited(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fnmatch
+import inspect
 import re
 
 import pytest
@@ -26,6 +27,14 @@ def test_a_setting_says_where_in_the_paper_it_stands_or_that_it_is_ours(
 ) -> None:
     why = comments(study.settings).get(field, "")
     assert ORIGIN.search(why), f"{field} of {study.settings.__name__} says {why!r}"
+
+
+@each_study
+def test_a_setting_stands_in_one_line_with_its_origin(study: Study) -> None:
+    """What stands in the lines after is not read."""
+    own = [cls for cls in study.settings.__mro__ if cls.__module__.startswith("bioprop")]
+    wrapped = [line for cls in own for line in inspect.getsource(cls).splitlines()]
+    assert [line for line in wrapped if re.match(r"    \w+: .* = \($", line)] == []
 
 
 @each_study

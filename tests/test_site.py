@@ -17,8 +17,9 @@ from bs4 import BeautifulSoup, Tag
 from site_fixture import Built, bioprop, build, copy_book, copy_small_book, write_chapter
 
 from bioprop import paths, studies
-from bioprop.book import changes, claim_pages, explain, index, site
+from bioprop.book import changes, claim_pages, explain, index, pending, site
 from bioprop.book.chapters import homes
+from bioprop.book.chapters import page as page_of
 from bioprop.book.claims import word
 
 pytest_plugins = ["site_fixture"]
@@ -529,6 +530,26 @@ def test_a_figure_whose_runs_are_still_being_made_has_a_box_in_its_place(small: 
     assert box is not None and box.find(class_="admonition")
     assert "To come" in box.text and "bioprop run --pending linear-task" in box.text
     assert not box.find("img")
+
+
+def test_what_is_to_come_says_what_is_made_before_it(soup: Soup) -> None:
+    there, placed = {figure["id"] for figure in soup.built.index["figures"]}, homes()
+    waiting = [
+        (study, figure)
+        for study in studies.STUDIES.values()
+        for figure in study.figures
+        if figure.id not in there
+    ]
+    for study, figure in waiting:
+        box = soup.pages[f"{page_of(placed[figure.id])}.html"].find(id=figure.id)
+        assert box is not None and figure.title in box.text
+        alone = bool(study.together or study.forecast)
+        assert alone == ("one network, on graphics cards too" in box.text), figure.id
+        assert alone or f"--pending {pending.first(study).name}" in box.text, figure.id
+    text = " ".join(page.get_text() for page in soup.pages.values())
+    for study in studies.STUDIES.values():
+        words = f"The search {study.after} is not recorded yet"
+        assert study.found or words in text, study.name
 
 
 def test_a_number_whose_runs_are_still_being_made_is_a_dash(small: Built) -> None:

@@ -217,7 +217,7 @@ class ResultFigure(Result):
         else:
             how = f"To make what is missing: `.venv/bin/bioprop run --pending {first.name}`"
         if first is not study:
-            how += ". That is the search of its settings, which goes before"
+            how += ". That goes before: what is missing takes settings from it"
         place = nodes.container(ids=[id], names=[id])
         place += self.parse(
             f":::{{admonition}} To come: {figure.title}\n:class: note\n"
@@ -417,8 +417,8 @@ class SettingsTable(Result):
         lines = ["| setting | value | where it comes from |", "|:--|:--|:--|"]
         lines += [f"| `{n}` | {v} | {_escape(why)} |" for n, v, why in settings_rows(study)]
         if not study.found:
-            wait = f"The search `{study.after}` is not complete: what is here from it stands "
-            lines += ["", wait + "in for what it will find, and nothing is recorded with that."]
+            wait = f"The search `{study.after}` is not recorded yet: rates above are placeholders, "
+            lines += ["", wait + "and no result is recorded with them."]
         return self.parse("\n".join(lines))
 
 

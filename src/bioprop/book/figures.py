@@ -196,7 +196,7 @@ def _commits(runs: Mapping[str, Record]) -> str:
 
 def bibtex(figure: Figure, runs: Mapping[str, Record]) -> str:
     """Return a BibTeX entry for one figure, with the commits that made its records, if any."""
-    made = f", records of commit {_commits(runs)}" if runs else ""
+    made = f", records of {_commits(runs)}" if runs else ""
     return (
         f"@misc{{bioprop-{figure.id},\n"
         "  author = {{The bioprop contributors}},\n"

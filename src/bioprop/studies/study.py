@@ -280,6 +280,9 @@ def _declaring(frame: FrameType | None) -> Iterator[Lines]:
 # A claim of this book, which is not in the paper.
 own_claim = functools.partial(Claim, place="ours", origin="ours")
 
+# What the reason of a claim ends in that was made after its run.
+LATER = ". The claim was made when the record was there"
+
 
 def sized(claim: Claim, tolerance: float, statement: str) -> Claim:
     """Return the sister of a claim about a difference: that it has the paper's size, too.

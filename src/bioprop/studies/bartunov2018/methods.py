@@ -104,16 +104,12 @@ class MethodSettings(Settings):
     sigma: Positive = 0.12  # Table 4: size of the noise that trains inverses
     step: Share = 0.3  # ours: SDTP's way to the label; the paper goes all of it
     reads: Literal["logits", "output"] = "logits"  # ours: by the top inverse; the paper: output
-    linear: Literal["none", "all", "top", "lower"] = (
-        "none"  # Methods: every inverse has its layer's function
-    )
+    linear: Literal["none", "all", "top", "lower"] = "none"  # Methods: no inverse is linear
     auxiliary: Natural = 128  # ours for MNIST; sec. 3.2: 512 on CIFAR-10
     gain: Positive = 1.0  # ours: size of the random features
     measured: Count = 10_000  # ours: training images on which the training error is measured
     probe: Count = 1000  # ours: held-out images on which angles are measured
-    precision: Precision = (
-        "float32"  # ours: targets are differences of nearly equal numbers; bfloat16 on CIFAR
-    )
+    precision: Precision = "float32"  # ours: targets are small differences; bfloat16 on CIFAR
     members: MemberCount = 5  # ours: the paper prints one number a cell and no seeds
 
     def pictures(self, held_out: int = 0) -> Images:

@@ -1,7 +1,8 @@
 """Which learning rates serve SDTP and AO-SDTP to the letter best at first on CIFAR-10?
 
-As in the study targets-cifar-grid, for what the study targets-cifar-letter has. There all methods
-with targets were best at the lowest rate, and none learnt at the largest; the rates here are lower.
+As in the study targets-cifar-grid, for what the study targets-cifar-letter has. The
+methods with targets recorded there were best at the lowest rate, and none of them learnt at the
+largest; the rates here are lower.
 """
 
 from typing import Any

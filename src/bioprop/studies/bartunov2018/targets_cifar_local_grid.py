@@ -1,11 +1,11 @@
 """Which learning rates serve each method best at first in locally connected networks on CIFAR-10?
 
 As in the study targets-cifar-grid, on a fifth of the images. All twelve networks of a method learn
-side by side, and keep fourteen gigabytes where there are inverses: so rates are fewer than in that
-study, and beside inverses one epsilon is tried; the largest rate that was tried there, at which no
-method with targets learnt, is left out for them. Held-out errors are all that is measured. The
-study targets-cifar-local, whose runs have ten times as many updates, has half of the rates found
-here.
+side by side, and keep fourteen gigabytes where there are inverses. So methods without have fewer
+rates than in that study, and those with inverses one epsilon and, in the place of the largest rate,
+at which none recorded there had learnt, one below the lowest. Held-out errors are all that is
+measured. The study targets-cifar-local, whose runs have ten times as many updates, has half of the
+rates found here.
 """
 
 from collections.abc import Mapping

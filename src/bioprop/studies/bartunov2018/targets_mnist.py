@@ -19,7 +19,18 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported, to_see
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
-from bioprop.studies.study import Claim, Figure, Region, Run, Runs, Study, curve, gone, within
+from bioprop.studies.study import (
+    LATER,
+    Claim,
+    Figure,
+    Region,
+    Run,
+    Runs,
+    Study,
+    curve,
+    gone,
+    within,
+)
 from bioprop.studies.summaries import SMALLEST
 
 PARALLEL = ("dtp", "sdtp", "ao-sdtp")  # methods whose inverses learn in two ways
@@ -163,7 +174,6 @@ def ordering(
     return Claim(**{**words, **changes})
 
 
-LATER = ". The claim was made when the record was there"
 LEVEL = "a method is above another where the interval of the difference lies above zero"
 
 
@@ -259,10 +269,9 @@ def helped(column: Column, id: str, schedule: str, later: str = "") -> Claim:
     )
 
 
-def orders(column: Column, later: str = "") -> list[Claim]:
+def orders(column: Column) -> list[Claim]:
     """Return the claims that auxiliary outputs help, under either schedule."""
-    ways = ("alternating", "parallel")
-    return [helped(column, f"ao-sdtp-{way}-sdtp", way, later) for way in ways]
+    return [helped(column, f"ao-sdtp-{way}-sdtp", way) for way in ("alternating", "parallel")]
 
 
 def sizes(column: Column) -> list[Claim]:

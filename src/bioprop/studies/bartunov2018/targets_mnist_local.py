@@ -21,7 +21,6 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
     CURVES,
-    LATER,
     READ,
     TURNS,
     Column,
@@ -30,14 +29,14 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     draw_angles,
     draw_curves,
     draw_table,
+    helped,
     near_backprop,
-    orders,
     schedules,
     sizes,
     table_claims,
 )
 from bioprop.studies.bartunov2018.targets_mnist import COLUMN as FULL
-from bioprop.studies.study import Claim, Figure, Run, Runs, Study, gone
+from bioprop.studies.study import LATER, Claim, Figure, Run, Runs, Study, gone
 
 COLUMN = replace(FULL, prefix="targets-local", key="mnist-lc", words="locally connected")
 LAYERS = {"local": ((3, 32, 2), (3, 64, 2)), "hidden": (1024,)}  # Table 3
@@ -127,7 +126,8 @@ CLAIMS = [
     *near_backprop(COLUMN),
     *sizes(COLUMN),
     *schedules(COLUMN, LATER),
-    *orders(COLUMN, LATER),
+    # In the paper alternating AO-SDTP is no better than SDTP, by 0.01 points.
+    helped(COLUMN, "ao-sdtp-parallel-sdtp", "parallel", LATER),
     # In the paper alternating AO-SDTP is the exception, by 0.05 points.
     *(gains(COLUMN, FULL, name) for name in METHODS if name != "ao-sdtp-alternating"),
     shared(COLUMN),

@@ -24,6 +24,7 @@ from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow
 from bioprop.studies.bartunov2018.targets_mnist import lowest
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
+    LATER,
     STRICT,
     Claim,
     Count,
@@ -125,7 +126,7 @@ def levene(runs: Runs, one: str, other: str) -> str:
 def has_learnt(run: Run) -> np.ndarray:
     """Say of each setting whether some of the error at the start was gone at some epoch.
 
-    A quarter of it; on CIFAR-10, where all methods are left with more, a tenth.
+    A quarter of it; on CIFAR-10 a tenth, as in the study targets-cifar.
     """
     share = 0.1 if run.settings.images == "cifar10" else 0.25
     return best_of(run) <= (1 - share) * at(run, "error", 0)
@@ -265,9 +266,6 @@ def draw_settings(runs: Runs) -> tuple[Picture, pd.DataFrame]:
 
 WIDER = "wider where the interval of the difference lies above zero; it is between the distances "
 WIDER += "from the median that Levene's test compares"
-
-
-LATER = ". The claim was made when the record of MNIST was there"
 
 
 def apart(

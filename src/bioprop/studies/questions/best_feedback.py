@@ -40,6 +40,7 @@ from bioprop.studies.questions.searched import (
     with_choices,
 )
 from bioprop.studies.study import (
+    LATER,
     STRICT,
     Claim,
     Count,
@@ -359,7 +360,6 @@ def beside_uniform(
 LEVEL = Region(-1.0, 1.0), Region(-2.0, 2.0)
 TENTH = "a decade is a tenth of what is learnt, and B is drawn for each network"
 HALF = "half a decade is a twentieth of what is learnt"
-LATER = "The claim was made when the record was there"
 FINELY = "each at its own best rate, of neighbours a twelfth of an octave apart"
 IMAGES_OF = "half a point is 50 of the 10 000 test images of MNIST"
 CLAIMS = [
@@ -525,7 +525,7 @@ CLAIMS = [
         unit=f"decades of NSE at the end, pseudoinverse minus orthonormal rows; {AT_BEST}",
         holds=Region(high=-0.5),
         partly=Region(high=0.0),
-        reason=f"beside a uniform B both gain by having no weak direction; {HALF}. {LATER}",
+        reason=f"beside a uniform B both gain by having no weak direction; {HALF}{LATER}",
         figure="best-b-shapes",
     ),
     own_claim(
@@ -535,7 +535,7 @@ CLAIMS = [
         unit=DECADES,
         holds=Region(high=-0.5),
         partly=Region(high=0.0),
-        reason=f"{HALF}. {LATER}",
+        reason=f"{HALF}{LATER}",
         figure="best-b-shapes",
     ),
 ]

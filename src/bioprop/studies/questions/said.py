@@ -35,6 +35,7 @@ from bioprop.studies.questions.searched import (
     with_choices,
 )
 from bioprop.studies.study import (
+    LATER,
     STRICT,
     Claim,
     Figure,
@@ -303,7 +304,7 @@ CLAIMS = [
         holds=Region(high=-0.5),
         partly=Region(high=0.0),
         reason="half a point is 50 of the 10 000 test images of MNIST; seven of ten is the most "
-        "that was tried but all. The claim was made when the record was there",
+        f"that was tried but all{LATER}",
         figure="said-errors",
     ),
     own_claim(

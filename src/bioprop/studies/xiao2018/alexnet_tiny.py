@@ -26,6 +26,8 @@ from bioprop.studies.study import (
 from bioprop.studies.summaries import SMALLEST
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
+    BEHIND,
+    CAPTION,
     DIGITS,
     SMOKE,
     UNIT,
@@ -69,13 +71,12 @@ def order(runs: Runs) -> np.ndarray:
     return np.array([excess(runs, "ss", "bp"), excess(runs, "fa", "ss")])
 
 
-PLACE = "abstract, and Fig 1 by its caption: a direction; its numbers were not seen"
 CLAIMS = [
     Claim(
         id="alexnet-order",
         statement="In AlexNet backpropagation ends lowest, then sign-symmetry, then "
         "feedback alignment.",
-        place=PLACE,
+        place=CAPTION,
         measure=order,
         summary=SMALLEST,
         unit=f"{UNIT} from one rule to the next, the smaller one",
@@ -90,7 +91,7 @@ CLAIMS = [
     Claim(
         id="alexnet-ss-close",
         statement="In AlexNet sign-symmetry's top-1 error is within 8 points of backpropagation's.",
-        place=PLACE,
+        place=CAPTION,
         measure=lambda runs: excess(runs, "ss", "bp"),
         unit=f"{UNIT}, sign-symmetry minus backpropagation",
         holds=Region(high=8.0),
@@ -103,7 +104,7 @@ CLAIMS = [
     Claim(
         id="alexnet-fa-behind",
         statement="In AlexNet feedback alignment is more than 15 points behind backpropagation.",
-        place="abstract, after Bartunov et al. 2018, Table 2: a direction, and of another network",
+        place=BEHIND,
         measure=lambda runs: excess(runs, "fa", "bp"),
         unit=f"{UNIT}, feedback alignment minus backpropagation",
         holds=Region(low=15.0),

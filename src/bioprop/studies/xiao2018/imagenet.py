@@ -37,7 +37,15 @@ from bioprop.studies.study import (
     gone,
     unread,
 )
-from bioprop.studies.xiao2018.networks import NO_SIGNS, DeepRule, Layers, RecipeName, excess
+from bioprop.studies.xiao2018.networks import (
+    BEHIND,
+    CAPTION,
+    NO_SIGNS,
+    DeepRule,
+    Layers,
+    RecipeName,
+    excess,
+)
 from bioprop.tasks.folders import Folders
 from bioprop.tasks.imagenet import Crops, load, workers
 
@@ -220,7 +228,7 @@ def claim(
     variant: str,
     reference: str,
     holds: Region,
-    place: str = "abstract, and Fig 1 by its caption: a direction; its numbers were not seen",
+    place: str = CAPTION,
     **more: Any,
 ) -> Claim:
     """Return a claim about how far a variant ends above another."""
@@ -239,7 +247,6 @@ def claim(
 
 
 FROM_NOTES = "text, known from notes on the paper alone; its numbers were not seen"
-BEHIND = "abstract, after Bartunov et al. 2018, Table 2: a direction, and of another network"
 LITTLE = "feedback alignment that hardly learns ImageNet is what is said of it"
 CLAIMS = [
     claim(

@@ -99,8 +99,8 @@ STUDY = Study(
             "as a mark with an interval.",
             caption="Top-1 error at the end of ResNet-18 of half the width on a quarter of the "
             "classes, mean and 95 % interval over networks. Under the law every other channel "
-            "excites and the rest inhibit, and a weight that would cross zero stays at zero; "
-            "the layer that reads the image is free.",
+            "excites and the rest inhibit, and a weight that would cross zero stays at zero, as "
+            "does a gain of batch normalisation; the layer that reads the image is free.",
             look="To see: how far each rule's mark moves to the right under the law. If the law "
             "suited sign-symmetry, whose signs it fixes, its two marks would be the closer ones.",
             place="ours",

@@ -33,6 +33,7 @@ from bioprop.studies.study import (
 from bioprop.studies.summaries import LARGEST, sampling_error
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
+    CAPTION,
     GAUSSIAN,
     DeepSettings,
     against_layers,
@@ -231,7 +232,7 @@ CLAIMS = [
         id="tiny-ss-close",
         statement="Sign-symmetry's top-1 error is within 6 points of backpropagation's after as "
         "many epochs.",
-        place="abstract, and Fig 1 by its caption: a direction; its numbers were not seen",
+        place=CAPTION,
         measure=lambda runs: excess(runs, "ss", "bp"),
         unit="points of top-1 error, sign-symmetry minus backpropagation",
         holds=Region(high=6.0),
