@@ -17,6 +17,7 @@ from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.sharing import PAIRS, TAUGHT, claims, figures
 from bioprop.studies.bartunov2018.targets_cifar import LEARNT
 from bioprop.studies.bartunov2018.targets_cifar_local import COLUMN, LAYERS, SMALL
+from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
 from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import Runs, Study
 
@@ -39,7 +40,7 @@ def joined(runs: Runs, draw: Callable[..., Any], **how: Any) -> tuple[Picture, p
 
 # What the study sharing-cifar-grid found; nothing is taken from it until it is recorded.
 SHORT: Mapping[str, Mapping[str, float]] = {}
-FOUND = for_long_runs(SHORT)
+FOUND = for_long_runs(SHORT, SHARE)
 
 STUDY = Study(
     name="sharing-cifar",

@@ -5,7 +5,7 @@ On CIFAR-10, as in the study targets-cifar-local-rates and for as many epochs: a
 
 from bioprop.studies.bartunov2018.sharing_cifar import SHORT, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
-from bioprop.studies.bartunov2018.targets_cifar_local_rates import CONTROL, LOCAL, MIDDLE, in_local
+from bioprop.studies.bartunov2018.targets_cifar_local_rates import CONTROL, LOCAL, OWN, in_local
 from bioprop.studies.bartunov2018.targets_cifar_rates import second_stage
 
 STUDY = second_stage(
@@ -19,6 +19,6 @@ STUDY = second_stage(
     place="ours",
     last=LAST,
     ring=CONTROL,
-    look=MIDDLE,
+    look=OWN,
     columns=2,
 )

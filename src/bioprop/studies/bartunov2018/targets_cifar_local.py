@@ -20,6 +20,7 @@ from bioprop.studies.bartunov2018.targets_cifar import (
     with_training,
 )
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
+from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
 from bioprop.studies.bartunov2018.targets_mnist import (
     BESIDE,
     CROSSES,
@@ -133,7 +134,7 @@ FIGURES = [
 
 # What the study targets-cifar-local-grid found; nothing is taken from it until it is recorded.
 SHORT: Mapping[str, Mapping[str, float]] = {}
-FOUND = for_long_runs(SHORT)
+FOUND = for_long_runs(SHORT, SHARE)
 
 STUDY = Study(
     name="targets-cifar-local",

@@ -1,6 +1,6 @@
 """Which learning rate serves each method best in longer runs of the locally connected networks?
 
-A control of the rates of targets-cifar-local, which are half of what was best in short runs. It
+A control of the rates of targets-cifar-local, which are a share of what was best in short runs. It
 takes up to two thirds as long as that study, and no study waits for it. As in targets-cifar-rates,
 the best setting of each method in targets-cifar-local-grid is tried anew on all images, for a third
 of the epochs that the result has, beside a half and a quarter of its rate, and where its inverses
@@ -16,12 +16,17 @@ import pydantic
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_local_grid import QUICK, SMOKE, WITH_INVERSES
-from bioprop.studies.bartunov2018.targets_cifar_rates import Found, around_found, second_stage
+from bioprop.studies.bartunov2018.targets_cifar_rates import (
+    WHICH,
+    Found,
+    around_found,
+    second_stage,
+)
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
 from bioprop.studies.study import STRICT, Count
 
-MIDDLE = "whether the ring of a panel is at the middle one of its three rates, which the result has"
-CONTROL = "the lowest; the result has the middle one of the three rates, whichever is the lowest"
+OWN = f"whether the ring of a panel is at the rate that the result has, {WHICH} of its three"
+CONTROL = f"the lowest; the result has {WHICH} of the three rates, the same for every method"
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -54,5 +59,5 @@ STUDY = second_stage(
     LOCAL,
     last=LAST,
     ring=CONTROL,
-    look=MIDDLE,
+    look=OWN,
 )

@@ -4,8 +4,12 @@ The second stage of the search. A rate that is best in the short runs of the stu
 targets-cifar-grid can be too high for a long one: here the best setting of each method is tried
 anew for a third of the epochs that the result has, beside a half and a quarter of its rate, and
 where its inverses did best at the lowest rate that was tried, at a third of that as well.
+
+Where runs are far longer than their search and no second stage is made, in larger networks, all
+rates are made smaller by the share that serves most methods best here.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +18,15 @@ import pydantic
 from bioprop.studies.bartunov2018.methods import METHODS
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS, THEIRS, WITH_INVERSES
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
-from bioprop.studies.study import STRICT, Count, Study
+from bioprop.studies.bartunov2018.targets_mnist_rates import (
+    SHARES,
+    RateSettings,
+    around,
+    best,
+    longer,
+    run,
+)
+from bioprop.studies.study import STRICT, Count, Runs, Study
 
 Found = Mapping[str, Mapping[str, float]]
 TWO_LINES = (
@@ -102,6 +113,22 @@ def in_full(methods: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
 
 # What the study targets-cifar-grid found; nothing is taken from it until it is recorded.
 FOUND: Found = {}
+
+# What :func:`share` says of this study; until it is recorded, no result of far longer runs is made.
+SHARE: float | None = None
+WHICH = {None: "one", 1.0: "the largest", 0.5: "the middle one", 0.25: "the smallest"}[SHARE]
+
+
+def share(runs: Runs) -> float:
+    """Return the share of a rate of short runs that most methods do best with in longer ones.
+
+    The smaller one, where two serve as many.
+    """
+    found = best(runs)
+    each = [found[name]["rate"] / max(run.settings.rates) for name, run in runs.items()]
+    counts = Counter(min(SHARES, key=lambda known: abs(known - one)) for one in each)
+    return min(counts, key=lambda known: (-counts[known], known))
+
 
 STUDY = second_stage(
     "targets-cifar-rates",

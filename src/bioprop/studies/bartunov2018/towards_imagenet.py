@@ -34,6 +34,7 @@ from bioprop.studies.bartunov2018.methods import (
     measured_on,
     prepare,
 )
+from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
 from bioprop.studies.bartunov2018.targets_mnist import (
     CURVES,
     TURNS,
@@ -304,7 +305,7 @@ DIGITS: dict[str, Any] = {
 
 # What the study towards-imagenet-rates found; nothing is taken from it until it is recorded.
 SHORT: Mapping[str, Mapping[str, float]] = {}
-FOUND = for_long_runs(SHORT)
+FOUND = for_long_runs(SHORT, SHARE)
 
 TIERS: Mapping[str, Mapping[str, Any]] = {
     "smoke": DIGITS | {"shown": 200, "epochs": 2, "probe": 100},

@@ -3,7 +3,7 @@
 On Tiny ImageNet, on held-out images, with seeds that the result does not use: a fifth of the images
 for four epochs. All methods are tried at the same rates, those with inverses at two of theirs each.
 The networks of a method learn side by side; six with inverses keep three gigabytes. The results,
-which see up to ten times as many images, have half of the rates found here.
+which see up to ten times as many images, have a share of the rates found here.
 """
 
 from functools import partial
@@ -62,7 +62,7 @@ STUDY = Study(
             caption="Error on held-out training images at the end of a short run on a fifth of "
             "the images, against the rate of the forward weights. Lines: "
             "the rate of the inverses, where there are any. A ring marks the best setting; "
-            "the result, a longer run, has half of its rates. A point that is missing diverged.",
+            "the result, a longer run, has a share of its rates. A point that is missing diverged.",
             look=to_see.RATES,
             place="App 5.3: 60 random settings for each method, ten epochs",
             draw=partial(draw, columns=4, last=LAST),
