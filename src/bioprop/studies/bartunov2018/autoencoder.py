@@ -7,10 +7,11 @@ pictures and prints no number, so the claims are ours.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pydantic
 import torch
 from matplotlib.figure import Figure as Picture
 
@@ -29,10 +30,35 @@ from bioprop.studies.bartunov2018.methods import (
 )
 from bioprop.studies.bartunov2018.targets_mnist import chosen, draw_angles, on_mnist, over_epochs
 from bioprop.studies.journal import Journal
-from bioprop.studies.study import Claim, Figure, Region, Runs, Study, at, gone, own_claim
+from bioprop.studies.study import (
+    STRICT,
+    Claim,
+    Count,
+    Figure,
+    Region,
+    RuleName,
+    Runs,
+    Some,
+    Study,
+    at,
+    gone,
+    own_claim,
+)
 from bioprop.studies.summaries import GEOMETRIC
 from bioprop.tasks.images import Classification, load
 from bioprop.tasks.reconstruct import Reconstruction, autoencoder, pixel_error, references
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
+class AutoencoderSettings(MethodSettings):
+    """Settings of one method in the autoencoder."""
+
+    rule: RuleName  # Fig 6, Fig 7; ours: an output layer that learns alone
+    schedule: Literal["alternating", "parallel"] = "parallel"  # ours: not named for these networks
+    images: str = "mnist"  # Fig 6, Fig 7; "digits" are scikit-learn's, for quick runs
+    hidden: Some[Count] = (256, 256, 256, 256, 256)  # Fig 6, Fig 7
+    epochs: Count = 150  # ours: not stated
+
 
 REFERENCES = {"mean-image": "the mean image", "components": "principal components"}
 
@@ -213,7 +239,7 @@ STUDY = Study(
     name="autoencoder",
     title="Autoencoders on MNIST",
     paper="bartunov2018",
-    settings=MethodSettings,
+    settings=AutoencoderSettings,
     tiers={
         "smoke": SMALL | {"epochs": 2, "members": 3},
         "quick": SMALL | {"batch": 50, "epochs": 40, "members": 3, "rate": 3e-3},

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
@@ -22,7 +22,7 @@ from bioprop.learning import Training, memory
 from bioprop.learning.memory import words
 from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
-from bioprop.studies.bartunov2018.methods import Kernel, layers, means
+from bioprop.studies.bartunov2018.methods import Beta, Kernel, layers, means
 from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves, lowest
 from bioprop.studies.bartunov2018.targets_mnist_table5 import LETTER, printed
 from bioprop.studies.bartunov2018.towards_imagenet import (
@@ -35,7 +35,19 @@ from bioprop.studies.bartunov2018.towards_imagenet import (
     whole,
 )
 from bioprop.studies.journal import Journal
-from bioprop.studies.study import STRICT, Claim, Count, Figure, Region, Runs, Study, gone, within
+from bioprop.studies.study import (
+    STRICT,
+    Claim,
+    Count,
+    Figure,
+    Positive,
+    Region,
+    Runs,
+    Share,
+    Study,
+    gone,
+    within,
+)
 from bioprop.tasks import folders, resized
 from bioprop.tasks.classify import layered_network
 
@@ -73,6 +85,16 @@ class LocalSettings(ImageNetSettings):
     local: tuple[Kernel, ...] = towards_imagenet.LOCAL  # Table 3
     held_out: Count = 10_000  # ours: ten training images of each class, to choose by
     epochs: Count = 500  # Section 3: 500, or ten for all but the best of 60 settings
+    rate: Positive = 5e-4  # Table 5; ours for DFA, which has no column: as FA
+    beta2: Beta = 0.99  # Table 5; ours for DFA: as FA
+    eps: Positive = 1e-8  # Table 5; ours for DFA: as FA
+    inverse_rate: Positive = 1e-3  # Table 5
+    inverse_beta2: Beta = 0.99  # Table 5
+    inverse_eps: Positive = 1e-4  # Table 5
+    alpha: Positive = 0.2  # Table 5: DTP's gradient step at the penultimate layer
+    sigma: Positive = 0.12  # Table 5: size of the noise that trains inverses
+    step: Share = 0.3  # Section 2: all of the way, of SDTP; read by it alone
+    reads: Literal["logits", "output"] = "logits"  # Section 2: output, of SDTP; read by it alone
     probe: Count = 100  # ours: held-out images on which angles are measured
 
 

@@ -50,7 +50,7 @@ def less(runs: Runs, name: str, study: str = "") -> np.ndarray:
 
 
 def weights() -> pd.DataFrame:
-    """Return the weights of each layer of the network for MNIST, with shared weights and without.
+    """Return the weights of each layer of the network for MNIST, and of all, shared and not.
 
     In thousands; biases aside.
     """
@@ -59,8 +59,9 @@ def weights() -> pd.DataFrame:
         settings = STUDY.configure("reduced", variant)
         assert isinstance(settings, MethodSettings)
         built = layers(settings, (1, 28, 28), CLASSES)
-        columns[words] = [math.prod(layer.weight_shape) / 1000 for layer in built]
-    index = pd.Index([f"layer {place}" for place in range(1, len(built) + 1)])
+        each = [math.prod(layer.weight_shape) / 1000 for layer in built]
+        columns[words] = [*each, sum(each)]
+    index = pd.Index([*(f"layer {place}" for place in range(1, len(built) + 1)), "all"])
     return pd.DataFrame(columns, index=index).round(1)
 
 
