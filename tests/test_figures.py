@@ -516,3 +516,33 @@ def test_the_means_of_a_figure_are_those_of_its_networks(folder: Path) -> None:
 def test_the_marks_of_a_papers_points_differ_within_a_figure() -> None:
     for rules in (("bp", "fa", "np", "shallow"), ("bp-3", "bp-4", "fa-3", "fa-4", "shallow")):
         assert len({drawing.MARKS[rule] for rule in rules}) == len(rules)
+
+
+@pytest.mark.parametrize(
+    ("tried", "named"),
+    [
+        ((2e-4, 3e-4, 4e-4), ["0.0002", "0.0003", "0.0004"]),
+        ([1e-4 * 1.5**k for k in range(11)], ["0.0001", "0.000225", "0.00050625"]),
+    ],
+)
+def test_of_much_that_was_tried_some_has_a_label(tried: list[float], named: list[str]) -> None:
+    figure, axes = plt.subplots()
+    drawing.log_x(axes, tried, labels=True)
+    assert axes.get_xticks() == pytest.approx(tried)
+    labels = [label.get_text() for label in axes.get_xticklabels() if label.get_text()]
+    assert labels[:3] == named and (len(tried) > 10) == (len(labels) < len(tried))
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (61, 92, [70, 80, 90]),
+        (1, 12, [2, 3, 5, 10]),
+        (11, 55, [15, 20, 30, 50]),
+        (0.01, 12, [0.01, 0.1, 1, 10]),
+    ],
+)
+def test_an_axis_of_per_cent_has_some_ticks(low: float, high: float, ticks: list[float]) -> None:
+    found = drawing.PercentLocator().tick_values(low, high)
+    assert found == ticks

@@ -246,11 +246,15 @@ def shades(count: int) -> np.ndarray:
     return matplotlib.colormaps["viridis"](np.linspace(0, 1, count + 2)[1:-1])
 
 
+MANY = 10  # ticks, beyond which not every one can have a label
+
+
 def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     """Give the horizontal axis log scale around what was tried, whatever can be drawn of it.
 
-    With ``labels`` its ticks are what was tried; where that is little more than a power of ten,
-    they are round numbers.
+    With ``labels`` its ticks are what was tried, and where that is much, those that lie close to
+    one that has a label go without. Else, where it is little more than a power of ten, they are
+    round numbers.
     """
     values = sorted(tried)
     axes.set(xscale="log", xlim=(values[0] / 1.2, values[-1] * 1.2))
@@ -259,7 +263,11 @@ def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     if labels:
-        axes.set_xticks(values, labels=[f"{value:g}" for value in values])
+        named = {value: f"{value:g}" for value in values}
+        last = 0.0
+        for value in values if len(values) > MANY else ():
+            named[value], last = (named[value], value) if value > 1.9 * last else ("", last)
+        axes.set_xticks(values, labels=list(named.values()))
         axes.set_xticks([], minor=True)
 
 
@@ -300,11 +308,13 @@ class PercentLocator(Locator):
         """Return the ticks from one number to another."""
         powers = (0.001, 0.01, 0.1, 1, 10, 100)
         few, many = (2, 3, 5, 10, 20, 50), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 70)
+        tens = range(10, 100, 10)  # where all errors are large
         low, high = sorted((vmin, vmax))
-        inside = [[mark for mark in marks if low <= mark <= high] for marks in (powers, few, many)]
+        sets = (powers, few, many, tens)
+        inside = [[float(mark) for mark in marks if low <= mark <= high] for marks in sets]
         if low < 0.5:
             return inside[0]
-        return inside[1] if len(inside[1]) > 2 else inside[2]
+        return inside[1] if len(inside[1]) > 2 else max(inside[2:], key=len)
 
 
 def percent_ticks(axis: Axis) -> None:
