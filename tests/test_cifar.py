@@ -369,19 +369,6 @@ def test_a_search_that_takes_long_measures_held_out_errors_alone(name: str) -> N
     assert set(journal.table()) == {"examples", "member", "seed", "rate", "eps", "validation"}
 
 
-def test_on_cifar_a_tenth_of_the_error_has_to_go_before_a_method_has_learnt() -> None:
-    rows = [
-        {"member": m, "examples": mark, "error": error}
-        for m, end in enumerate((79.0, 82.0))
-        for mark, error in ((0, 90.0), (1, end))
-    ]
-    result: Any = SimpleNamespace(table=pd.DataFrame(rows), settings=None)
-    results = ("cifar", "cifar-local", "cifar-letter", "auxiliary-cifar", "auxiliary-cifar-local")
-    for name in (*(f"targets-{result}" for result in results), "sharing-cifar"):
-        learnt = studies.get(name).learnt
-        assert learnt and learnt(result).tolist() == [True, False], name
-
-
 # The whole of Table 1
 
 

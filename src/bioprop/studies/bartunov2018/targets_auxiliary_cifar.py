@@ -24,7 +24,7 @@ from bioprop.studies.bartunov2018.targets_auxiliary import (
 )
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as ON_MNIST
 from bioprop.studies.bartunov2018.targets_mnist import chosen
-from bioprop.studies.study import Claim, Figure, Region, Runs, Study
+from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone
 
 
 def gained(runs: Runs, network: str) -> np.ndarray:
@@ -92,7 +92,7 @@ def on_network(
         found=bool(found),
         cost={"reduced": cost},
         claims=[no_cost(network, name), gains(network, name)],
-        learnt=targets_cifar.LEARNT,
+        learnt=gone("error"),
         figures=[on_cifar(figure, name, network) for figure in ON_MNIST.figures],
     )
 

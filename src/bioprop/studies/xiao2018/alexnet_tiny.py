@@ -85,8 +85,6 @@ CLAIMS = [
         figure="alexnet-error",
         decimals=1,
         applies=photographs,
-        unlearnt="a rule that hardly learns is last, and feedback alignment is said to be",
-        idle=("fa",),
     ),
     Claim(
         id="alexnet-ss-close",
