@@ -271,4 +271,6 @@ def test_what_shared_weights_leave_is_shown_layer_by_layer() -> None:
     assert table["shared weights (ConvNet)"].tolist()[:2] == [round(first, 1), round(second, 1)]
     local = table["locally connected"].tolist()
     assert local[:2] == [round(14 * 14 * first, 1), round(7 * 7 * second, 1)]
-    assert table.iloc[2:].T.drop_duplicates().shape[0] == 1, "dense layers share nothing"
+    assert table.iloc[2:-1].T.drop_duplicates().shape[0] == 1, "dense layers share nothing"
+    assert table.index[-1] == "all"
+    assert np.allclose(table.iloc[-1], table.iloc[:-1].sum(), atol=0.3), "rounded layer by layer"
