@@ -1,4 +1,4 @@
-# Two commands matter, `make book` and `make test`. Both bring .venv up to date first.
+# What matters is `make book`, `make test` and `make test-slow`. They bring .venv up to date first.
 #
 # On Linux the torch of PyPI carries CUDA, several gigabytes. For the CPU build, set
 #     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
@@ -14,10 +14,10 @@ READY := $(VENV)/ready
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book serve test lint clean
+.PHONY: help book serve test test-slow lint clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY)  ## Run every chapter and build the site; TIER=smoke or quick
 	$(VENV)/bin/bioprop book --tier $(TIER)
@@ -25,8 +25,11 @@ book: $(READY)  ## Run every chapter and build the site; TIER=smoke or quick
 serve: $(READY)  ## Show the built site in a browser
 	$(VENV)/bin/bioprop serve
 
-test: lint  ## Check the code, then run the tests
-	$(VENV)/bin/python -m pytest -n auto
+test: lint  ## Check the code, then run the tests but for the slow ones
+	$(VENV)/bin/python -m pytest -n auto -m "not slow"
+
+test-slow: $(READY)  ## Run the slow tests: the whole book, in a browser, and all studies
+	$(VENV)/bin/python -m pytest -n auto -m slow
 
 lint: $(READY)  ## Check style and types
 	$(VENV)/bin/ruff check --quiet

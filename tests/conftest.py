@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -145,12 +145,18 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, and look at the built book last, once it is there.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark what waits for the whole book as slow, and begin with what takes longest.
 
     At first xdist gives each worker a quarter of its share, in this order: the first worker builds
-    the book, the second makes a run of all studies. No other waits for the book.
+    the book, the second makes a run of all studies. No other waits for the book; what looks at it
+    comes last, once it is there.
     """
+    for item in items:
+        if "built" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+    yield  # those that were not asked for are left out here
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     quarter = len(items) // workers // 4
     site, command, others, look = [], [], [], []

@@ -214,6 +214,7 @@ def test_wrong_words_are_refused_with_what_was_given_and_what_is_allowed(
     assert contents(root / "data") == before, "nothing is written"
 
 
+@pytest.mark.slow
 def test_a_run_of_all_studies_leaves_out_those_that_refuse_a_setting(bioprop: Bioprop) -> None:
     said = bioprop("run --tier smoke --variant bp --seeds 2")
     assert said.code == DONE
@@ -356,6 +357,7 @@ def test_a_run_is_kept_apart_from_the_published_records_which_are_not_repeated(
     assert contents(root / "data" / "runs") == published
 
 
+@pytest.mark.slow
 def test_a_run_of_all_studies_makes_every_record(bioprop: Bioprop, root: Path) -> None:
     assert bioprop("run --tier smoke").code == DONE
     kept = set(contents(root / STORED))
@@ -456,6 +458,7 @@ def begun(kept: Path) -> Iterator[Path]:
         path.unlink()
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said(bioprop: Bioprop, begun: Path) -> None:
     assert "paper (3/3 recorded, 82 of 120 seeds so far, in" in bioprop("list").out
     said = bioprop("scorecard").out
@@ -731,6 +734,7 @@ def test_the_installed_command_ends_with_the_exit_code(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "encoding"),
     [(["scorecard"], e) for e in ("ascii", "latin-1", "utf-8")] + [(["run", "–"], "ascii")],

@@ -205,6 +205,7 @@ def mark(root: Path, words: str) -> None:
     (place / "digest").write_text(kept.digest(place))
 
 
+@pytest.mark.slow
 def test_a_build_takes_what_the_one_before_kept_and_is_the_same(
     small: Built, tmp_path: Path
 ) -> None:

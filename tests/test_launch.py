@@ -77,11 +77,11 @@ def source(tmp_path: Path) -> dict[str, str]:
     return commits
 
 
-@pytest.mark.parametrize(("built", "got"), [("old", "old"), ("new", "new"), (None, "new")])
+@pytest.mark.parametrize(("at", "got"), [("old", "old"), ("new", "new"), (None, "new")])
 def test_in_colab_the_first_cell_gets_the_book_as_it_was_built(
-    built: str | None, got: str, source: dict[str, str], tmp_path: Path
+    at: str | None, got: str, source: dict[str, str], tmp_path: Path
 ) -> None:
-    commit = source[built] if built else ""
+    commit = source[at] if at else ""
     done = run(first_cell(Home(REPOSITORY), commit) + TELL, tmp_path, "google.colab")
     assert done.returncode == 0, done.stderr
     copy = tmp_path / launch.COPY

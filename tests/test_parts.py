@@ -264,6 +264,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_parts_of_two_processes_one_killed_and_resumed_are_the_whole_bit_for_bit(
     store: Store, tmp_path: Path
 ) -> None:
