@@ -338,8 +338,8 @@ class Study:
     ``tiers`` and ``variants`` map a name to changes of the settings. Those of a tier go before
     those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
     variant and writes what it measures into the journal. ``cost`` maps a tier to the seconds that
-    one seed of its slowest variant took once, on the study's threads, for plans made before any
-    is recorded; ``forecast(settings)`` returns such seconds for one seed and how they are known,
+    one seed of its slowest variant took once, or of each variant, on the study's threads, for plans
+    made before any is recorded; ``forecast(settings)`` returns such seconds for one seed and how they are known,
     where a trial run would take too long. ``decimals`` says of quantities that a run writes rounded
     to how many decimals.
     """
@@ -356,7 +356,7 @@ class Study:
     population: str = "networks"  # what the members of its records are
     kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
-    cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    cost: Mapping[str, float | Mapping[str, float]] = dataclasses.field(default_factory=dict)
     forecast: Callable[[Any], tuple[float, str]] | None = None
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
     found: bool = True  # whether what that study found is in the settings already
