@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -88,13 +89,29 @@ class Settings:
         return Streams(tuple(seeds or self.seeds), self.dtype, self.device)
 
 
+_told: ContextVar[dict[str, str] | None] = ContextVar("told", default=None)
+
+
 def unread(settings: Settings, **reasons: str) -> None:
     """Raise ``ValueError`` where a setting that a run does not read differs from its default."""
+    if (told := _told.get()) is not None:
+        told.update(reasons)
     for field in dataclasses.fields(settings):
         given = getattr(settings, field.name)
         if field.name in reasons and given != field.default:
             reason = reasons[field.name]
             raise ValueError(f"setting {field.name} = {given!r} would change nothing: {reason}")
+
+
+def not_read(settings: Settings) -> dict[str, str]:
+    """Return the settings that a run does not read as :func:`unread` says, with the reasons."""
+    found: dict[str, str] = {}
+    token = _told.set(found)
+    try:
+        dataclasses.replace(settings)  # a copy is checked as it is made
+    finally:
+        _told.reset(token)
+    return found
 
 
 def rule_with(name: str, **options: Any) -> Rule:
@@ -339,9 +356,9 @@ class Study:
     those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
     variant and writes what it measures into the journal. ``cost`` maps a tier to the seconds that
     one seed of its slowest variant took once, or of each variant, on the study's threads, for plans
-    made before any is recorded; ``forecast(settings)`` returns such seconds for one seed and how they are known,
-    where a trial run would take too long. ``decimals`` says of quantities that a run writes rounded
-    to how many decimals.
+    made before any is recorded; ``forecast(settings)`` returns such seconds for one seed and how
+    they are known, where a trial run would take too long. ``decimals`` says of quantities that a
+    run writes rounded to how many decimals.
     """
 
     name: str
