@@ -111,8 +111,8 @@ class OpenSettings(DeepSettings):
     dale: bool = False  # ours: all weights that leave a unit have one sign
 
     def __post_init__(self) -> None:
-        if self.network == "alexnet":
-            unread(self, norm="an AlexNet without batch normalisation is not built here")
+        if self.network == "alexnet" and not self.norm:
+            raise ValueError("norm = False: an AlexNet has batch normalisation here, so leave it True")
         if not self.manhattan:
             unread(self, manhattan_in=NO_SIGNS)
 
