@@ -112,7 +112,7 @@ class OpenSettings(DeepSettings):
 
     def __post_init__(self) -> None:
         if self.network == "alexnet" and not self.norm:
-            raise ValueError("norm = False: an AlexNet has batch normalisation here, so leave it True")
+            raise ValueError("norm = False: an AlexNet has batch normalisation here, leave it True")
         if not self.manhattan:
             unread(self, manhattan_in=NO_SIGNS)
 
