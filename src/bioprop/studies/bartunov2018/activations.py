@@ -215,8 +215,8 @@ STUDY = Study(
             "DTP and SDTP: test error in per cent against epochs, a line with a band for tanh and "
             "one for ReLU.",
             caption="Test error against forward epochs, mean and 95 % interval over networks; a "
-            "line ends where one of them diverged. The inverses of DTP and SDTP have the activation "
-            "of the network.",
+            "line ends where one of them diverged. The inverses of DTP and SDTP have the "
+            "activation of the network.",
             look="To see: whether the two curves of a panel cross, and whether the higher one is "
             "slower or comes to rest.",
             place="ours",
