@@ -20,6 +20,7 @@ from bioprop.studies.bartunov2018 import (
     targets_cifar_rates,
     targets_mnist,
     targets_mnist_rates,
+    targets_mnist_untaught,
     targets_sdtp,
 )
 from bioprop.studies.bartunov2018.methods import (
@@ -378,3 +379,33 @@ def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
     runs = {"bp": record((0, 2, 3), [1.0, 1.5, 2.0])}
     runs["targets-mnist/bp"] = record((0, 1, 2), [3.0, 9.0, 4.0])
     assert below_full(runs, "bp").tolist() == [2.0, 2.5]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("variant", ["bp", "fa"])
+def test_layers_that_nobody_teaches_stay_as_they_were_drawn_and_the_others_learn(
+    variant: str,
+) -> None:
+    settings: Any = targets_mnist_untaught.STUDY.configure("smoke", variant)
+    streams = settings.streams([0, 0])
+    points = {"rate": streams.each([1e-3, 1e-2])}
+    training, _ = targets_mnist_untaught.prepare(settings, streams, **points)
+    network = training.network
+    parts = [*network.weights, *network.biases]
+    before = [p.clone() for p in parts if p is not None]
+    training.until(3)
+    moved = [not torch.equal(p, old) for p, old in zip(parts, before, strict=True)]  # type: ignore[arg-type]
+    assert moved == 2 * [False, False, True, True]
+
+
+def test_what_untaught_layers_give_is_counted_at_the_rate_that_held_out_images_choose() -> None:
+    def run_of(seeds: list[int], errors: list[float], **more: list[float]) -> SimpleNamespace:
+        columns = {"member": range(len(seeds)), "seed": seeds, "error": errors, **more}
+        marks = [pd.DataFrame({**columns, "examples": x}) for x in (0, 100)]
+        return SimpleNamespace(table=pd.concat(marks, ignore_index=True))
+
+    grid = {"rate": [1e-3, 1e-3, 1e-2, 1e-2], "eps": 4 * [1e-4]}
+    above = run_of([0, 1, 0, 1], [2.0, 2.0, 6.0, 7.0], validation=[5.0, 5.0, 4.0, 4.0], **grid)
+    taught = run_of([1, 0], [4.0, 1.0], validation=[3.0, 3.0])
+    runs: Any = {"bp": above, "targets-mnist-local/dfa": taught}
+    assert targets_mnist_untaught.at_best(runs["bp"]).tolist() == [6.0, 7.0], "not what tests best"
+    assert targets_mnist_untaught.worth(runs, "dfa").tolist() == [5.0, 3.0]

@@ -36,6 +36,7 @@ from bioprop.studies.bartunov2018.targets_mnist_local_longer_rates import STUDY 
 from bioprop.studies.bartunov2018.targets_mnist_local_rates import STUDY as _targets_local_rates
 from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_mnist_rates
 from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
+from bioprop.studies.bartunov2018.targets_mnist_untaught import STUDY as _targets_mnist_untaught
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
@@ -150,6 +151,7 @@ STUDIES = {
         _targets_local_rates,
         _local_longer,
         _targets_mnist_local,
+        _targets_mnist_untaught,
         _cifar_readings,
         _cifar_precision,
         _targets_cifar_grid,
