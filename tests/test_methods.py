@@ -20,8 +20,8 @@ from bioprop.studies.bartunov2018 import (
     targets_cifar_rates,
     targets_mnist,
     targets_mnist_rates,
-    targets_mnist_untaught,
     targets_sdtp,
+    untaught,
 )
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
@@ -385,10 +385,10 @@ def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
 def test_layers_that_nobody_teaches_stay_as_they_were_drawn_and_the_others_learn(
     variant: str,
 ) -> None:
-    settings: Any = targets_mnist_untaught.STUDY.configure("smoke", variant)
+    settings: Any = studies.get("targets-mnist-untaught").configure("smoke", variant)
     streams = settings.streams([0, 0])
     points = {"rate": streams.each([1e-3, 1e-2])}
-    training, _ = targets_mnist_untaught.prepare(settings, streams, **points)
+    training, _ = untaught.prepare(settings, streams, **points)
     network = training.network
     parts = [*network.weights, *network.biases]
     before = [p.clone() for p in parts if p is not None]
@@ -407,5 +407,5 @@ def test_what_untaught_layers_give_is_counted_at_the_rate_that_held_out_images_c
     above = run_of([0, 1, 0, 1], [2.0, 2.0, 6.0, 7.0], validation=[5.0, 5.0, 4.0, 4.0], **grid)
     taught = run_of([1, 0], [4.0, 1.0], validation=[3.0, 3.0])
     runs: Any = {"bp": above, "targets-mnist-local/dfa": taught}
-    assert targets_mnist_untaught.at_best(runs["bp"]).tolist() == [6.0, 7.0], "not what tests best"
-    assert targets_mnist_untaught.worth(runs, "dfa").tolist() == [5.0, 3.0]
+    assert untaught.at_best(runs["bp"]).tolist() == [6.0, 7.0], "not what tests best"
+    assert untaught.worth(runs, "dfa", "targets-mnist-local").tolist() == [5.0, 3.0]

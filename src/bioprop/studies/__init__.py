@@ -28,6 +28,7 @@ from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cif
 from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
 from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_cifar_rates
 from bioprop.studies.bartunov2018.targets_cifar_readings import STUDY as _cifar_readings
+from bioprop.studies.bartunov2018.targets_cifar_untaught import STUDY as _targets_cifar_untaught
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
@@ -157,6 +158,7 @@ STUDIES = {
         _targets_cifar_grid,
         _targets_cifar_rates,
         _targets_cifar,
+        _targets_cifar_untaught,
         _cifar_letter_grid,
         _cifar_letter_rates,
         _cifar_letter,
