@@ -149,9 +149,9 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark what waits for the whole book as slow, and begin with what takes longest.
 
-    At first xdist gives each worker a quarter of its share, in this order: the first worker builds
-    the book, the second makes a run of all studies. No other waits for the book; what looks at it
-    comes last, once it is there.
+    At first xdist gives each worker a quarter of its share, in this order: of the slow tests the
+    first worker builds the book, the second makes a run of all studies. No other waits for the
+    book; what looks at it comes last, once it is there.
     """
     for item in items:
         if "built" in getattr(item, "fixturenames", ()):

@@ -1,6 +1,7 @@
 """Which numbers matter: what another machine may change, and what nobody may."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -514,6 +515,12 @@ def test_a_network_that_blows_up_does_not_hide_that_another_amplifies(
     store.save(record)
     twins.between(record, made([0.1, 0.2, 0.3], [0.1, 0.2 + apart, 1e6]), 0.0).keep()
     assert f"and {named:d} of these amplify" in twins.described(store)
+
+
+def test_networks_that_diverged_do_not_make_what_is_usual_smaller() -> None:
+    lost = math.nan
+    record = made([0.1, 0.2, 0.3], [5.0, lost, lost])
+    assert twins.between(record, record, 0.0).largest == {"w": 5.0}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from bioprop.studies.bartunov2018.methods import (
     beside,
     changes,
     in_full,
+    layers,
     prepare,
     present,
     taught_by,
@@ -381,15 +382,18 @@ def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
     assert below_full(runs, "bp").tolist() == [2.0, 2.5]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("variant", ["bp", "fa"])
+@pytest.mark.parametrize("variant", ["random", "random-fa"])
 def test_layers_that_nobody_teaches_stay_as_they_were_drawn_and_the_others_learn(
     variant: str,
 ) -> None:
-    settings: Any = studies.get("targets-mnist-untaught").configure("smoke", variant)
+    settings: Any = studies.get("targets-mnist-local-untaught").configure("smoke", variant)
     streams = settings.streams([0, 0])
     points = {"rate": streams.each([1e-3, 1e-2])}
     training, _ = untaught.prepare(settings, streams, **points)
     network = training.network
+    whole: Any = studies.get("targets-mnist-local").configure("smoke", "fa")
+    home, _ = prepare(whole, streams)
+    assert all(map(torch.equal, network.weights, home.network.weights)), "they start as one"
     parts = [*network.weights, *network.biases]
     before = [p.clone() for p in parts if p is not None]
     training.until(3)
@@ -403,9 +407,36 @@ def test_what_untaught_layers_give_is_counted_at_the_rate_that_held_out_images_c
         marks = [pd.DataFrame({**columns, "examples": x}) for x in (0, 100)]
         return SimpleNamespace(table=pd.concat(marks, ignore_index=True))
 
-    grid = {"rate": [1e-3, 1e-3, 1e-2, 1e-2], "eps": 4 * [1e-4]}
-    above = run_of([0, 1, 0, 1], [2.0, 2.0, 6.0, 7.0], validation=[5.0, 5.0, 4.0, 4.0], **grid)
+    grid = {"rate": [1e-3, 1e-3, 1e-2, 1e-2, 1e-2, 1e-2], "eps": 4 * [1e-8] + 2 * [1e-4]}
+    errors, held_out = [2.0, 2.0, 6.0, 7.0, 1.0, 1.0], [5.0, 5.0, 4.0, 4.0, 9.0, np.nan]
+    above = run_of([0, 1, 0, 1, 0, 1], errors, validation=held_out, **grid)
+    pixels = run_of([0, 1], [5.0, np.nan], validation=[5.0, np.nan], rate=[1.0, 1.0])
     taught = run_of([1, 0], [4.0, 1.0], validation=[3.0, 3.0])
-    runs: Any = {"bp": above, "targets-mnist-local/dfa": taught}
-    assert untaught.at_best(runs["bp"]).tolist() == [6.0, 7.0], "not what tests best"
-    assert untaught.worth(runs, "dfa", "targets-mnist-local").tolist() == [5.0, 3.0]
+    runs: Any = {"random": above, "pixels": pixels, "targets-mnist-local/dfa": taught}
+    assert untaught.at_best(runs["random"]).tolist() == [6.0, 7.0], "not what tests best"
+    ahead = untaught.ahead(runs, "dfa", "targets-mnist-local", ("random", "pixels"))
+    assert ahead.tolist() == [[5.0, 3.0], [4.0, np.inf]]
+
+
+def test_the_upper_layers_alone_see_the_pixels_without_those_that_nobody_teaches() -> None:
+    for name, sizes in (
+        ("targets-mnist-local", [784, 1024, 10]),
+        ("targets-cifar", [3072, 1024, 10]),
+    ):
+        settings: Any = studies.get(f"{name}-untaught").configure("reduced", "pixels")
+        built = layers(untaught.on_pixels(settings), (1, 1, sizes[0]), 10)
+        assert [layer.inputs for layer in built] == sizes[:-1]
+    with pytest.raises(ValueError, match="untaught = 2 of 2 hidden layers leaves none that learns"):
+        studies.get("targets-cifar-untaught").configure("smoke", "pixels", untaught=2)
+
+
+@pytest.mark.parametrize("study", ["targets-mnist-local-untaught", "targets-cifar-untaught"])
+def test_controls_have_the_settings_that_their_search_found(study: str) -> None:
+    searched = studies.get(str(studies.get(study).after))
+    tier = best_tier(searched, RECORDED)
+    if tier is None:
+        pytest.skip("the search is not recorded yet")
+    last = LAST if "cifar" in study else targets_mnist_rates.LAST
+    for name, point in targets_mnist_rates.best(RECORDED.runs(searched, tier), last).items():
+        settings: Any = studies.get(study).configure("reduced", name)
+        assert max(settings.rates) == point["rate"] and settings.epsilons == (point["eps"],)

@@ -28,16 +28,20 @@ from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cif
 from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
 from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_cifar_rates
 from bioprop.studies.bartunov2018.targets_cifar_readings import STUDY as _cifar_readings
-from bioprop.studies.bartunov2018.targets_cifar_untaught import STUDY as _targets_cifar_untaught
+from bioprop.studies.bartunov2018.targets_cifar_untaught import STUDY as _cifar_untaught
+from bioprop.studies.bartunov2018.targets_cifar_untaught_grid import STUDY as _cifar_untaught_grid
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
 from bioprop.studies.bartunov2018.targets_mnist_local import STUDY as _targets_mnist_local
 from bioprop.studies.bartunov2018.targets_mnist_local_longer_rates import STUDY as _local_longer
 from bioprop.studies.bartunov2018.targets_mnist_local_rates import STUDY as _targets_local_rates
+from bioprop.studies.bartunov2018.targets_mnist_local_untaught import STUDY as _local_untaught
+from bioprop.studies.bartunov2018.targets_mnist_local_untaught_rates import (
+    STUDY as _local_untaught_rates,
+)
 from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_mnist_rates
 from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
-from bioprop.studies.bartunov2018.targets_mnist_untaught import STUDY as _targets_mnist_untaught
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
 from bioprop.studies.bartunov2018.targets_sdtp_full import STUDY as _targets_sdtp_full
 from bioprop.studies.bartunov2018.targets_sensitivity import STUDY as _targets_sensitivity
@@ -152,13 +156,15 @@ STUDIES = {
         _targets_local_rates,
         _local_longer,
         _targets_mnist_local,
-        _targets_mnist_untaught,
+        _local_untaught_rates,
+        _local_untaught,
         _cifar_readings,
         _cifar_precision,
         _targets_cifar_grid,
         _targets_cifar_rates,
         _targets_cifar,
-        _targets_cifar_untaught,
+        _cifar_untaught_grid,
+        _cifar_untaught,
         _cifar_letter_grid,
         _cifar_letter_rates,
         _cifar_letter,

@@ -388,6 +388,10 @@ class Study:
     def __post_init__(self) -> None:
         for tier in self.tiers:
             choose("tier", tier, TIERS)
+        for cost in self.cost.values():
+            if isinstance(cost, Mapping) and cost.keys() != self.variants.keys():
+                other = ", ".join(sorted(cost.keys() ^ self.variants.keys()))
+                raise ValueError(f"cost is to have each variant, and no other: not so {other}")
         drawn = [figure.id for figure in self.figures]
         for claim in self.claims:
             choose(f"figure of claim {claim.id}", claim.figure, drawn)

@@ -36,6 +36,46 @@ def in_turn(rule: Rule, turns: Sequence[Collection[int]], steps: int = 1) -> Rul
     return dataclasses.replace(rule, name=f"{rule.name} in turn", init=init, teach=teach)
 
 
+def above(rule: Rule, lowest: int) -> Rule:
+    """Teach the layers from ``lowest`` up, as ``rule`` would teach a network of these alone.
+
+    Layers are counted from 0. The activity below them is that network's input; the layers below
+    stay as they are, and nothing is carried down to them. Raises ``ValueError`` where none is left.
+    """
+
+    def upper(network: Network) -> Network:
+        if not 0 <= lowest < len(network.layers):
+            raise ValueError(
+                f"layers from {lowest} up are to learn, but the network's layers are 0 to "
+                f"{len(network.layers) - 1}"
+            )
+        return Network(
+            network.layers[lowest:],
+            network.activations[lowest:],
+            network.weights[lowest:],
+            network.biases[lowest:],
+            network.loss,
+            network.masks[lowest:],
+        )
+
+    def seen(trial: Trial) -> Trial:
+        return dataclasses.replace(
+            trial, activities=trial.activities[lowest:], weights=trial.weights[lowest:]
+        )
+
+    def init(network: Network, streams: Streams) -> Any:
+        return rule.init(upper(network), streams)
+
+    def teach(network: Network, state: Any, trial: Trial) -> Deltas:
+        return [*[None] * lowest, *rule.teach(upper(network), state, seen(trial))]
+
+    def learn(network: Network, state: Any, trial: Trial, deltas: Deltas) -> None:
+        assert rule.learn is not None
+        rule.learn(upper(network), state, seen(trial), deltas[lowest:])
+
+    return Rule(f"{rule.name} above {lowest}", init, teach, learn if rule.learn else None)
+
+
 def plastic_within(rule: Rule, first: int, last: int) -> Rule:
     """Teach as ``rule`` does, but let what it keeps learn only from batch ``first`` to ``last``.
 

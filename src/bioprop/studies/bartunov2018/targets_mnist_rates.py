@@ -126,11 +126,17 @@ def searched(runs: Runs, last: int = LAST) -> dict[str, pd.DataFrame]:
 
 def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
     """Return the settings with which each method leaves the lowest held-out error."""
-    found = {}
-    for name, points in searched(runs, last).items():
-        row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
-        found[name] = row.drop("validation").to_dict()
-    return found
+    return {name: _lowest(points) for name, points in searched(runs, last).items()}
+
+
+def best_point(run: Run, last: int = LAST) -> Mapping[str, float]:
+    """Return the settings of the point of a grid that leaves the lowest held-out error."""
+    return _lowest(scores(run, last))
+
+
+def _lowest(points: pd.DataFrame) -> Mapping[str, float]:
+    row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
+    return row.drop("validation").to_dict()
 
 
 def around(point: Mapping[str, float], least: float = 0.0) -> dict[str, Any]:
@@ -148,6 +154,12 @@ def around(point: Mapping[str, float], least: float = 0.0) -> dict[str, Any]:
         rate = point["inverse_rate"]
         grid["inverse_rates"] = (rate / 3, rate) if rate <= least else (rate,)
     return grid
+
+
+def at_one_point(point: Mapping[str, float]) -> dict[str, Any]:
+    """Return the grid that has a point alone; nothing of none."""
+    grid = {"rates": (point["rate"],), "epsilons": (point["eps"],)} if point else {}
+    return grid | ({"inverse_rates": (point["inverse_rate"],)} if "inverse_rate" in point else {})
 
 
 def draw(

@@ -1,0 +1,27 @@
+"""Which rates serve controls best at first in which only upper layers learn, on CIFAR-10?
+
+As the study targets-cifar-grid, on the grid that backpropagation and feedback alignment have there.
+"""
+
+from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
+from bioprop.studies.bartunov2018.targets_cifar_grid import ALONE, POINTS, first_stage
+from bioprop.studies.bartunov2018.untaught import UntaughtSearch, run, variants
+
+STUDY = first_stage(
+    "targets-cifar-untaught-grid",
+    "upper layers alone on CIFAR-10, fully connected",
+    "Three panels, backpropagation and feedback alignment above random layers and backpropagation "
+    "on the pixels",
+    {name: {**control, **POINTS, **ALONE} for name, control in variants(LAYERS).items()},
+    {
+        "settings": UntaughtSearch,
+        "run": run,
+        "tiers": {
+            "smoke": SMOKE | {"untaught": 1, "rates": (1e-3, 1e-2)},
+            "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3)},
+            "reduced": {"epochs": 4},  # a tenth of the epochs that the result has
+        },
+        "cost": {"reduced": 700.0},  # processor time of 24 networks, from a few batches
+    },
+    place="ours",
+)

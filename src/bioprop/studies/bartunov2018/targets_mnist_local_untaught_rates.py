@@ -1,0 +1,43 @@
+"""Which rates serve controls best in which only upper layers learn, on MNIST, locally connected?
+
+A search as long as that of the nine methods, the study targets-mnist-local-rates, on the grid that
+backpropagation and feedback alignment have there.
+"""
+
+from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL
+from bioprop.studies.bartunov2018.targets_mnist_rates import ALONE, draw
+from bioprop.studies.bartunov2018.untaught import UntaughtSearch, run, variants
+from bioprop.studies.study import Figure, Study
+
+STUDY = Study(
+    name="targets-mnist-local-untaught-rates",
+    title="The best rates of upper layers alone on MNIST, locally connected",
+    paper="bartunov2018",
+    settings=UntaughtSearch,
+    tiers={
+        "smoke": SMALL | {"shown": 400, "epochs": 2, "rates": (1e-3, 1e-2)},
+        "quick": SMALL | {"shown": 1000, "epochs": 3, "rates": (1e-3, 3e-3)},
+        "reduced": {"shown": 20_000, "epochs": 6},  # as the search for the nine methods has
+    },
+    variants={name: {**control, **ALONE} for name, control in variants(LAYERS).items()},
+    run=run,
+    cost={"reduced": 500.0},  # estimated, from the time of an epoch of the whole network
+    population="points of the grid",
+    figures=[
+        Figure(
+            id="targets-local-untaught-rates",
+            title="Held-out error against the rates of upper layers alone, locally connected",
+            alt="Three panels, backpropagation and feedback alignment above random layers and "
+            "backpropagation on the pixels: error on held-out images against the learning rate, "
+            "both on log axes, a line for each epsilon of Adam; a ring marks the lowest.",
+            caption="Error on held-out training images, mean over the last three epochs of a short "
+            "run on a third of the images, against the rate of the layers that learn. Lines: "
+            "Adam's epsilon. A ring marks the setting that was taken; a point that is missing "
+            "diverged.",
+            look=to_see.RATES,
+            place="ours",
+            draw=draw,
+        )
+    ],
+)
