@@ -10,7 +10,6 @@ import pytest
 from bioprop import studies
 from bioprop.book.settings_table import NOT_READ, _text, comments, rows
 from bioprop.studies import Study
-from bioprop.studies.study import not_read
 
 FIELDS = [
     (study, field.name)
@@ -64,7 +63,7 @@ def test_a_reader_finds_the_value_of_each_variant_and_no_other(study: Study) -> 
     made = {variant: study.configure(tier, variant) for variant in study.variants}
     for name, shown, _ in rows(study):
         for variant, settings in made.items():
-            value = NOT_READ if name in not_read(settings) else _text(getattr(settings, name))
+            value = NOT_READ if name in settings.unread() else _text(getattr(settings, name))
             assert read(shown, variant) == [value]
 
 
@@ -88,6 +87,7 @@ def test_values_are_shown_as_a_reader_writes_them() -> None:
 def test_what_no_run_reads_has_the_reason_in_place_of_a_value() -> None:
     drawn = {name: rest for name, *rest in rows(studies.get("targets-sensitivity"))}
     assert drawn["rate"] == ["not read", "it is drawn from its range"]
+    assert drawn["alpha"] == ["not read", "the method has none; it is drawn from its range"]
     assert drawn["members"][0] == "60"
     worth = {name: value for name, value, _ in rows(studies.get("signs-supports"))}
     assert worth["manhattan_in"] == "both, manhattan: all; neither, bp-neither: not read"

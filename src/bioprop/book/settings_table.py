@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from bioprop.studies import TIERS, Settings, Study
-from bioprop.studies.study import not_read
 
 NOT_READ = "not read"
 FIELD = re.compile(r"^    (\w+): .*?(?:  # (?P<why>.+))?$")
@@ -30,12 +29,12 @@ def comments(settings: type[Settings]) -> dict[str, str]:
 def rows(study: Study) -> list[tuple[str, str, str]]:
     """Return name, value and origin of each setting, by variant where they differ.
 
-    The values are those of the tier with the most evidence that the study has. A setting that no
-    variant reads has the reason in place of an origin.
+    The values are those of the tier with the most evidence that the study has. Why
+    variants do not read a setting stands with its origin, and in its place if no variant does.
     """
     tier = max(study.tiers, key=TIERS.index)
     every = {name: study.configure(tier, name) for name in study.variants}
-    why, unread = comments(study.settings), {name: not_read(one) for name, one in every.items()}
+    why, unread = comments(study.settings), {name: one.unread() for name, one in every.items()}
     table = []
     for field in dataclasses.fields(study.settings):
         key = field.name
@@ -44,8 +43,9 @@ def rows(study: Study) -> list[tuple[str, str, str]]:
             name: NOT_READ if name in reasons else _text(getattr(settings, key))
             for name, settings in every.items()
         }
-        origin = next(iter(reasons.values())) if len(reasons) == len(every) else why.get(key, "")
-        table.append((key, _shown(values), origin))
+        origin = [] if len(reasons) == len(every) else [why.get(key, "")]
+        told = "; ".join([*origin, *dict.fromkeys(reasons.values())])
+        table.append((key, _shown(values), told))
     return table
 
 

@@ -7,7 +7,6 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -69,6 +68,19 @@ class Settings:
     precision: Precision = "float64"  # ours: as NumPy has it, which the paper used
     device: Device = "cpu"  # ours: what everybody has
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` where a setting that a run does not read is not its default."""
+        reasons = self.unread()
+        for field in dataclasses.fields(self):
+            given = getattr(self, field.name)
+            if field.name in reasons and given != field.default:
+                reason = reasons[field.name]
+                raise ValueError(f"setting {field.name} = {given!r} would change nothing: {reason}")
+
+    def unread(self) -> dict[str, str]:
+        """Return the settings that a run does not read, with the reasons."""
+        return {}
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Return one seed for each member."""
@@ -87,31 +99,6 @@ class Settings:
     def streams(self, seeds: Sequence[int] | None = None) -> Streams:
         """Return the random streams of the members, or of the given seeds."""
         return Streams(tuple(seeds or self.seeds), self.dtype, self.device)
-
-
-_told: ContextVar[dict[str, str] | None] = ContextVar("told", default=None)
-
-
-def unread(settings: Settings, **reasons: str) -> None:
-    """Raise ``ValueError`` where a setting that a run does not read differs from its default."""
-    if (told := _told.get()) is not None:
-        told.update(reasons)
-    for field in dataclasses.fields(settings):
-        given = getattr(settings, field.name)
-        if field.name in reasons and given != field.default:
-            reason = reasons[field.name]
-            raise ValueError(f"setting {field.name} = {given!r} would change nothing: {reason}")
-
-
-def not_read(settings: Settings) -> dict[str, str]:
-    """Return the settings that a run does not read as :func:`unread` says, with the reasons."""
-    found: dict[str, str] = {}
-    token = _told.set(found)
-    try:
-        dataclasses.replace(settings)  # a copy is checked as it is made
-    finally:
-        _told.reset(token)
-    return found
 
 
 def rule_with(name: str, **options: Any) -> Rule:

@@ -40,7 +40,6 @@ from bioprop.studies.study import (
     Some,
     Study,
     curve,
-    unread,
     whole_mean,
 )
 from bioprop.tasks.classify import error_rate
@@ -61,13 +60,13 @@ class RateSettings(MethodSettings):
     members: MemberCount = 1  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
-    def __post_init__(self) -> None:
-        unread(
-            self,
-            rate="set rates, all that are tried",
-            inverse_rate="set inverse_rates",
-            eps="set epsilons",
-        )
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        tried = "{} has all that are tried"
+        lists = {"rate": "rates", "eps": "epsilons"}
+        if self.inverse_rates:
+            lists["inverse_rate"] = "inverse_rates"
+        return {name: tried.format(list) for name, list in lists.items()}
 
 
 def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
