@@ -187,10 +187,9 @@ def draw_errors(runs: Runs, home: str) -> tuple[Picture, pd.DataFrame]:
     What is not there has an empty row.
     """
     rows: list[dict[str, Any]] = []
-    names = {f"{home}/{name}": (name, drawing.LOOKS[name].name) for name in METHODS}
-    names |= {name: (RULES[name], drawing.LOOKS[name].name) for name in RULES}
+    names = {f"{home}/{name}": name for name in METHODS} | {name: name for name in RULES}
     figure, axes = drawing.panels(figsize=(8, 0.45 * len(names) + 1.2))
-    for place, (key, (look, _)) in enumerate(names.items()):
+    for place, (key, look) in enumerate(names.items()):
         if key not in runs:
             continue
         control = key in RULES
@@ -199,9 +198,9 @@ def draw_errors(runs: Runs, home: str) -> tuple[Picture, pd.DataFrame]:
         drawn = drawing.dot(axes, errors, place, look, label=None, mfc=face)
         if control:
             axes.axvline(drawn["mean"], color=drawing.LOOKS[look].colour, lw=1, ls=":")
-        rows.append({**drawn, "learning": "upper layers" if control else "all layers", "run": key})
+        rows.append({**drawn, "learning": "upper layers" if control else "all layers"})
     axes.set(xlabel="test error (%)", yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
-    axes.set_yticklabels([label for _, label in names.values()])
+    axes.set_yticklabels([drawing.LOOKS[look].name for look in names.values()])
     for words, face in (("all layers learn", None), ("the upper layers learn", "white")):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
     axes.legend()
