@@ -143,7 +143,7 @@ def claim(
         applies=column.about,
         beside=home,
         unlearnt=LITTLE,
-        idle=tuple(RULES),
+        idle=[control for control in controls if control != "pixels"],
     )
 
 
