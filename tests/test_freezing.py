@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from conftest import KINDS
 from test_equivalences import STREAMS, presentation, same, trained
 
 from bioprop.learning import Network, rule, sgd
@@ -37,11 +38,14 @@ def test_with_all_layers_in_one_turn_a_rule_is_itself(
     same(parameters(trained(scheduled)), parameters(trained(plain)))
 
 
-@pytest.mark.parametrize("name", ["bp", "fa", "dfa", "kp", "wm"])
+@pytest.mark.parametrize("compute", [None, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["bp", "fa", "dfa", "kp", "wm", "sdtp"])
 def test_above_some_layers_a_rule_teaches_as_it_would_teach_a_network_of_the_others(
-    training: Any, parameters: Any, name: str
+    training: Any, parameters: Any, name: str, kind: str, compute: Any
 ) -> None:
-    whole = training(name)
+    options = {"kind": kind, "compute": compute}
+    whole = training(name, dtype=torch.float32, **options)
     whole = replace(whole, rule=above(whole.rule, 1))
     upper, still = whole.network, [whole.network.weights[0].clone()]
     parts = [list(part[1:]) for part in (upper.layers, upper.activations)]
@@ -49,7 +53,7 @@ def test_above_some_layers_a_rule_teaches_as_it_would_teach_a_network_of_the_oth
     alone = replace(
         whole,
         network=Network(*parts, *copies, loss=upper.loss),  # type: ignore[arg-type]
-        rule=training(name).rule,
+        rule=training(name, dtype=torch.float32, **options).rule,
         batches=lambda step: (upper.propagate(0, whole.batches(step)[0]), whole.batches(step)[1]),
     )
     trained(whole)

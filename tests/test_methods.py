@@ -1,5 +1,6 @@
 """Bartunov et al. 2018: settings as printed, networks of Table 3, and what is measured."""
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -9,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_autoencoder import record
 
 from bioprop import studies
-from bioprop.book.claims import best_tier
+from bioprop.book.claims import best_tier, judge
 from bioprop.book.records import RECORDED
 from bioprop.studies import reported
 from bioprop.studies.bartunov2018 import (
@@ -369,7 +371,7 @@ def test_a_method_that_diverged_is_not_the_best_of_the_others() -> None:
 
 
 def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
-    def record(seeds: tuple[int, ...], errors: list[float]) -> SimpleNamespace:
+    def run_of(seeds: tuple[int, ...], errors: list[float]) -> SimpleNamespace:
         rows = [
             {"member": m, "seed": s, "examples": x, "validation": 5.0 - x, "error": e}
             for m, (s, e) in enumerate(zip(seeds, errors, strict=True))
@@ -377,12 +379,12 @@ def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
         ]
         return SimpleNamespace(table=pd.DataFrame(rows))
 
-    runs = {"bp": record((0, 2, 3), [1.0, 1.5, 2.0])}
-    runs["targets-mnist/bp"] = record((0, 1, 2), [3.0, 9.0, 4.0])
+    runs = {"bp": run_of((0, 2, 3), [1.0, 1.5, 2.0])}
+    runs["targets-mnist/bp"] = run_of((0, 1, 2), [3.0, 9.0, 4.0])
     assert below_full(runs, "bp").tolist() == [2.0, 2.5]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("variant", ["random", "random-fa"])
+@pytest.mark.parametrize("variant", ["random", "random-fa", "shallower"])
 def test_layers_that_nobody_teaches_stay_as_they_were_drawn_and_the_others_learn(
     variant: str,
 ) -> None:
@@ -391,52 +393,75 @@ def test_layers_that_nobody_teaches_stay_as_they_were_drawn_and_the_others_learn
     points = {"rate": streams.each([1e-3, 1e-2])}
     training, _ = untaught.prepare(settings, streams, **points)
     network = training.network
-    whole: Any = studies.get("targets-mnist-local").configure("smoke", "fa")
-    home, _ = prepare(whole, streams)
-    assert all(map(torch.equal, network.weights, home.network.weights)), "they start as one"
     parts = [*network.weights, *network.biases]
     before = [p.clone() for p in parts if p is not None]
     training.until(3)
     moved = [not torch.equal(p, old) for p, old in zip(parts, before, strict=True)]  # type: ignore[arg-type]
-    assert moved == 2 * [False, False, True, True]
+    assert moved == ([True] * 4 if variant == "shallower" else 2 * [False, False, True, True])
+    if variant != "shallower":
+        home: Any = studies.get("targets-mnist-local").configure("smoke", "fa")
+        begun = prepare(home, streams)[0].network.weights
+        assert all(map(torch.equal, before, begun)), "they start as one"
 
 
-def test_what_untaught_layers_give_is_counted_at_the_rate_that_held_out_images_choose() -> None:
-    def run_of(seeds: list[int], errors: list[float], **more: list[float]) -> SimpleNamespace:
-        columns = {"member": range(len(seeds)), "seed": seeds, "error": errors, **more}
-        marks = [pd.DataFrame({**columns, "examples": x}) for x in (0, 100)]
-        return SimpleNamespace(table=pd.concat(marks, ignore_index=True))
-
-    grid = {"rate": [1e-3, 1e-3, 1e-2, 1e-2, 1e-2, 1e-2], "eps": 4 * [1e-8] + 2 * [1e-4]}
-    errors, held_out = [2.0, 2.0, 6.0, 7.0, 1.0, 1.0], [5.0, 5.0, 4.0, 4.0, 9.0, np.nan]
-    above = run_of([0, 1, 0, 1, 0, 1], errors, validation=held_out, **grid)
-    pixels = run_of([0, 1], [5.0, np.nan], validation=[5.0, np.nan], rate=[1.0, 1.0])
-    taught = run_of([1, 0], [4.0, 1.0], validation=[3.0, 3.0])
-    runs: Any = {"random": above, "pixels": pixels, "targets-mnist-local/dfa": taught}
-    assert untaught.at_best(runs["random"]).tolist() == [6.0, 7.0], "not what tests best"
-    ahead = untaught.ahead(runs, "dfa", "targets-mnist-local", ("random", "pixels"))
-    assert ahead.tolist() == [[5.0, 3.0], [4.0, np.inf]]
-
-
-def test_the_upper_layers_alone_see_the_pixels_without_those_that_nobody_teaches() -> None:
-    for name, sizes in (
-        ("targets-mnist-local", [784, 1024, 10]),
-        ("targets-cifar", [3072, 1024, 10]),
-    ):
-        settings: Any = studies.get(f"{name}-untaught").configure("reduced", "pixels")
-        built = layers(untaught.on_pixels(settings), (1, 1, sizes[0]), 10)
-        assert [layer.inputs for layer in built] == sizes[:-1]
+def test_a_shallower_network_sees_the_image_without_the_layers_that_nobody_teaches() -> None:
+    sizes = {"targets-mnist-local": [784, 1024], "targets-cifar": [3072, 1024]}
+    for name, inputs in sizes.items():
+        settings: Any = studies.get(f"{name}-untaught").configure("reduced", "shallower")
+        built = layers(untaught.without_lower(settings), (1, 1, inputs[0]), 10)
+        assert [layer.inputs for layer in built] == inputs
     with pytest.raises(ValueError, match="untaught = 2 of 2 hidden layers leaves none that learns"):
-        studies.get("targets-cifar-untaught").configure("smoke", "pixels", untaught=2)
+        studies.get("targets-cifar-untaught").configure("smoke", "shallower", untaught=2)
 
 
-@pytest.mark.parametrize("study", ["targets-mnist-local-untaught", "targets-cifar-untaught"])
+# What a control may have otherwise than its methods: its own, and what is searched.
+APART = {"untaught", "shallower", "rates", "epsilons", "rate", "eps", "inverse_rates"}
+
+
+@pytest.mark.parametrize(
+    "study, home",
+    [
+        ("targets-mnist-local-untaught-rates", "targets-mnist-local-rates"),
+        ("targets-mnist-local-untaught", "targets-mnist-local"),
+        ("targets-cifar-untaught-grid", "targets-cifar-grid"),
+        ("targets-cifar-untaught-rates", "targets-cifar-rates"),
+        ("targets-cifar-untaught", "targets-cifar"),
+    ],
+)
+def test_controls_are_trained_as_their_methods_are(study: str, home: str) -> None:
+    for name, rule in untaught.RULES.items():
+        own: Any = studies.get(study).configure("reduced", name)
+        theirs: Any = studies.get(home).configure("reduced", rule)
+        searched = ("-grid", "-local-rates", "-local-untaught-rates")
+        apart = APART - ({"rates", "epsilons"} if home.endswith(searched) else set())
+        for field in dataclasses.fields(theirs):
+            if field.name not in apart:
+                assert getattr(own, field.name) == getattr(theirs, field.name), field.name
+
+
+@pytest.mark.parametrize(
+    "study",
+    ["targets-mnist-local-untaught", "targets-cifar-untaught-rates", "targets-cifar-untaught"],
+)
 def test_controls_have_the_settings_that_their_search_found(study: str) -> None:
     searched = studies.get(str(studies.get(study).after))
     tier = best_tier(searched, RECORDED)
     if tier is None:
         pytest.skip("the search is not recorded yet")
-    last = LAST if "cifar" in study else targets_mnist_rates.LAST
+    last = LAST if searched.name.endswith("-grid") else targets_mnist_rates.LAST
     for name, point in targets_mnist_rates.best(RECORDED.runs(searched, tier), last).items():
         settings: Any = studies.get(study).configure("reduced", name)
         assert max(settings.rates) == point["rate"] and settings.epsilons == (point["eps"],)
+
+
+def test_a_control_that_learns_nothing_blocks_a_claim_unless_that_is_its_answer() -> None:
+    study = studies.get("targets-cifar-untaught")
+    there = {name: record("targets-cifar", name, 40.0, 90.0) for name in METHODS}
+    for lost in ("random", "shallower"):
+        ends = {name: 89.0 if name == lost else 60.0 for name in untaught.RULES}
+        own = {name: record(study.name, name, end, 90.0) for name, end in ends.items()}
+        found = {c.id: judge(study, c, own, "reduced", there).verdict for c in study.claims}
+        taught = {found[f"targets-cifar-untaught-{name}-taught"] for name in untaught.OWN}
+        deeper = {found[f"targets-cifar-untaught-{name}-deeper"] for name in METHODS}
+        assert taught == {"reproduced"}
+        assert deeper == {"reproduced" if lost == "random" else "cannot be judged"}

@@ -30,6 +30,7 @@ from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_c
 from bioprop.studies.bartunov2018.targets_cifar_readings import STUDY as _cifar_readings
 from bioprop.studies.bartunov2018.targets_cifar_untaught import STUDY as _cifar_untaught
 from bioprop.studies.bartunov2018.targets_cifar_untaught_grid import STUDY as _cifar_untaught_grid
+from bioprop.studies.bartunov2018.targets_cifar_untaught_rates import STUDY as _cifar_untaught_rates
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
@@ -164,6 +165,7 @@ STUDIES = {
         _targets_cifar_rates,
         _targets_cifar,
         _cifar_untaught_grid,
+        _cifar_untaught_rates,
         _cifar_untaught,
         _cifar_letter_grid,
         _cifar_letter_rates,

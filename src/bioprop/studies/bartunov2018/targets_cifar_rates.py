@@ -74,7 +74,6 @@ def second_stage(
         title=f"The best rates of {title}",
         paper="bartunov2018",
         variants=variants,
-        run=run,
         after=after,
         found=bool(found),
         population="points of the grid",
@@ -88,7 +87,7 @@ def second_stage(
                 **how,
             )
         ],
-        **declared,
+        **{"run": run, **declared},
     )
 
 

@@ -7,11 +7,13 @@ from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_cifar_grid import ALONE, POINTS, first_stage
 from bioprop.studies.bartunov2018.untaught import UntaughtSearch, run, variants
 
+PANELS = "Three panels, backpropagation and feedback alignment above random layers and "
+PANELS += "backpropagation in a shallower network"
+
 STUDY = first_stage(
     "targets-cifar-untaught-grid",
     "upper layers alone on CIFAR-10, fully connected",
-    "Three panels, backpropagation and feedback alignment above random layers and backpropagation "
-    "on the pixels",
+    PANELS,
     {name: {**control, **POINTS, **ALONE} for name, control in variants(LAYERS).items()},
     {
         "settings": UntaughtSearch,

@@ -1,7 +1,6 @@
 """Which rates serve controls best in which only upper layers learn, on MNIST, locally connected?
 
-A search as long as that of the nine methods, the study targets-mnist-local-rates, on the grid that
-backpropagation and feedback alignment have there.
+The search that backpropagation and feedback alignment have in the study targets-mnist-local-rates.
 """
 
 from bioprop.studies import to_see
@@ -29,8 +28,8 @@ STUDY = Study(
             id="targets-local-untaught-rates",
             title="Held-out error against the rates of upper layers alone, locally connected",
             alt="Three panels, backpropagation and feedback alignment above random layers and "
-            "backpropagation on the pixels: error on held-out images against the learning rate, "
-            "both on log axes, a line for each epsilon of Adam; a ring marks the lowest.",
+            "backpropagation in a shallower network: error on held-out images against the learning "
+            "rate, both on log axes, a line for each epsilon of Adam; a ring marks the lowest.",
             caption="Error on held-out training images, mean over the last three epochs of a short "
             "run on a third of the images, against the rate of the layers that learn. Lines: "
             "Adam's epsilon. A ring marks the setting that was taken; a point that is missing "

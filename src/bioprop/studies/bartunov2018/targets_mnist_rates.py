@@ -44,6 +44,7 @@ from bioprop.studies.study import (
 )
 from bioprop.tasks.classify import error_rate
 
+INVERSES = ("inverse_rate", "inverse_rates")
 ABOVE = "-above"  # what the name of a variant ends in that adds larger rates to a method's grid
 SHARES = (0.25, 0.5, 1.0)  # of the rate that was best in short runs, in a second stage
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
@@ -62,11 +63,13 @@ class RateSettings(MethodSettings):
 
     def unread(self) -> dict[str, str]:
         """Return what a run does not read, with the reasons."""
-        tried = "{} has all that are tried"
         lists = {"rate": "rates", "eps": "epsilons"}
-        if self.inverse_rates:
+        if self.learns_inverses and self.inverse_rates:
             lists["inverse_rate"] = "inverse_rates"
-        return {name: tried.format(list) for name, list in lists.items()}
+        tried = {name: f"{values} has all that are tried" for name, values in lists.items()}
+        none = "the method has no inverses"
+        inverses = {} if self.learns_inverses else dict.fromkeys(INVERSES, none)
+        return super().unread() | tried | inverses
 
 
 def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
@@ -125,17 +128,11 @@ def searched(runs: Runs, last: int = LAST) -> dict[str, pd.DataFrame]:
 
 def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
     """Return the settings with which each method leaves the lowest held-out error."""
-    return {name: _lowest(points) for name, points in searched(runs, last).items()}
-
-
-def best_point(run: Run, last: int = LAST) -> Mapping[str, float]:
-    """Return the settings of the point of a grid that leaves the lowest held-out error."""
-    return _lowest(scores(run, last))
-
-
-def _lowest(points: pd.DataFrame) -> Mapping[str, float]:
-    row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
-    return row.drop("validation").to_dict()
+    found = {}
+    for name, points in searched(runs, last).items():
+        row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
+        found[name] = row.drop("validation").to_dict()
+    return found
 
 
 def around(point: Mapping[str, float], least: float = 0.0) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What controls share in which only the upper layers learn.
 
-A few upper layers learn much by themselves. The controls leave the lower layers as they were drawn,
-or leave them out, and let those above learn by backpropagation, or by feedback alignment. What a
-method makes of all layers is compared with that.
+A few upper layers learn much by themselves. One control leaves the lower layers as they were drawn:
+is it worth anything to teach them? Another leaves them out: is a network that backpropagation
+teaches any worse without them, a shallower one? What a method makes of all layers is compared with
+either.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,14 +17,14 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.learning import Streams, Training
-from bioprop.learning.rules import above
+from bioprop.learning.rules import above, upper
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018 import targets_mnist_rates
-from bioprop.studies.bartunov2018.methods import METHODS, feedback_bounds, nothing
+from bioprop.studies.bartunov2018.methods import METHODS, means, nothing
 from bioprop.studies.bartunov2018.methods import prepare as prepare_whole
-from bioprop.studies.bartunov2018.targets_mnist import Column, chosen
+from bioprop.studies.bartunov2018.targets_mnist import Column
 from bioprop.studies.bartunov2018.targets_mnist_local import by_seed, paired
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, best_point
+from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -33,16 +34,13 @@ from bioprop.studies.study import (
     MemberCount,
     Natural,
     Region,
-    Run,
     Runs,
     Seed,
     own_claim,
-    rule_with,
 )
-from bioprop.studies.summaries import SMALLEST
 from bioprop.tasks.images import Classification
 
-RULES = {"random": "bp", "random-fa": "fa", "pixels": "bp"}  # of the layers that learn
+RULES = {"random": "bp", "random-fa": "fa", "shallower": "bp"}  # of the layers that learn
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -50,7 +48,7 @@ class UntaughtSearch(RateSettings):
     """Settings of a search of rates where only upper layers learn."""
 
     untaught: Natural = 2  # ours: layers, from the image up, that stay as they were drawn
-    pixels: bool = False  # ours: leave these layers out, so that those above see the image itself
+    shallower: bool = False  # ours: leave these layers out, so that those above see the image
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,13 +70,14 @@ class UntaughtSettings(UntaughtSearch):
 
 
 def variants(layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the controls of a network: its upper layers above random ones, and on the pixels."""
+    """Return the controls of a network: its upper layers above random ones, and a shallower one."""
     return {
-        name: {**layers, "rule": rule, "pixels": name == "pixels"} for name, rule in RULES.items()
+        name: {**layers, "rule": rule, "shallower": name == "shallower"}
+        for name, rule in RULES.items()
     }
 
 
-def on_pixels(settings: UntaughtSearch) -> UntaughtSearch:
+def without_lower(settings: UntaughtSearch) -> UntaughtSearch:
     """Return the settings of the upper layers alone, without those that nobody teaches."""
     count, local, hidden = settings.untaught, settings.local, settings.hidden
     left: dict[str, Any] = {"local": local[count:], "hidden": hidden[max(count - len(local), 0) :]}
@@ -89,10 +88,10 @@ def prepare(
     settings: UntaughtSearch, streams: Streams, **each: Any
 ) -> tuple[Training, Classification]:
     """Return a population of which only the upper layers learn, and its task."""
-    settings = on_pixels(settings) if settings.pixels else settings
+    settings = without_lower(settings) if settings.shallower else settings
     whole, task = prepare_whole(settings, streams, **each)
-    network, lowest = whole.network, settings.untaught
-    rule = rule_with(settings.rule, bound=feedback_bounds(network)[lowest:])
+    lowest = settings.untaught
+    rule, _ = means(settings, upper(whole.network, lowest), **each)
     return replace(whole, rule=above(rule, lowest)), task
 
 
@@ -102,82 +101,55 @@ def run(settings: UntaughtSearch, journal: Journal) -> None:
     targets_mnist_rates.run(settings, journal, prepare, measure=nothing, kinds=kinds)
 
 
-def at_best(run: Run) -> pd.Series:
-    """Return the test error that held-out images choose, by seed, at the rate that they choose.
-
-    Infinite for a network that diverged.
-    """
-    points = run.table.drop_duplicates("member").sort_values("member")
-    errors = pd.Series(np.nan_to_num(chosen(run), nan=np.inf), index=points["seed"])
-    taken = [points[name] == value for name, value in best_point(run).items()]
-    return errors[np.logical_and.reduce(taken)]
-
-
-def ahead(runs: Runs, name: str, home: str, controls: Sequence[str]) -> np.ndarray:
-    """Return by how many points a method is better than each of some controls, by seed.
-
-    ``(control, seed)``, at equal seeds, and epochs of learning.
-    """
-    whole = by_seed(runs[f"{home}/{name}"])
-    return np.array([paired(at_best(runs[control]), whole) for control in controls])
+def ahead(runs: Runs, name: str, home: str, control: str) -> np.ndarray:
+    """Return by how many points a method is better than a control, seed by seed."""
+    return paired(by_seed(runs[control]), by_seed(runs[f"{home}/{name}"])).to_numpy()
 
 
 LITTLE = "upper layers that learn little above random ones are an answer, and no fault of the run"
+# Methods, and the control in which their rule, or what comes to it, teaches the upper layers. Where
+# one hidden layer learns, direct feedback alignment is feedback alignment, and the target of DTP a
+# step along the gradient.
+OWN = {
+    "bp": "random",
+    "fa": "random-fa",
+    "dfa": "random-fa",
+    "dtp-alternating": "random",
+    "dtp-parallel": "random",
+}
 
 
-def claim(
-    column: Column, home: str, id: str, statement: str, controls: Sequence[str], name: str
-) -> Claim:
-    """Return the claim that a method makes more of all layers than is made of the upper ones."""
-    return own_claim(
-        id=f"{column.prefix}-untaught-{id}",
-        statement=f"{statement} ({column.words}).",
-        measure=partial(ahead, name=name, home=home, controls=controls),
-        summary=SMALLEST,
-        unit="points of test error at the epoch that held-out images choose, the upper layers "
-        "alone minus all layers" + (", the better control" if len(controls) > 1 else ""),
-        holds=Region(low=0.0),
-        reason="better where the interval of the difference lies above zero; both have as many "
-        "epochs, and rates of searches of equal length",
-        figure=f"{column.prefix}-untaught",
-        applies=column.about,
-        beside=home,
-        unlearnt=LITTLE,
-        idle=[control for control in controls if control != "pixels"],
-    )
+def claims(column: Column, home: str, later: str = "") -> list[Claim]:
+    """Return claims that a method makes more of all layers than is made of the upper ones.
 
-
-def claims(column: Column, home: str) -> list[Claim]:
-    """Return a claim for each method, and two on the rules of feedback alignment beside themselves.
-
-    Where one hidden layer learns, direct feedback alignment is feedback alignment.
+    Above random layers, where a control has its rule, and than backpropagation makes of a
+    shallower network. ``later`` says when they were made, if not before all runs.
     """
-    names = {name: drawing.LOOKS[name].name for name in METHODS}
+
+    def claim(name: str, control: str, id: str, words: str, **more: Any) -> Claim:
+        return own_claim(
+            id=f"{column.prefix}-untaught-{name}-{id}",
+            statement=f"{drawing.LOOKS[name].name}: {words} ({column.words}).",
+            measure=partial(ahead, name=name, home=home, control=control),
+            unit="points of test error at the epoch that held-out images choose, the control "
+            "minus the method",
+            holds=Region(low=0.0),
+            reason="better where the interval of the difference lies above zero, at equal seeds "
+            f"and epochs; rates are of searches as long as backpropagation's{later}",
+            figure=f"{column.prefix}-untaught",
+            applies=column.about,
+            beside=home,
+            **more,
+        )
+
+    taught = "better where it teaches the lower layers, too, than where these stay random"
+    deeper = "better in all layers than backpropagation is in a shallower network, without the "
     return [
         *(
-            claim(
-                column,
-                home,
-                name,
-                f"{words} in all layers does better than backpropagation in the upper ones, above "
-                "random layers or on the pixels",
-                ("random", "pixels"),
-                name,
-            )
-            for name, words in names.items()
+            claim(name, control, "taught", taught, unlearnt=LITTLE, idle=(control,))
+            for name, control in OWN.items()
         ),
-        *(
-            claim(
-                column,
-                home,
-                f"{name}-alone",
-                f"{names[name]} does better in all layers than in the upper ones above random "
-                "layers",
-                ("random-fa",),
-                name,
-            )
-            for name in ("fa", "dfa")
-        ),
+        *(claim(name, "shallower", "deeper", f"{deeper}lower layers") for name in METHODS),
     ]
 
 
@@ -193,15 +165,15 @@ def draw_errors(runs: Runs, home: str) -> tuple[Picture, pd.DataFrame]:
         if key not in runs:
             continue
         control = key in RULES
-        errors = (at_best if control else by_seed)(runs[key]).replace(np.inf, np.nan).to_numpy()
+        errors = by_seed(runs[key]).replace(np.inf, np.nan).to_numpy()
         face = "white" if control else None
         drawn = drawing.dot(axes, errors, place, look, label=None, mfc=face)
         if control:
             axes.axvline(drawn["mean"], color=drawing.LOOKS[look].colour, lw=1, ls=":")
-        rows.append({**drawn, "learning": "upper layers" if control else "all layers"})
+        rows.append({**drawn, "layers": "upper ones" if control else "all"})
     axes.set(xlabel="test error (%)", yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
     axes.set_yticklabels([drawing.LOOKS[look].name for look in names.values()])
-    for words, face in (("all layers learn", None), ("the upper layers learn", "white")):
+    for words, face in (("all layers", None), ("controls", "white")):
         axes.plot([], [], "s", color="0.5", mfc=face, label=words)
     axes.legend()
     return figure, pd.DataFrame(rows)
@@ -212,18 +184,19 @@ def figure(column: Column, home: str, networks: str) -> Figure:
     return Figure(
         id=f"{column.prefix}-untaught",
         title=f"All layers and the upper ones: {column.words}",
-        alt="A row for each of nine methods that teach all layers, and for three controls in which "
-        "only the upper layers learn: by backpropagation or feedback alignment above random "
-        "layers, and by backpropagation on the pixels; along it the test error in per cent, a "
-        "filled mark with an interval for methods and an open one for controls, whose means are "
-        "dotted lines.",
+        alt="A row for each of nine methods that teach all layers, and for three controls: upper "
+        "layers above random ones under backpropagation and under feedback alignment, and a "
+        "shallower network under backpropagation; along it the test error in per cent, a filled "
+        "mark with an interval for methods and an open one for controls, whose means are dotted "
+        "lines.",
         caption=f"Test error of {networks}, at the epoch whose error on held-out training images "
-        "is lowest, mean and 95 % interval over networks. Filled: all layers learn. Open, and "
-        "dotted: the upper layers alone, above layers that stay as they were drawn or on the "
-        "pixels.",
-        look="To see: which filled marks lie left of all dotted lines. One that does not may have "
-        "lower layers that are worth nothing, or upper ones that its rule teaches less well than "
-        "backpropagation does; feedback alignment has a line of its own.",
+        "is lowest, mean and 95 % interval over networks; verdicts are on differences, seed by "
+        "seed. Filled: all layers learn. Open, and dotted: the upper layers alone, above layers "
+        "that stay as they were drawn, and in a shallower network, which has no others.",
+        look="To see: which filled marks lie left of the line of the shallower network, and of "
+        "that of their own rule above random layers. One that does not may have lower layers that "
+        "are worth nothing, upper ones that its rule teaches less well, or a rate that is too high "
+        "for so long a run.",
         place="ours: a control for Table 1",
         draw=partial(draw_errors, home=home),
         beside=(home,),
