@@ -131,8 +131,8 @@ def claims(column: Column, home: str, later: str = "") -> list[Claim]:
             id=f"{column.prefix}-untaught-{name}-{id}",
             statement=f"{drawing.LOOKS[name].name}: {words} ({column.words}).",
             measure=partial(ahead, name=name, home=home, control=control),
-            unit="points of test error at the epoch that held-out images choose, the control "
-            "minus the method",
+            unit="points of test error at the epoch that held-out images choose, control minus "
+            "method",
             holds=Region(low=0.0),
             reason="better where the interval of the difference lies above zero, at equal seeds "
             f"and epochs; rates are of searches as long as backpropagation's{later}",
