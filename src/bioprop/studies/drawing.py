@@ -1,5 +1,6 @@
 """One look for all figures: a rule has the same colour, line and name in every chapter."""
 
+import itertools
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -250,14 +251,15 @@ def shades(count: int) -> np.ndarray:
 
 
 MANY = 10  # ticks, beyond which not every one can have a label
+CLOSE = 1.3  # ratio of two that lie side by side, below which their labels run into each other
 
 
 def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     """Give the horizontal axis log scale around what was tried, whatever can be drawn of it.
 
-    With ``labels`` its ticks are what was tried, and where that is much, those that lie close to
-    one that has a label go without. Else, where it is little more than a power of ten, they are
-    round numbers.
+    With ``labels`` its ticks are what was tried, and where that is much, or some lie side by side,
+    those that lie close to one that has a label go without. Else, where it is little more than a
+    power of ten, they are round numbers.
     """
     values = sorted(tried)
     axes.set(xscale="log", xlim=(values[0] / 1.2, values[-1] * 1.2))
@@ -268,7 +270,8 @@ def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     if labels:
         named = {value: f"{value:g}" for value in values}
         last = 0.0
-        for value in values if len(values) > MANY else ():
+        close = any(high < CLOSE * low for low, high in itertools.pairwise(values))
+        for value in values if close or len(values) > MANY else ():
             named[value], last = (named[value], value) if value > 1.9 * last else ("", last)
         axes.set_xticks(values, labels=list(named.values()))
         axes.set_xticks([], minor=True)
