@@ -3,11 +3,11 @@
 As the study targets-cifar-rates: what was best in short runs, its half and its quarter.
 """
 
-from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
+from bioprop.studies.bartunov2018.targets_cifar import LAYERS
 from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS
 from bioprop.studies.bartunov2018.targets_cifar_rates import Found, around_found, second_stage
-from bioprop.studies.bartunov2018.targets_cifar_untaught_grid import PANELS
-from bioprop.studies.bartunov2018.untaught import UntaughtSearch, run, variants
+from bioprop.studies.bartunov2018.targets_cifar_untaught_grid import PANELS, search
+from bioprop.studies.bartunov2018.untaught import variants
 
 # What the study targets-cifar-untaught-grid found; nothing is taken until it is recorded.
 FOUND: Found = {}
@@ -24,14 +24,5 @@ STUDY = second_stage(
     ),
     FOUND,
     "targets-cifar-untaught-grid",
-    {
-        "settings": UntaughtSearch,
-        "run": run,
-        "tiers": {
-            "smoke": SMOKE | {"untaught": 1, "rates": (1e-3, 1e-2)},
-            "quick": QUICK | {"epochs": 4, "rates": (1e-3, 3e-3)},
-            "reduced": {"epochs": 14},  # a third of the epochs that the result has
-        },
-        "cost": {"reduced": 300.0},  # of three rates; estimated, from the time of an epoch
-    },
+    search(epochs=14, cost=300.0),  # a third of the result's; of three networks, estimated
 )

@@ -65,7 +65,7 @@ class UntaughtSettings(UntaughtSearch):
     """Settings of a control, which has the epochs, networks and seeds of its methods."""
 
     epochs: Count = 40  # ours: as the nine methods have
-    members: MemberCount = 3  # ours: as the nine methods have, at each rate
+    members: MemberCount = 3  # ours: as the nine methods have
     first_seed: Seed = 0  # ours: as the nine methods have, so that networks start from one place
 
 
