@@ -1,6 +1,5 @@
 """One look for all figures: a rule has the same colour, line and name in every chapter."""
 
-import itertools
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -251,7 +250,7 @@ def shades(count: int) -> np.ndarray:
 
 
 MANY = 10  # ticks, beyond which not every one can have a label
-CLOSE = 1.3  # ratio of two that lie side by side, below which their labels run into each other
+CLOSE = 0.05  # share of the axis between two, below which their labels run into each other
 
 
 def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
@@ -270,7 +269,8 @@ def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     if labels:
         named = {value: f"{value:g}" for value in values}
         last = 0.0
-        close = any(high < CLOSE * low for low, high in itertools.pairwise(values))
+        places = np.log(values)
+        close = bool((np.diff(places) < CLOSE * np.ptp(places)).any())
         for value in values if close or len(values) > MANY else ():
             named[value], last = (named[value], value) if value > 1.9 * last else ("", last)
         axes.set_xticks(values, labels=list(named.values()))
