@@ -6,7 +6,7 @@ of Table 3, a training that counts forward epochs, and what is measured at the e
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -73,6 +73,15 @@ Prepare = Callable[..., tuple[Training, Classification]]
 Kernel = tuple[Count, Count, Count]  # width of the kernel, channels, stride
 Flips = Literal["none", "horizontal", "vertical", "both"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+def costs(names: Iterable[str], steps: float, alone: float, targets: float) -> dict[str, float]:
+    """Return the processor time of a network of each variant, in seconds, for a study to declare.
+
+    So many steps of a network, which take ``targets`` seconds each where it learns inverses as
+    well, and ``alone`` where it does not.
+    """
+    return {name: steps * (targets if "dtp" in name else alone) for name in names}
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)

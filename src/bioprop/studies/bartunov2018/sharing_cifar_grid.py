@@ -3,16 +3,23 @@
 As in the study targets-cifar-local-grid, on the same grids and for as many updates.
 """
 
-from bioprop.studies.bartunov2018.sharing_cifar import VARIANTS
+from bioprop.studies.bartunov2018.methods import costs
+from bioprop.studies.bartunov2018.sharing_cifar import STEP, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_grid import first_stage
-from bioprop.studies.bartunov2018.targets_cifar_local_grid import FIFTH, LOCAL, RING, in_local
+from bioprop.studies.bartunov2018.targets_cifar_local_grid import (
+    FIFTH,
+    LOCAL,
+    RING,
+    UPDATES,
+    in_local,
+)
 
 STUDY = first_stage(
     "sharing-cifar-grid",
     "feedback alignment and DTP with shared weights on CIFAR-10",
     "Two panels, feedback alignment and DTP in a ConvNet",
     in_local(VARIANTS),
-    {**LOCAL, "cost": {"reduced": 5900.0}},  # processor time of DTP, from 0.45 s a step of one
+    {**LOCAL, "cost": {"reduced": costs(VARIANTS, 12 * UPDATES, **STEP)}},
     images=FIFTH,
     ring=RING,
     place="ours",

@@ -3,9 +3,16 @@
 On CIFAR-10, as in the study targets-cifar-local-rates and for as many epochs: a control.
 """
 
-from bioprop.studies.bartunov2018.sharing_cifar import SHORT, VARIANTS
+from bioprop.studies.bartunov2018.methods import costs
+from bioprop.studies.bartunov2018.sharing_cifar import SHORT, STEP, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
-from bioprop.studies.bartunov2018.targets_cifar_local_rates import CONTROL, LOCAL, OWN, in_local
+from bioprop.studies.bartunov2018.targets_cifar_local_rates import (
+    CONTROL,
+    LOCAL,
+    OWN,
+    UPDATES,
+    in_local,
+)
 from bioprop.studies.bartunov2018.targets_cifar_rates import second_stage
 
 STUDY = second_stage(
@@ -15,7 +22,10 @@ STUDY = second_stage(
     in_local(VARIANTS, SHORT),
     SHORT,
     "sharing-cifar-grid",
-    {**LOCAL, "cost": {"reduced": 9800.0}},  # six networks of DTP, from 0.45 s a step of one
+    {
+        **LOCAL,
+        "cost": {"reduced": costs(VARIANTS, 3 * UPDATES, STEP["alone"], 2 * STEP["targets"])},
+    },
     place="ours",
     last=LAST,
     ring=CONTROL,

@@ -5,7 +5,7 @@ shorter runs still, and with three numbers of auxiliary outputs.
 """
 
 from bioprop.studies.bartunov2018.targets_auxiliary_cifar import on_network
-from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, SMALL
+from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, SMALL, STEP
 
 STUDY = on_network(
     "cifar-local",
@@ -13,5 +13,5 @@ STUDY = on_network(
     SHORT,  # what the study targets-cifar-local-grid found, in runs as short as these
     (0, 128, 512),
     SMALL,
-    cost=550.0,  # processor time, from 0.6 s a step
+    cost=400 * STEP["targets"],
 )

@@ -13,8 +13,9 @@ from typing import Any
 
 import pydantic
 
+from bioprop.studies.bartunov2018.methods import costs
 from bioprop.studies.bartunov2018.targets_cifar_grid import EPSILONS, POINTS, first_stage
-from bioprop.studies.bartunov2018.targets_cifar_local import CHOSEN, LAYERS, SMALL, VARIANTS
+from bioprop.studies.bartunov2018.targets_cifar_local import CHOSEN, LAYERS, SMALL, STEP, VARIANTS
 from bioprop.studies.bartunov2018.targets_mnist_rates import (
     RateSettings,
     choose_only,
@@ -48,9 +49,8 @@ LOCAL: Mapping[str, Any] = {
     },
     "after": "targets-cifar-readings",
     "found": CHOSEN,
-    # processor time of DTP, from benchmarks/cifar.py: an epoch of 356 s in full
-    "cost": {"reduced": 5000.0},
 }
+UPDATES = 6 * 90  # of a network
 
 
 def in_local(methods: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ STUDY = first_stage(
     "nine methods on CIFAR-10, locally connected",
     "Ten panels, one for each of nine methods and the ConvNet",
     in_local(VARIANTS),
-    LOCAL,
+    {**LOCAL, "cost": {"reduced": costs(VARIANTS, 12 * UPDATES, **STEP)}},
     images=FIFTH,
     ring=RING,
 )

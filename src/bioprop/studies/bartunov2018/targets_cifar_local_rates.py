@@ -13,8 +13,10 @@ from typing import Any
 
 import pydantic
 
+from bioprop.studies.bartunov2018.methods import costs
+from bioprop.studies.bartunov2018.targets_cifar import EPOCH
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
-from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, VARIANTS
+from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, STEP, VARIANTS
 from bioprop.studies.bartunov2018.targets_cifar_local_grid import QUICK, SMOKE, WITH_INVERSES
 from bioprop.studies.bartunov2018.targets_cifar_rates import (
     WHICH,
@@ -27,6 +29,7 @@ from bioprop.studies.study import STRICT, Count
 
 OWN = f"whether the ring of a panel is at the rate that the result has, {WHICH} of its three"
 CONTROL = f"the lowest; the result has {WHICH} of the three rates, the same for every method"
+UPDATES = 4 * EPOCH  # of a network; three learn, or up to twice as many with inverses
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -39,8 +42,6 @@ class CifarLocalRateSettings(RateSettings):
 LOCAL: Mapping[str, Any] = {
     "settings": CifarLocalRateSettings,
     "tiers": {"smoke": SMOKE | {"inverse_rates": ()}, "quick": QUICK, "reduced": {}},
-    # processor time of six networks of DTP: an epoch takes 356 s, benchmarks/cifar.py
-    "cost": {"reduced": 8300.0},
 }
 
 
@@ -56,7 +57,10 @@ STUDY = second_stage(
     in_local(VARIANTS, SHORT),
     SHORT,
     "targets-cifar-local-grid",
-    LOCAL,
+    {
+        **LOCAL,
+        "cost": {"reduced": costs(VARIANTS, 3 * UPDATES, STEP["alone"], 2 * STEP["targets"])},
+    },
     last=LAST,
     ring=CONTROL,
     look=OWN,

@@ -7,6 +7,7 @@ with 10, 50 and all 200 classes of Tiny ImageNet, each for as many updates. With
 same images are seen more often.
 """
 
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any, Literal
 
@@ -16,11 +17,13 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018.methods import run
+from bioprop.studies.bartunov2018.methods import costs, run
 from bioprop.studies.bartunov2018.targets_mnist import chosen
 from bioprop.studies.bartunov2018.towards_imagenet import (
     DIGITS,
+    EPOCH,
     FOUND,
+    STEP,
     VARIANTS,
     ImageNetSettings,
     on_photographs,
@@ -42,6 +45,11 @@ from bioprop.tasks.images import Images, load
 
 TAUGHT = ("bp", "fa", "dtp-alternating")
 PARTS = ("few", "some", "all")  # of the classes
+BY_PART: Mapping[str, Mapping[str, Any]] = {
+    f"{name}-{part}": {**VARIANTS[name], **FOUND.get(name, {}), "part": part}
+    for part in PARTS
+    for name in TAUGHT
+}
 Three = tuple[Count, Count, Count]
 
 
@@ -163,15 +171,11 @@ STUDY = Study(
         | {"counts": (2, 5, 10), "batch": 50, "epochs": 5, "rate": 3e-3, "inverse_rate": 3e-3},
         "reduced": {},  # three epochs of all classes, or as many updates with fewer
     },
-    variants={
-        f"{name}-{part}": {**VARIANTS[name], **FOUND.get(name, {}), "part": part}
-        for part in PARTS
-        for name in TAUGHT
-    },
+    variants=BY_PART,
     run=run,
     after="towards-imagenet-rates",
     found=bool(FOUND),
-    cost={"reduced": 1500.0},  # processor time: 5700 steps of alternating DTP
+    cost={"reduced": costs(BY_PART, 3 * EPOCH, **STEP)},
     claims=[opens(name) for name in TAUGHT[1:]],
     learnt=gone("error", 0.02),
     figures=[

@@ -10,10 +10,13 @@ from functools import partial
 
 from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
+from bioprop.studies.bartunov2018.methods import costs
 from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.towards_imagenet import (
+    EPOCH,
     FOUND,
     OTHERS,
+    STEP,
     TIERS,
     VARIANTS,
     ImageNetSettings,
@@ -67,7 +70,7 @@ STUDY = Study(
     run=run,
     after="towards-imagenet-rates",
     found=bool(FOUND),
-    cost={"reduced": 3600.0},  # processor time of parallel DTP, the slowest: 0.45 s a step
+    cost={"reduced": costs(NAMES, 8 * EPOCH, **STEP)},
     claims=CLAIMS,
     learnt=gone("error", 0.02),
     figures=[
