@@ -489,8 +489,18 @@ def test_values_that_are_not_above_zero_have_no_geometric_mean(value: float) -> 
 def test_of_several_cases_the_furthest_end_counts(edge: float, verdict: Verdict) -> None:
     cases = [members(3.5, 4.8), members(4.0, 4.4)]
     judged = judge(LINEAR, claim(cases, Region(high=edge), summary=LARGEST), RUNS, "paper")
-    assert judged.interval == pytest.approx((4.0, 4.8))
+    _, low, _ = interval(np.array(cases[1]), cases=2)
+    assert judged.interval == pytest.approx((float(low), 4.8)) and 3.0 < low < 4.0
     assert judged.verdict == verdict
+
+
+@pytest.mark.parametrize("summary, sign", [(LARGEST, 1.0), (SMALLEST, -1.0)])
+def test_noise_alone_refutes_no_more_often_for_many_cases(summary: Summary, sign: float) -> None:
+    drawn = np.random.default_rng(3).normal(size=(2000, 9, 5))  # nine cases, all at the edge
+    _, low, high = np.array([summary.of(cases) for cases in drawn]).T
+    beyond = low > 0 if sign > 0 else high < 0
+    single = np.array([(sign * interval(cases)[1 if sign > 0 else 2] > 0).any() for cases in drawn])
+    assert beyond.mean() < 0.035 and single.mean() > 0.1
 
 
 def test_a_case_without_a_value_leaves_nothing_to_judge() -> None:

@@ -570,12 +570,17 @@ def test_a_state_without_copies_is_where_the_training_has_it(
     assert all(t.untyped_storage().nbytes() == t.nbytes for t in there)
 
 
-def test_the_state_of_another_training_is_refused(training: Any) -> None:
+def test_the_state_of_another_training_is_refused(training: Any, parameters: Any) -> None:
     saved = training("fa").state_dict()
     with pytest.raises(ValueError, match=r"saved averages have shapes \[\].*\(3, 5, 6\)"):
         training("fa", optimiser=OPTIMISERS["momentum"]).load_state_dict(saved)
     with pytest.raises(ValueError, match=r"saved weights\[0\] has shape .*needs \(3, 4, 1, 3, 3\)"):
         training("fa", kind="convolution").load_state_dict(saved)
+    for other in (training("fa", seeds=(3, 4, 6)), training("fa", options={"bound": 3.0})):
+        before = parameters(other)
+        with pytest.raises(ValueError, match="saved beside other fixed feedback weights"):
+            other.load_state_dict(saved)
+        same(parameters(other), before)
     assert not saved["feedback"]  # fixed: the seeds determine it
     assert training("wm").state_dict()["feedback"]
 

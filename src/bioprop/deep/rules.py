@@ -1,9 +1,10 @@
 """The rules by which a layer carries its signal back: what ``B`` is, and how it starts.
 
-Names, sizes and random streams are those of the population library (:mod:`bioprop.learning`), sizes
-and distributions those of the official code of Xiao et al. 2018: convolutions have
+Names and random streams are those of the population library (:mod:`bioprop.learning`), sizes and
+distributions those of the official code of Xiao et al. 2018, under every rule: convolutions have
 ``s = sqrt(2 / (kernel height * kernel width * channel_out))`` and B from N(0, s^2), linear layers
-``s = 1 / sqrt(unit_in)`` and B from U(-s, s).
+``s = 1 / sqrt(unit_in)`` and B from U(-s, s). The library has them for sign-symmetry; its other
+rules have a range for B, Glorot's unless one is given.
 """
 
 from collections.abc import Callable

@@ -103,16 +103,15 @@ def _signals(
     refreshed = [layer.feedback for layer in layers.values() if called(layer.rule).every]
     kept = [*model.buffers(), *(each for each in refreshed if each is not None)]
     before = [each.detach().clone() for each in kept]
-    numbers = torch.get_rng_state()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    cards = sorted({p.device.index for p in model.parameters() if p.is_cuda})
     try:
-        with torch.enable_grad():
+        with torch.random.fork_rng(cards), torch.enable_grad():
             loss = objective()
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+            found = torch.autograd.grad(loss, parameters, allow_unused=True)
     finally:
         for handle in handles:
             handle.remove()
-        torch.set_rng_state(numbers)
         with torch.no_grad():
             for each, value in zip(kept, before, strict=True):
                 each.copy_(value)

@@ -35,7 +35,7 @@ class Optimiser:
     update: Callable[[Network, Any, Trial, Deltas], None]
 
 
-def sgd(rate: Rates, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
+def sgd(rate: Rates, *, decay: Number = 0.0, momentum: Number = 0.0) -> Optimiser:
     """Gradient descent, ``W = (1 - decay) W - rate v`` with ``v = momentum v + gradient``.
 
     ``rate`` may be a sequence, one for each layer from the lowest to the output; another number of
@@ -120,6 +120,7 @@ def _heavy_ball(
 
 def adam(
     rate: Number = 1e-3,
+    *,
     decay: Number = 0.0,
     betas: tuple[Number, Number] = (0.9, 0.999),
     eps: Number = 1e-8,

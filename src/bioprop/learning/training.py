@@ -62,20 +62,31 @@ class Training:
         parts = self._parts()
         if copy:
             parts = {name: [t.clone() for t in each] for name, each in parts.items()}
-        return {"rule": self.rule.name, "step": self.step} | parts
+        return {"rule": self.rule.name, "step": self.step, "drawn": self._drawn()} | parts
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved ``state_dict``; the result is the same bit for bit.
 
-        Raises ``ValueError``, and leaves all as it is, where it is the state of another rule or of
-        another kind of training, or no state at all.
+        Raises ``ValueError``, and leaves all as it is, where it is the state of another rule, of
+        other fixed feedback weights or of another kind of training, or no state at all.
         """
         parts = self._parts()
         step = _fits(state, self.rule.name, parts)
+        _same(state.get("drawn"), self._drawn())
         for name, own in parts.items():
             for tensor, kept in zip(own, state.get(name, ()), strict=True):
                 tensor.copy_(kept)
         self.step = step
+
+    def _drawn(self) -> list[Tensor]:
+        """Return a sample of each tensor of the rule that stays as it was drawn.
+
+        Up to eight numbers of each member: by them other seeds, or another bound, are told apart.
+        """
+        if self.rule.learn is not None:
+            return []
+        drawn = map(torch.atleast_2d, tensors(self.state))
+        return [each[..., :8].flatten(1)[:, :8].clone() for each in drawn]
 
     def _parts(self) -> dict[str, list[Tensor]]:
         """Return the tensors that learning changes, by what they belong to."""
@@ -126,6 +137,19 @@ def _fits(state: Any, rule: str, parts: Mapping[str, list[Tensor]]) -> int:
                         f"saved {name}[{place}] has {what} {one}; this training needs {other}"
                     )
     return step
+
+
+def _same(saved: Any, own: list[Tensor]) -> None:
+    """Refuse a state whose fixed tensors were drawn otherwise; one that does not say may pass."""
+    if saved is None:
+        return
+    pairs = zip(saved, own, strict=False) if isinstance(saved, Sequence) else ()
+    alike = [isinstance(one, Tensor) and torch.equal(one.to(other), other) for one, other in pairs]
+    if not isinstance(saved, Sequence) or len(saved) != len(own) or not all(alike):
+        raise ValueError(
+            "the state was saved beside other fixed feedback weights: make the rule with the "
+            "arguments, and the streams with the seeds, that they had"
+        )
 
 
 def _named(value: Any) -> Any:

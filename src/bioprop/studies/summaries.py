@@ -15,16 +15,17 @@ RESAMPLES = 5000  # of the members, for a bootstrap interval
 Estimate = tuple[np.ndarray, np.ndarray, np.ndarray]  # number, lower and upper end
 
 
-def interval(values: np.ndarray, axis: int = -1) -> Estimate:
+def interval(values: np.ndarray, axis: int = -1, cases: int = 1) -> Estimate:
     """Return mean, lower and upper end of the 95 % interval of the mean (Student's t).
 
-    ``axis`` runs over members. Fewer than two members, or a member that is NaN, give NaN ends.
+    Of several ``cases`` it is that of each, so wide that all hold at once (Bonferroni). ``axis``
+    runs over members. Fewer than two members, or a member that is NaN, give NaN ends.
     """
     n = values.shape[axis]
     mean = values.mean(axis)
     if n < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = scipy.special.stdtrit(n - 1, 0.975) * values.std(axis, ddof=1) / np.sqrt(n)
+    half = scipy.special.stdtrit(n - 1, 1 - 0.025 / cases) * values.std(axis, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
 
 
@@ -48,12 +49,15 @@ def _geometric(values: np.ndarray) -> Estimate:
     return mean, low, high
 
 
-def _furthest(choose: Callable[..., np.ndarray]) -> Callable[[np.ndarray], Estimate]:
-    def of(cases: np.ndarray) -> Estimate:
-        mean, low, high = (choose(ends, axis=0) for ends in interval(cases))
-        return mean, low, high
+def _largest(cases: np.ndarray) -> Estimate:
+    mean, _, high = interval(cases)
+    _, low, _ = interval(cases, cases=len(cases))
+    return mean.max(0), low.max(0), high.max(0)
 
-    return of
+
+def _smallest(cases: np.ndarray) -> Estimate:
+    mean, low, high = _largest(-cases)
+    return -mean, -high, -low
 
 
 def bootstrapped(name: str, statistic: Callable[[np.ndarray], np.ndarray]) -> Summary:
@@ -111,7 +115,9 @@ def rank_correlation(pairs: np.ndarray) -> np.ndarray:
 MEAN = Summary("mean", interval)
 GEOMETRIC = Summary("geometric mean", _geometric)  # of skewed values above zero; NaN for others
 # Of several cases the one that is furthest out: its mean, never the mean of extremes, which noise
-# alone pushes out. Ends are taken the same way: all cases lie below an edge if the upper end does.
-LARGEST = Summary("largest mean", _furthest(np.max))
-SMALLEST = Summary("smallest mean", _furthest(np.min))
+# alone pushes out. Its outer end is the outermost of all cases' ends: all lie below an edge if it
+# does. That any one lies above is as many chances for noise as there are cases, so the inner end is
+# taken of intervals that hold at once.
+LARGEST = Summary("largest mean", _largest)
+SMALLEST = Summary("smallest mean", _smallest)
 RANK_CORRELATION = bootstrapped("rank correlation", rank_correlation)

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from bioprop.learning.layers import Layer
+from bioprop.learning.layers.transposed import glorot
 from bioprop.learning.members import positive
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.randomness import Streams
@@ -60,27 +62,41 @@ def transposes(network: Network, weights: Matrices = ()) -> list[Tensor]:
 Bound = float | Tensor | Sequence[float | Tensor]  # one for all feedback weights, or one for each
 
 
-def drawn(network: Network, streams: Streams, bound: Bound) -> list[Tensor]:
+def drawn(network: Network, streams: Streams, bound: Bound | None) -> list[Tensor]:
     """Draw feedback weights from U(-bound, bound) for each layer but the first.
+
+    ``bound`` is as :func:`bounds` takes it.
+    """
+    layers = network.layers[1:]
+    return [
+        streams.uniform("feedback", layer.feedback_shape, each, index)
+        for index, (layer, each) in enumerate(
+            zip(layers, bounds(layers, bound), strict=True), start=1
+        )
+    ]
+
+
+def bounds(layers: Sequence[Layer], bound: Bound | None) -> Sequence[float | Tensor]:
+    """Return the bound of feedback weights of each layer: Glorot's where none is given.
 
     ``bound`` is a number or has shape ``(member, 1, 1)``, or is a sequence of such, one for each
     of these layers from the lowest to the output; another number of them raises ``ValueError``.
     """
     check_bound(bound)
-    layers = network.layers[1:]
-    bounds = bound if isinstance(bound, Sequence) else [bound] * len(layers)
-    if len(bounds) != len(layers):
+    if bound is None:
+        return [glorot(layer) for layer in layers]
+    each = bound if isinstance(bound, Sequence) else [bound] * len(layers)
+    if len(each) != len(layers):
         raise ValueError(
-            f"{len(bounds)} bounds of feedback weights given where {len(layers)} are needed: one "
+            f"{len(each)} bounds of feedback weights given where {len(layers)} are needed: one "
             "for each layer but the first, or one number for all"
         )
-    return [
-        streams.uniform("feedback", layer.feedback_shape, each, index)
-        for index, (layer, each) in enumerate(zip(layers, bounds, strict=True), start=1)
-    ]
+    return each
 
 
-def check_bound(bound: Bound) -> None:
+def check_bound(bound: Bound | None) -> None:
     """Raise ``ValueError`` unless each bound of feedback weights is 0 or more, and finite."""
+    if bound is None:
+        return
     for each in bound if isinstance(bound, Sequence) else [bound]:
         positive("a bound of feedback weights", each, zero=True)

@@ -36,7 +36,7 @@ from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Number
 from bioprop.learning.randomness import Sequences, Streams, block_of
 from bioprop.learning.rules.alignment import direct
-from bioprop.learning.rules.base import Matrices, Rule, check_bound, transposes
+from bioprop.learning.rules.base import Bound, Matrices, Rule, bounds, check_bound, transposes
 
 Send = Callable[[Tensor, Tensor, Number], Tensor]  # (signal, numbers, amount) -> what arrives
 
@@ -117,19 +117,19 @@ def channelled(
     channel: str = "exact",
     amount: Number = 1.0,
     weights: Literal["fixed", "transposed", "direct"] = "fixed",
-    bound: float | Tensor = 0.5,
+    bound: Bound | None = None,
     each: bool = True,
     split: bool = False,
 ) -> Rule:
     """Teach through feedback that passes a channel on its way (ours).
 
     ``delta[l] = c(delta[l+1]) B[l+1] * slope(h[l])`` with a channel ``c`` of :data:`CHANNELS` and
-    ``B`` fixed, from U(-bound, bound), or ``W^T`` (``transposed``). With ``direct`` feedback every
-    hidden layer gets ``c(e) B[l]``, as in direct feedback alignment. The output layer is taught by
-    the error itself. ``each`` layer has a channel of its own; else all share the random numbers of
-    one, which needs signals of one width, as direct feedback has them. Where it is ``split``, the
-    positive and the negative numbers of a signal go ways of their own, as rates of spikes would:
-    ``c(max(s, 0)) B - c(max(-s, 0)) B'``, with a ``B'`` like ``B``.
+    ``B`` fixed, as in feedback alignment, or ``W^T`` (``transposed``). With ``direct`` feedback
+    every hidden layer gets ``c(e) B[l]``, as in direct feedback alignment. The output layer is
+    taught by the error itself. ``each`` layer has a channel of its own; else all share the random
+    numbers of one, which needs signals of one width, as direct feedback has them. Where it is
+    ``split``, the positive and the negative numbers of a signal go ways of their own, as rates of
+    spikes would: ``c(max(s, 0)) B - c(max(-s, 0)) B'``, with a ``B'`` like ``B``.
     Raises ``ValueError`` for an unknown channel, an amount that it does not have, a rank wider than
     the signal, and one channel for signals of several widths.
     """
@@ -193,7 +193,7 @@ def channelled(
 
 
 def matrices(
-    network: Network, streams: Streams, weights: str, bound: float | Tensor, way: int
+    network: Network, streams: Streams, weights: str, bound: Bound | None, way: int
 ) -> Matrices:
     """Draw feedback weights for each layer but the first, direct ones from the output.
 
@@ -203,8 +203,8 @@ def matrices(
         return []
     paths = direct(network) if weights == "direct" else network.layers[1:]
     return [
-        streams.uniform("feedback", path.feedback_shape, bound, index + way * len(paths))
-        for index, path in enumerate(paths, start=1)
+        streams.uniform("feedback", path.feedback_shape, each, index + way * len(paths))
+        for index, (path, each) in enumerate(zip(paths, bounds(paths, bound), strict=True), start=1)
     ]
 
 

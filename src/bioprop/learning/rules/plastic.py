@@ -9,7 +9,7 @@ from bioprop.learning.members import for_members, positive, spread
 from bioprop.learning.network import Deltas, Network, Trial
 from bioprop.learning.optimisers import Optimiser
 from bioprop.learning.randomness import Sequences, Streams, block_of
-from bioprop.learning.rules.base import Rule, carry_back, check_bound, drawn
+from bioprop.learning.rules.base import Bound, Rule, carry_back, check_bound, drawn
 
 
 def through_learnt(network: Network, state: dict[str, Any], trial: Trial) -> Deltas:
@@ -17,14 +17,14 @@ def through_learnt(network: Network, state: dict[str, Any], trial: Trial) -> Del
     return carry_back(network, state["B"], trial)
 
 
-def kolen_pollack(optimiser: Optimiser, bound: float | Tensor = 0.5) -> Rule:
+def kolen_pollack(optimiser: Optimiser, bound: Bound | None = None) -> Rule:
     """Teach through weights ``B`` that learn by the transposed update of ``W``.
 
     ``dW = -rate h^T delta - decay W`` and ``dB = -rate delta^T h - decay B`` (Kolen & Pollack 1994;
     Akrout et al. 2019): both synapses see the same two signals, so ``B - W^T`` only decays, by the
     share ``decay`` in each step. Give it the ``optimiser`` that the forward weights have, decay
-    included. ``B`` starts in U(-bound, bound), without the connections that the network's masks
-    have removed. Raises ``ValueError`` for a negative bound.
+    included. ``B`` starts as in feedback alignment, in U(-bound, bound), without the connections
+    that the network's masks have removed. Raises ``ValueError`` for a negative bound.
     """
     check_bound(bound)
 
@@ -57,7 +57,7 @@ def reversed_network(network: Network, B: list[Tensor]) -> Network:
 def weight_mirror(
     rate: float | Tensor = 0.01,
     decay: float | Tensor | None = None,
-    bound: float | Tensor = 0.5,
+    bound: Bound | None = None,
     examples: int = 32,
 ) -> Rule:
     """Teach through weights ``B`` that learn from the network's responses to noise.
@@ -68,7 +68,8 @@ def weight_mirror(
     decay equal to the rate, as it is unless given, ``B`` becomes a running estimate of ``W^T``.
     For a convolution the mean is taken over places as well; where its padding is seen, that is a
     little less than ``W^T``. Ours: the response is that of the units' inputs, without bias or
-    nonlinearity, which the paper keeps in their linear range. ``B`` starts in U(-bound, bound).
+    nonlinearity, which the paper keeps in their linear range. ``B`` starts as in feedback
+    alignment, in U(-bound, bound).
     Raises ``ValueError`` for a negative number, and for less than one example.
     """
     check_bound(bound)

@@ -174,6 +174,7 @@ FOUND: Mapping[str, Mapping[str, float]] = {
     "dtp-alternating": {"rate": 0.0004, "eps": 0.0001, "inverse_rate": 0.03},
     "dtp-alternating-relu": {"rate": 0.0004, "eps": 0.0001, "inverse_rate": 0.001},
     "sdtp-alternating": {"rate": 0.0008, "eps": 0.0001, "inverse_rate": 0.003},
+    # all three diverged there; this is the lowest that was tried
     "sdtp-alternating-relu": {"rate": 0.0002, "eps": 0.0001, "inverse_rate": 0.01},
 }
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported
-from bioprop.studies.bartunov2018.targets_mnist import lowest
+from bioprop.studies.bartunov2018.targets_mnist import chosen, lowest
 from bioprop.studies.study import Figure, Run, Runs
 from bioprop.studies.summaries import interval
 
@@ -65,12 +65,16 @@ def cells(runs: Runs) -> pd.DataFrame:
 
 
 def measured(run: Run | None, quantity: str) -> dict[str, float]:
-    """Return mean and interval over networks of the lowest error over epochs, and how many."""
+    """Return mean and interval over networks of the lowest error over epochs, and how many.
+
+    And how many of them diverged later.
+    """
     if run is None:
-        return dict.fromkeys(("mean", "low", "high", "networks", "epochs"), np.nan)
+        return dict.fromkeys(("mean", "low", "high", "networks", "epochs", "diverged"), np.nan)
     values = lowest(run, quantity)
     mean, low, high = (float(end) for end in interval(values))
     counted = {"networks": float(len(values)), "epochs": float(run.settings.epochs)}
+    counted["diverged"] = float(np.isnan(chosen(run)).sum())
     return {"mean": mean, "low": low, "high": high, **counted}
 
 
@@ -78,9 +82,8 @@ def words(train: pd.Series, test: pd.Series) -> str:
     """Write our cell as the paper writes its own, with half the width of the interval."""
     if np.isnan(test["networks"]):
         return "not attempted"
-    if np.isnan(test["mean"]):
-        return "diverged"
-    return f"{train['mean']:.2f} / {test['mean']:.2f} ± {test['high'] - test['mean']:.2f}"
+    later = " †" if test["diverged"] else ""
+    return f"{train['mean']:.2f} / {test['mean']:.2f} ± {test['high'] - test['mean']:.2f}{later}"
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -133,8 +136,8 @@ FIGURE = Figure(
     caption="Training / test error in per cent, each the lowest over epochs: the paper's of 500 "
     "epochs, one number a cell, and ours of as many epochs and networks as stand above the "
     "column, mean over networks, the test error with half the width of its 95 % interval. What was "
-    "not run is called not attempted. Altern.: alternating; FA: feedback alignment. The ConvNet "
-    "learns by backpropagation.",
+    "not run is called not attempted. †: of some network, from before it diverged. Altern.: "
+    "alternating; FA: feedback alignment. The ConvNet learns by backpropagation.",
     look="To see: down a block, whether the methods have the same order in theirs and in ours; "
     "along a row, whether the two numbers differ by more than the half width beside ours.",
     place="Table 1",

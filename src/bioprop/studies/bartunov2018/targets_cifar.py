@@ -28,6 +28,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     draw_table,
     each_layer,
     excess,
+    lost_in,
     lowest,
     ordering,
     orders,
@@ -73,9 +74,10 @@ def fitted(runs: Runs, schedule: str) -> np.ndarray:
 
 def beside_test(name: str, runs: Runs) -> str:
     """Say how far a method was trained, and what is left of its training error."""
-    here = runs[name]
+    here, later = runs[name], lost_in(name, runs)
     mean = float(np.mean(lowest(here, "training")))
-    return f"training error {mean:.1f} %, {here.settings.epochs} epochs"
+    words = f"training error {mean:.1f} %, {here.settings.epochs} epochs"
+    return f"{words}; {later}" if later else words
 
 
 def with_training(claims: Sequence[Claim], methods: Sequence[str]) -> list[Claim]:
@@ -134,6 +136,8 @@ CLAIMS = [
             "what is gained beyond them is fit to the training images alone",
             holds=Region(low=FAR),
             part="train",
+            unlearnt="training images that SDTP hardly learns are fitted less all the same",
+            idle=(f"sdtp-{schedule}",),
             unit="points of training error, SDTP minus AO-SDTP, each the lowest over epochs",
         )
         for schedule in ("alternating", "parallel")

@@ -27,6 +27,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     draw_curves,
     draw_table,
     excess,
+    lost_in,
     lowest,
 )
 from bioprop.studies.bartunov2018.targets_mnist_table5 import LETTER
@@ -51,6 +52,7 @@ def cell(name: str) -> Claim:
         reported=COLUMN.reported(name, "test"),
         figure=NAME,
         applies=COLUMN.about,
+        aside=partial(lost_in, name),
     )
 
 
@@ -70,6 +72,8 @@ CLAIMS = [
         ),
         figure=f"{NAME}-curves",
         applies=COLUMN.about,
+        unlearnt="training images that SDTP hardly learns are fitted less all the same",
+        idle=("sdtp-alternating",),
     ),
     own_claim(
         id=f"{NAME}-repaired",

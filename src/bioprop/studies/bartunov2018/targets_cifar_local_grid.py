@@ -2,10 +2,11 @@
 
 As in the study targets-cifar-grid, on a fifth of the images. All twelve networks of a method learn
 side by side, and keep fourteen gigabytes where there are inverses. So methods without have fewer
-rates than in that study, and those with inverses one epsilon and, in the place of the largest rate,
-at which none recorded there had learnt, one below the lowest. Held-out errors are all that is
-measured. The study targets-cifar-local, whose runs have ten times as many updates, has a share
-of the rates found here, one for all methods, which targets-cifar-rates finds.
+rates than in that study, and those with inverses one epsilon and, in the place of the two largest
+rates, at which none recorded there did well, one below the lowest. The rates of the inverses begin
+lower: there SDTP did best at the lowest, and in longer runs at a third of it. Held-out errors are
+all that is measured. The study targets-cifar-local, whose runs have ten times as many updates, has
+a share of the rates found here, one for all methods, which targets-cifar-rates finds.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from bioprop.studies.bartunov2018.targets_mnist_rates import (
 from bioprop.studies.study import STRICT, Count
 
 ALONE = {"rates": (6e-5, 1.2e-4, 2.5e-4, 5e-4, 1e-3, 3e-3), "epsilons": EPSILONS}
-WITH_INVERSES = {"rates": (3e-5, 1e-4, 3e-4, 1e-3), "inverse_rates": (1e-4, 1e-3, 1e-2)}
+WITH_INVERSES = {"rates": (3e-5, 1e-4, 3e-4), "inverse_rates": (3e-5, 1e-4, 1e-3, 1e-2)}
 SMOKE = SMALL | {"shown": 400, "epochs": 2, "auxiliary": 8, "rates": (1e-3, 1e-2)}
 QUICK = SMALL | {"epochs": 3, "auxiliary": 8, "rates": (1e-3, 3e-3), "inverse_rates": ()}
 FIFTH = " on a fifth of the images,"  # between a run and its updates

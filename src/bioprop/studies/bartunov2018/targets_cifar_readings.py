@@ -58,7 +58,7 @@ class ReadingSettings(RateSettings):
     epsilons: Some[Positive] = (1e-6,)  # Table 5, backpropagation in both networks
     epochs: Count = 14  # ours: a third of the epochs that the result has
     members: MemberCount = 3  # ours: the fewest that have an interval; of strides two
-    first_seed: Seed = 2000  # ours: apart from the seeds of all other studies
+    first_seed: Seed = 5000  # ours: apart from the seeds of all other studies
 
 
 def third_stride(runs: Runs) -> int:

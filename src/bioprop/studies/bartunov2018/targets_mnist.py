@@ -83,9 +83,20 @@ COLUMN = Column(
 def lowest(run: Run, quantity: str = "error") -> np.ndarray:
     """Return the lowest test error over all epochs, ``(member,)``: what the paper reports.
 
-    Or the lowest of another kind of error.
+    Or the lowest of another kind of error. That of a member that diverged is from before it did.
     """
-    return curve(run, quantity).to_numpy().min(0)
+    found: np.ndarray = np.fmin.reduce(curve(run, quantity).to_numpy())
+    return found
+
+
+def lost(run: Run) -> str:
+    """Say how many members diverged in the course of a run; nothing where none did."""
+    return drawing.diverged(chosen(run))
+
+
+def lost_in(name: str, runs: Runs) -> str:
+    """Say how many networks of a method diverged after their lowest error, if any did."""
+    return lost(runs[name]) and f"{lost(runs[name])} later"
 
 
 def chosen(run: Run, quantity: str = "error") -> np.ndarray:
@@ -102,21 +113,41 @@ def chosen(run: Run, quantity: str = "error") -> np.ndarray:
 def excess(
     runs: Runs, worse: str, better: str, error: Callable[[Run], np.ndarray] = chosen
 ) -> np.ndarray:
-    """Return by how many points one method ends above another, seed by seed.
+    """Return by how many points one method ends above another, for each seed that both have.
 
     By the error that held-out images choose, or by another.
     """
-    return error(runs[worse]) - error(runs[better])
+    above, below = (by_seed(runs[name], error) for name in (worse, better))
+    return paired(above, below).to_numpy(float)
+
+
+def by_seed(run: Run, error: Callable[[Run], np.ndarray] = chosen) -> pd.Series:
+    """Return the test error that held-out images choose, or another, for each seed."""
+    seeds = run.table.drop_duplicates("member").sort_values("member")["seed"]
+    return pd.Series(error(run), pd.Index(seeds))
+
+
+def paired(above: pd.Series, below: pd.Series) -> pd.Series:
+    """Return the difference of two measurements for each seed that both have.
+
+    NaN at a seed of which a network diverged.
+    """
+    seeds = above.index.intersection(below.index)
+    return above[seeds] - below[seeds]
 
 
 def above_backprop(runs: Runs, others: Sequence[str]) -> np.ndarray:
     """Return how far above backpropagation each of the others is, ``(method, member)``.
 
-    A method that diverged is not the best, and is left out unless all have.
+    A method of which a network diverged is not the best, and is left out; but not where the others
+    of its networks are ahead of backpropagation, so that nothing can be said, or where all methods
+    have such a network.
     """
     above = np.array([excess(runs, name, "bp") for name in others])
-    sound = above[np.isfinite(above).all(1)]
-    return sound if len(sound) else above
+    diverged = ~np.isfinite(above)
+    ahead = np.where(diverged, 0.0, above).sum(1) < 0
+    kept = above[~diverged.any(1) | ahead]
+    return kept if len(kept) else above
 
 
 def on_mnist(settings: Any) -> bool:
@@ -140,6 +171,7 @@ def cell(column: Column, name: str) -> Claim:
         reported=column.reported(name),
         figure=column.figure,
         applies=column.about,
+        aside=partial(lost_in, name),
     )
 
 
@@ -174,15 +206,16 @@ def ordering(
     return Claim(**{**words, **changes})
 
 
+WORSE = "a method that hardly learns is worse all the same"
 LEVEL = "a method is above another where the interval of the difference lies above zero"
 
 
 def differing(
     column: Column, id: str, statement: str, worse: str, better: str, **changes: Any
 ) -> Claim:
-    """Return the claim that one method ends above another."""
+    """Return the claim that one method ends above another, which may be for want of learning."""
     measure = partial(excess, worse=worse, better=better)
-    words = {"reason": LEVEL, **changes}
+    words = {"reason": LEVEL, "unlearnt": WORSE, "idle": (worse,), **changes}
     return ordering(column, id, statement, measure, (worse, better), **words)
 
 
@@ -202,6 +235,8 @@ def table_claims(column: Column, methods: Sequence[str], second: str) -> list[Cl
             (second, "bp"),
             LEVEL + "; the best of the others is the one with the lowest mean",
             summary=SMALLEST,
+            unlearnt=WORSE,
+            idle=others,
         ),
         differing(
             column,
@@ -231,6 +266,8 @@ def near_backprop(column: Column) -> list[Claim]:
             "bp",
             holds=Region(-1.0, 1.0),
             reason=f"a point stands for close to backpropagation on digits{later}",
+            unlearnt=None,
+            idle=(),
         )
         for name, later in (
             ("fa", ""),
@@ -288,6 +325,8 @@ def sizes(column: Column) -> list[Claim]:
             unit="points of test error, each method's lowest over epochs",
             holds=within(column.size),
             partly=ABOVE,
+            unlearnt=WORSE,
+            idle=(one,),
         )
         for name, one, two, what in (
             ("sdtp-dtp", "sdtp-alternating", "dtp-alternating", "SDTP above DTP"),
@@ -320,7 +359,7 @@ def draw_table(column: str, runs: Runs) -> tuple[Picture, pd.DataFrame]:
         ):
             drawn = drawing.dot(axes, values, place + shift, name, label=None, mfc=face)
             rows.append({**drawn, "protocol": how})
-        names.append(f"{drawing.LOOKS[name].name}\n{drawing.diverged(lowest(result))}".strip())
+        names.append(f"{drawing.LOOKS[name].name}\n{lost(result)}".strip())
         if column.startswith(f"{result.settings.images}-"):
             paper = reported.value("bartunov2018", f"{column}-{name}-test")
             axes.plot(paper, place, "x", color="0.15", ms=8, mew=2)

@@ -24,13 +24,14 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     READ,
     TURNS,
     Column,
-    chosen,
+    by_seed,
     differing,
     draw_angles,
     draw_curves,
     draw_table,
     helped,
     near_backprop,
+    paired,
     schedules,
     sizes,
     table_claims,
@@ -74,21 +75,6 @@ class Beginning:
     def table(self) -> pd.DataFrame:
         """The rows of the marks up to that number."""
         return self.run.table[self.run.table["examples"] <= self.examples]
-
-
-def by_seed(run: Run) -> pd.Series:
-    """Return the test error that held-out images choose, infinite for a network that diverged."""
-    seeds = run.table.drop_duplicates("member").sort_values("member")["seed"]
-    return pd.Series(np.nan_to_num(chosen(run), nan=np.inf), index=seeds)
-
-
-def paired(above: pd.Series, below: pd.Series) -> pd.Series:
-    """Return the difference of two measurements for each seed that both have.
-
-    A seed at which a network diverged stays, with a difference that is no finite number.
-    """
-    seeds = above.index.intersection(below.index)
-    return above[seeds] - below[seeds]
 
 
 def gains(column: Column, full: Column, name: str) -> Claim:

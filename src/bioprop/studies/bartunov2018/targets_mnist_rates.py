@@ -127,10 +127,14 @@ def searched(runs: Runs, last: int = LAST) -> dict[str, pd.DataFrame]:
 
 
 def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
-    """Return the settings with which each method leaves the lowest held-out error."""
+    """Return the settings with which each method leaves the lowest held-out error.
+
+    Where all of a method's points diverged, the first of them: that of its lowest rate. It is a
+    place to look on from, and not usable.
+    """
     found = {}
     for name, points in searched(runs, last).items():
-        row = points.loc[points["validation"].fillna(np.inf).idxmin()]  # the first, if all diverged
+        row = points.loc[points["validation"].fillna(np.inf).idxmin()]
         found[name] = row.drop("validation").to_dict()
     return found
 

@@ -20,6 +20,7 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     draw_curves,
     draw_table,
     excess,
+    lost_in,
     lowest,
     on_mnist,
 )
@@ -77,6 +78,7 @@ def near_paper(name: str, words: str) -> Claim:
         reported=f"mnist-fc-{name}-test",
         figure="targets-table5",
         applies=on_mnist,
+        aside=partial(lost_in, name),
     )
 
 

@@ -44,7 +44,7 @@ class FullSettings(ChangeSettings):
     shown: Count = 55_000  # ours: all that are not held out
     held_out: Count = 5000  # ours: training images to choose by
     epochs: Count = 30  # ours: where the first repairs come to rest
-    first_seed: Seed = 3000  # ours: apart from the seeds of all other studies
+    first_seed: Seed = 3000  # ours: apart from the seeds of the results and of the searches
 
 
 def at_best_rate(

@@ -100,9 +100,9 @@ def run(settings: SensitivitySettings, journal: Journal) -> None:
 def best_of(run: Run) -> np.ndarray:
     """Return the lowest test error over epochs, as the paper does, ``(member,)``.
 
-    A network that diverged guesses.
+    That of a network that diverged is from before it did, if only from the start.
     """
-    return np.nan_to_num(lowest(run), nan=CHANCE)
+    return lowest(run)
 
 
 def distances(run: Run) -> np.ndarray:

@@ -40,10 +40,11 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     CURVES,
     TURNS,
     angles_of,
+    by_seed,
     chosen,
     draw_curves,
+    paired,
 )
-from bioprop.studies.bartunov2018.targets_mnist_local import by_seed, paired
 from bioprop.studies.journal import Journal
 from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import (

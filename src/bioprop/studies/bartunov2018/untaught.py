@@ -22,8 +22,7 @@ from bioprop.studies import drawing
 from bioprop.studies.bartunov2018 import targets_mnist_rates
 from bioprop.studies.bartunov2018.methods import METHODS, means, nothing
 from bioprop.studies.bartunov2018.methods import prepare as prepare_whole
-from bioprop.studies.bartunov2018.targets_mnist import Column
-from bioprop.studies.bartunov2018.targets_mnist_local import by_seed, paired
+from bioprop.studies.bartunov2018.targets_mnist import Column, by_seed, paired
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
@@ -165,7 +164,7 @@ def draw_errors(runs: Runs, home: str) -> tuple[Picture, pd.DataFrame]:
         if key not in runs:
             continue
         control = key in RULES
-        errors = by_seed(runs[key]).replace(np.inf, np.nan).to_numpy()
+        errors = by_seed(runs[key]).to_numpy()
         face = "white" if control else None
         drawn = drawing.dot(axes, errors, place, look, label=None, mfc=face)
         if control:

@@ -127,7 +127,7 @@ def train(
     if rate is not None:
         each = rate if isinstance(rate, Sequence) else [rate]
         rates = [settings.batch * number for number in each]
-    return Training(network, teaching, sgd(rates, decay), task, task.streams)
+    return Training(network, teaching, sgd(rates, decay=decay), task, task.streams)
 
 
 def default(value: Number | None, otherwise: Number) -> Number:

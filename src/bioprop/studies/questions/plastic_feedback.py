@@ -87,7 +87,7 @@ def taught_by(settings: PlasticSettings, streams: Streams, grid: dict[str, Any])
             settings.rule, **({"bound": settings.feedback} if settings.rule == "fa" else {})
         )
     if settings.rule == "kp":
-        optimiser = sgd(streams.each(grid["rate"]), plasticity)
+        optimiser = sgd(streams.each(grid["rate"]), decay=plasticity)
         teaching = rule("kp", optimiser=optimiser, bound=settings.feedback)
     else:
         teaching = rule("wm", rate=plasticity, bound=settings.feedback, examples=settings.noisy)
@@ -103,7 +103,7 @@ def run(settings: PlasticSettings, journal: Journal) -> None:
     streams = settings.streams(grid["seed"])
     made = problem(settings, streams, journal)
     decay = streams.each(grid["plasticity"]) if settings.rule != "wm" else 0.0
-    optimiser = sgd(streams.each(grid["rate"]), decay)
+    optimiser = sgd(streams.each(grid["rate"]), decay=decay)
     teaching = taught_by(settings, streams, grid)
     training = Training(made.network, teaching, optimiser, made.task, streams)
     marks = np.linspace(0, settings.examples, settings.marks + 1)
