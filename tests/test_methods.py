@@ -18,6 +18,7 @@ from bioprop.book.records import RECORDED
 from bioprop.studies import reported
 from bioprop.studies.bartunov2018 import (
     imagenet_local,
+    measures,
     tables,
     targets_cifar_rates,
     targets_mnist,
@@ -25,6 +26,7 @@ from bioprop.studies.bartunov2018 import (
     targets_sdtp,
     untaught,
 )
+from bioprop.studies.bartunov2018.measures import chosen, lowest
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     MethodSettings,
@@ -39,7 +41,6 @@ from bioprop.studies.bartunov2018.methods import (
 from bioprop.studies.bartunov2018.tables import PAPER
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
-from bioprop.studies.bartunov2018.targets_mnist import chosen, lowest
 from bioprop.studies.bartunov2018.targets_mnist_local import below_full
 from bioprop.studies.bartunov2018.targets_mnist_table5 import TABLE_5
 from bioprop.studies.journal import Journal
@@ -366,8 +367,8 @@ def test_a_method_that_diverged_is_not_the_best_of_the_others() -> None:
         ((ahead, good), [ahead, good]),  # and it cannot be said that backpropagation is the best
     ):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(targets_mnist, "excess", Mock(side_effect=others))
-            found = targets_mnist.above_backprop({}, ("one", "two"))
+            patch.setattr(measures, "excess", Mock(side_effect=others))
+            found = measures.above_backprop({}, ("one", "two"))
         assert np.array_equal(found, left, equal_nan=True)
 
 

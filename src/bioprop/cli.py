@@ -302,6 +302,8 @@ def _run(
     published = claims.there(study).get(variant)
     if published and (published.tier, published.settings) != (tier, record.settings):
         there = f"published, tier {published.tier}, {published.members} {study.population}"
+        if changes:
+            there += "".join(f", {name}={getattr(published.settings, name)}" for name in changes)
         out.print(f"    {there}: {published.summary}", soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ from bioprop.deep.converter import Conversion, convert
 from bioprop.deep.layers import feedback_of
 from bioprop.deep.models import alexnet, resnet18
 from bioprop.deep.rules import RULES
-from bioprop.deep.signals import backprop, beside_backprop, signal_angles
+from bioprop.deep.signals import backprop, beside_backprop, signal_angles, signals_and_changes
 
 __all__ = [
     "RULES",
@@ -19,4 +19,5 @@ __all__ = [
     "feedback_of",
     "resnet18",
     "signal_angles",
+    "signals_and_changes",
 ]

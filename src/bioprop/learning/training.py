@@ -24,7 +24,7 @@ class Training:
 
     ``batches(step)`` returns inputs and targets, each ``(member, batch, unit)``; being a function
     of the step alone, it lets an interrupted run go on with the same data.
-    Raises ``ValueError`` where ``streams`` are of another type, device or number of members than
+    Raises ``ValueError`` where ``rule`` is none, where ``streams`` are of another type, device or number of members than
     the network, and :class:`~bioprop.learning.memory.TooLarge`, with the number of members that
     fit, where the memory does not hold what is kept.
     """
@@ -37,6 +37,8 @@ class Training:
     step: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.rule, Rule):
+            raise ValueError(f"{self.rule!r} is no rule; make one of its name with rule(...)")
         _check(self.network, self.streams)
         memory.check(self.network, self.rule, self.optimiser, self.streams)
         self.state: Any = self.rule.init(self.network, self.streams)

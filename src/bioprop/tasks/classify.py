@@ -87,6 +87,8 @@ def error_rate(
         kind = type(x).__name__
         raise ValueError(f"images of type {kind}; turn them with inputs(images, streams)")
     labels = torch.as_tensor(labels, device=network.weights[0].device)
+    if len(labels) != len(x):
+        raise ValueError(f"{len(labels)} labels given for {len(x)} images; give one for each")
     wrong = torch.zeros(network.members, dtype=torch.float64)
     for images, answers in zip(x.split(chunk), labels.split(chunk), strict=True):
         y = network.forward(images.expand(network.members, *images.shape))[-1]

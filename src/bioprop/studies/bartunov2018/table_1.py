@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported
-from bioprop.studies.bartunov2018.targets_mnist import chosen, lowest
+from bioprop.studies.bartunov2018.measures import chosen, lowest
 from bioprop.studies.study import Figure, Run, Runs
 from bioprop.studies.summaries import interval
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bioprop.studies.bartunov2018 import targets_cifar, targets_cifar_rates
+from bioprop.studies.bartunov2018.measures import chosen
 from bioprop.studies.bartunov2018.methods import MethodSettings, run
 from bioprop.studies.bartunov2018.targets_auxiliary import (
     SIZES,
@@ -23,7 +24,6 @@ from bioprop.studies.bartunov2018.targets_auxiliary import (
     variants,
 )
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as ON_MNIST
-from bioprop.studies.bartunov2018.targets_mnist import chosen
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone
 
 

@@ -106,7 +106,8 @@ FIGURES = [
         "a cross for the paper's, a filled mark with an interval for ours at the lowest over "
         "epochs, an open one for ours at the epoch that held-out images choose.",
         caption="Test error of the locally connected networks of Table 3, and of the ConvNet of "
-        f"the same shape, mean and 95 % interval over networks. {CROSSES} {READ}",
+        "the same shape, within 12 epochs, with training images cropped and turned upside down, "
+        f"mean and 95 % interval over networks. {CROSSES} {READ}",
         look=to_see.TABLE,
         place="Table 1b",
         draw=partial(draw_table, "cifar10-lc"),

@@ -12,9 +12,10 @@ from typing import Any
 
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.activations import Pairs, draw_errors
+from bioprop.studies.bartunov2018.measures import excess
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN, LAYERS, QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_mnist import FOUND, excess
+from bioprop.studies.bartunov2018.targets_mnist import FOUND
 from bioprop.studies.study import Figure, Region, Study, gone, own_claim
 
 NAME = "targets-cifar-precision"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bioprop.studies import drawing, to_see
+from bioprop.studies.bartunov2018.measures import by_seed, paired
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.table_1 import FIGURE as TABLE_1
 from bioprop.studies.bartunov2018.targets_mnist import (
@@ -24,14 +25,12 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     READ,
     TURNS,
     Column,
-    by_seed,
     differing,
     draw_angles,
     draw_curves,
     draw_table,
     helped,
     near_backprop,
-    paired,
     schedules,
     sizes,
     table_claims,

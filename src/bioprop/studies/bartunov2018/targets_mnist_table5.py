@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.measures import excess, lost_in, lowest
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.tables import COLUMNS
 from bioprop.studies.bartunov2018.targets_mnist import (
@@ -19,9 +20,6 @@ from bioprop.studies.bartunov2018.targets_mnist import (
     SMOKE,
     draw_curves,
     draw_table,
-    excess,
-    lost_in,
-    lowest,
     on_mnist,
 )
 from bioprop.studies.study import Claim, Figure, Region, Study, gone, own_claim, within

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing, reported, to_see
 from bioprop.studies.bartunov2018 import tables
+from bioprop.studies.bartunov2018.measures import lowest
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, follow, nothing, prepare
-from bioprop.studies.bartunov2018.targets_mnist import lowest
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     LATER,

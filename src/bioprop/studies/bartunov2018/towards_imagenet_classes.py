@@ -17,8 +17,8 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
+from bioprop.studies.bartunov2018.measures import chosen
 from bioprop.studies.bartunov2018.methods import costs, run
-from bioprop.studies.bartunov2018.targets_mnist import chosen
 from bioprop.studies.bartunov2018.towards_imagenet import (
     DIGITS,
     EPOCH,

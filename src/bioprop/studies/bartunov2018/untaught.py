@@ -20,9 +20,10 @@ from bioprop.learning import Streams, Training
 from bioprop.learning.rules import above, upper
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018 import targets_mnist_rates
+from bioprop.studies.bartunov2018.measures import by_seed, paired
 from bioprop.studies.bartunov2018.methods import METHODS, means, nothing
 from bioprop.studies.bartunov2018.methods import prepare as prepare_whole
-from bioprop.studies.bartunov2018.targets_mnist import Column, by_seed, paired
+from bioprop.studies.bartunov2018.targets_mnist import Column
 from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (

@@ -327,7 +327,8 @@ FIGURES = [
         alt="Three panels, top-1 and top-5 test error and top-1 training error in per cent against "
         "epochs, a line with a band for backpropagation, sign-symmetry and feedback alignment in "
         "each.",
-        caption="Error of ResNet-18 on photographs, on test images and on training images as they "
+        caption="Error of ResNet-18 with half of its channels on the 200 classes of Tiny ImageNet, "
+        "within 20 epochs, on test images and on training images as they "
         "are, neither cropped nor mirrored; mean and 95 % interval over networks; each rule at "
         "half the learning rate that served it best in short runs, on held-out training images.",
         look="To see: beside which of the two other curves sign-symmetry ends, and whether bands "
