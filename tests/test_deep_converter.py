@@ -186,6 +186,23 @@ def test_what_cannot_be_honoured_is_refused_and_nothing_is_changed(name: str) ->
         assert convert(model, "fa", layers={"1.odd": "bp"}).left["1.odd"].endswith("as asked")
 
 
+@pytest.mark.parametrize(
+    "rule, words, options",
+    [
+        ("fa", "seed", {"seed": -1}),
+        ("fa", "seed", {"seed": 1.5}),
+        ("dfa", "block '0' has 1 channel or more, not -1", {"blocks": {"0": -1}}),
+    ],
+)
+def test_a_model_is_as_it_was_after_arguments_that_are_refused(
+    rule: str, words: str, options: dict[str, Any]
+) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=words):
+        convert(model, rule, **options)
+    assert [type(m) for m in model] == [nn.Linear, nn.ReLU, nn.Linear]
+
+
 def test_names_that_are_not_there_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no learning rule 'fa-sign'.*Did you mean 'fa-signed'"):
         convert(mixed(), "fa-sign")

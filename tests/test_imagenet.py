@@ -574,10 +574,47 @@ def test_a_study_that_processes_cannot_share_and_a_card_that_is_not_here_are_ref
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="trains in one process and 2 were started: leave out"):
         runs.run(studies.get("toy-network"), "smoke", "small", store=Store(tmp_path))
+    with pytest.raises(ValueError, match=r"and not RANK, MASTER_ADDR, MASTER_PORT: start them"):
+        runs.run(IMAGENET, "smoke", "ss", SMALL, store=Store(tmp_path))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_RANK", "1")
     with pytest.raises(ValueError, match="process 1 of this machine needs a card of its own"):
         runs.run(IMAGENET, "smoke", "ss", {**SMALL, "device": "cuda"}, store=Store(tmp_path))
+
+
+def test_only_processes_that_were_started_together_have_a_place_among_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert (processes.size(), processes.rank(), processes.following()) == (1, 0, False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert (processes.size(), processes.rank(), processes.following()) == (2, 1, True)
+    monkeypatch.setenv("RANK", "first")
+    assert not processes.following()
+    with pytest.raises(ValueError, match="RANK = 'first' in the environment is no whole number"):
+        processes.rank()
+
+
+@pytest.mark.parametrize(
+    "write, file, content",
+    [
+        (solution, "LOC_val_solution.csv", "ImageId,PredictionString\nILSVRC2012_val_00000001,\n"),
+        (solution, "LOC_val_solution.csv", "image,class\n1,2\n"),
+        (solution, "LOC_val_solution.csv", "ImageId,PredictionString\nß,ß\n"),
+        (devkit, folders.TRUTH, "one two\n"),
+        (devkit, folders.TRUTH, "99999\n" * 12),
+        (devkit, "meta.mat", ""),
+        (devkit, "meta.mat", "half of a file that was copied, and then some more of it" * 9),
+    ],
+)
+def test_answers_that_are_not_as_published_are_refused(
+    own: Path, write: Callable[[Path, list[str]], None], file: str, content: str
+) -> None:
+    write(own, flat(own))
+    [path] = [each for each in own.parent.rglob("*") if each.name == Path(file).name]
+    path.write_text(content, "utf-8")
+    with pytest.raises(DataError, match=r"the answers to val in .* cannot be read"):
+        folders.read(own)
 
 
 def test_shares_of_fewer_than_two_images_are_refused() -> None:

@@ -90,6 +90,15 @@ def test_images_lie_on_disk_as_the_other_run_on_imagenet_shows_test_images(
     assert torch.equal(images.from_folders(found, side).train, made.train)
 
 
+def test_decoded_images_that_are_cut_short_are_refused(found: Folders) -> None:
+    resized.load(found, SIDE)
+    with open(resized.place(found, SIDE), "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(DataError, match=r"has 1000 bytes and should have \d+: it is damaged"):
+        resized.load(found, SIDE)
+    resized.place(found, SIDE).unlink()
+
+
 def test_what_was_decoded_before_an_interruption_is_not_decoded_again(
     found: Folders, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from bioprop import paths, studies
 from bioprop.book import claims, progress, provenance, runs
-from bioprop.book.closeness import ROUNDING
+from bioprop.book.closeness import ROUNDING, compare
 from bioprop.book.page import open_page
 from bioprop.book.records import RECORDED, Record, RecordError, Store, differences
 from bioprop.deep.training import Training as DeepTraining
@@ -466,6 +466,8 @@ def moved(record: Record, by: float, **provenance: Any) -> Record:
 def test_a_record_agrees_bit_for_bit_on_its_own_thread_count(record: Record) -> None:
     assert runs.exact(record)
     assert str(runs.verify(record, LINEAR)) == "agrees bit for bit"
+    other = record.model_copy(update={"fingerprint": "0" * 64})
+    assert "not in the last bits" in str(compare(other, record, LINEAR))
 
 
 def test_a_record_agrees_within_the_tolerance_on_another_thread_count(record: Record) -> None:

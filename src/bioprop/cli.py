@@ -53,7 +53,7 @@ DATA = "mnist, cifar10 or tiny-imagenet."
 TIERS = ("smoke", "quick", "reduced", "paper")  # as the studies have them
 LONG = 60.0  # seconds; what takes longer says so beforehand
 # Paths and names are printed as they are; of processes that train together the first one speaks.
-out = Console(markup=False, emoji=False, quiet=processes.rank() > 0)
+out = Console(markup=False, emoji=False, quiet=processes.following())
 
 TierOption = Annotated[str, typer.Option(help=f"How much to run: {', '.join(TIERS)}.")]
 ParameterOption = Annotated[
@@ -189,6 +189,10 @@ def run(
         raise ValueError("--hours, --jobs and --scheduler are for --pending")
     block = parts.seeds(part) if part else None
     choose("tier", tier, [name for name in TIERS if any(name in each.tiers for each in todo)])
+    for each in todo if study else ():
+        choose(f"tier of {each.name}", tier, list(each.tiers))
+    if twice := sorted(words.keys() & named.keys()):
+        raise ValueError(f"{twice[0]} is given twice, by --set and by an option of its own")
     work, refusals = [], []
     for each, name in ((e, v) for e in todo if tier in e.tiers for v in variant or e.variants):
         try:
@@ -697,6 +701,7 @@ def fetch(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """
     from bioprop.tasks import datasets
 
+    _published(name)
     for path in datasets.fetch(name):
         out.print(f"{path}: as published", soft_wrap=True)
 
@@ -711,8 +716,20 @@ def check(name: Annotated[str, typer.Argument(help=DATA)]) -> None:
     """
     from bioprop.tasks import datasets
 
+    _published(name)
     for path in datasets.check(name):
         out.print(f"{path}: as published", soft_wrap=True)
+
+
+def _published(name: str) -> None:
+    """Raise ``ValueError`` for a data set that is known, but has no digests to compare with."""
+    from bioprop.tasks.known import KNOWN
+
+    if any(each.name == name and not each.fetched for each in KNOWN):
+        raise ValueError(
+            f"{name} is neither fetched nor checked: no digest of it is known here. "
+            "bioprop data list says where it is looked for, or that it comes with the packages"
+        )
 
 
 def _with_aside(number: str, *asides: str | None) -> str:

@@ -9,11 +9,13 @@ import pydantic
 
 def pairs(words: list[str]) -> dict[str, str]:
     """Split ``name=value`` words; any other word raises ``ValueError``."""
-    found = {}
+    found: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise ValueError(f"settings are given as name=value, such as rate=0.01, not {word!r}")
+        if name in found:
+            raise ValueError(f"{name} is given twice, as {found[name]} and as {value}")
         found[name] = value
     return found
 

@@ -30,8 +30,11 @@ class Change(pydantic.BaseModel):
 @cache
 def every() -> tuple[Change, ...]:
     """Return all changes, the oldest first; raises ``ValueError`` for a file that is none."""
-    entries = yaml.safe_load(paths.CHANGES.read_text(encoding="utf-8"))
-    return tuple(pydantic.TypeAdapter(list[Change]).validate_python(entries))
+    try:
+        entries = yaml.safe_load(paths.CHANGES.read_text(encoding="utf-8"))
+        return tuple(pydantic.TypeAdapter(list[Change]).validate_python(entries))
+    except (yaml.YAMLError, pydantic.ValidationError) as error:
+        raise ValueError(f"{paths.CHANGES} is no list of changes: {error}") from error
 
 
 def told(claim: str, origin: str = "paper") -> str | None:

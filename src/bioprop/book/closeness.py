@@ -71,6 +71,9 @@ class Verification:
         return "\n    ".join([head, *rest, *filter(None, [self.claims])])
 
 
+AS_WRITTEN = "in every number as it is written, and not in the last bits of the weights"
+
+
 def compare(record: Record, again: Record, study: Study) -> Verification:
     """Compare a record with a new run of which its bits cannot be asked.
 
@@ -80,7 +83,8 @@ def compare(record: Record, again: Record, study: Study) -> Verification:
     if misfit := _misfit(record, again):
         return Verification("", misfit)
     if record.values == again.values:
-        return Verification("bit for bit")
+        equal = record.fingerprint == again.fingerprint
+        return Verification("bit for bit" if equal else AS_WRITTEN)
     gaps, how = apart(record, again, study), "as closely as rounding lets it"
     if any(gap.counts for gap in gaps):
         twin = twins.of(record, again, study)

@@ -50,7 +50,12 @@ def run(path: Path) -> tuple[str, str, str]:
 def split(stem: str) -> tuple[str, Seeds | None]:
     """Return variant and seeds that a file's name stands for; a whole record names no seeds."""
     match = NAME.fullmatch(stem)
-    return (match["variant"], seeds(f"{match['first']}-{match['last']}")) if match else (stem, None)
+    if not match:
+        return stem, None
+    try:
+        return match["variant"], seeds(f"{match['first']}-{match['last']}")
+    except ValueError as error:
+        raise ValueError(f"{stem}.json: {error}; give the file its name again") from error
 
 
 def blocks(wanted: Iterable[int], size: int | None = None) -> list[Seeds]:

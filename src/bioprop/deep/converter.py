@@ -14,6 +14,7 @@ from bioprop.choose import choose
 from bioprop.deep.direct import Direct, teach_directly
 from bioprop.deep.layers import Conv2d, Layer, Linear, refuse_other_rules
 from bioprop.deep.rules import RULES, called
+from bioprop.learning.randomness import Streams
 from bioprop.learning.rules import RULES as POPULATION_RULES
 
 Choice = Mapping[str, str] | Callable[[str, nn.Module], str | None]
@@ -80,6 +81,7 @@ def convert(
             f"by {', '.join(RULES)}"
         )
     called(rule)
+    Streams((seed,))  # or it says what is wrong with the seed
     choose("value of last", last, ("rule", "bp"))
     if any(isinstance(module, Direct) for module in model.modules()):
         raise ValueError("the model is under rule 'dfa' already; convert a fresh one")
@@ -203,8 +205,10 @@ def _blocks(model: nn.Module, blocks: Mapping[str, int] | None) -> Mapping[str, 
             "blocks={'layer1': 64, 'layer2': 128}"
         )
     names = [name for name, _ in model.named_modules()]
-    for name in blocks:
+    for name, channels in blocks.items():
         choose("module", name, names)
+        if not isinstance(channels, int) or channels < 1:
+            raise ValueError(f"block {name!r} has 1 channel or more, not {channels!r}")
     return blocks
 
 

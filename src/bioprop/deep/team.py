@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from bioprop.deep.recipes import Recipe
 from bioprop.deep.training import WATCH, Training
-from bioprop.processes import size
+from bioprop.processes import size, whole
 
 Shares = Callable[[int], list[tuple[Tensor, Tensor]]]
 
@@ -60,17 +60,21 @@ def team(device: str = "cpu") -> Team:
 
 
 def _meet(device: str) -> None:
-    if device == "cpu":
-        dist.init_process_group("gloo")
-    else:
-        place, cards = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if device != "cpu":
+        place, cards = whole("LOCAL_RANK", 0), torch.cuda.device_count()
         if device != "cuda" or place >= cards:
             raise ValueError(
                 f"process {place} of this machine needs a card of its own and torch finds {cards}: "
                 "start as many processes as there are cards, with --device cuda"
             )
         torch.cuda.set_device(place)
-        dist.init_process_group("cpu:gloo,cuda:nccl")
+    needed = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+    if lacking := [name for name in needed if name not in os.environ]:
+        raise ValueError(
+            f"the environment says that {size()} processes were started together, and not "
+            f"{', '.join(lacking)}: start them with torchrun, or unset WORLD_SIZE"
+        )
+    dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
     atexit.register(dist.destroy_process_group)
 
 

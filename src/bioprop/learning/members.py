@@ -45,7 +45,8 @@ def positive(
 
     Nor may one be more than ``most``, or as much as ``below``.
     """
-    numbers = torch.as_tensor(spread(value, 1))
+    exact = None if isinstance(value, Tensor) else torch.float64  # as Python's own numbers are
+    numbers = torch.as_tensor(spread(value, 1), dtype=exact)
     fits = (numbers > 0) | (zero & (numbers == 0))
     fits = fits & (numbers <= most) & (numbers < below)
     if not fits.all():

@@ -136,6 +136,8 @@ def adam(
     """
     positive("the rate", rate, zero=True)
     positive("the decay, a share of the weights,", decay, zero=True, most=1)
+    if len(betas) != 2:
+        raise ValueError(f"adam has two betas, not {len(betas)}")
     for beta in betas:
         positive("each of the betas", beta, zero=True, below=1)
     positive("eps", eps, zero=True)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from bioprop.learning.layers.arguments import wholes
-from bioprop.learning.members import for_members, spread
+from bioprop.learning.members import for_members, positive, spread
 
 # Append only: a stream's place in this list is part of the seed of its numbers.
 STREAMS = (
@@ -98,6 +98,7 @@ class Streams:
         self, stream: str, shape: Sequence[int], bound: float | Tensor, block: int = 0
     ) -> Tensor:
         """Draw from U(-bound, bound); ``bound`` is a number or has shape ``(member, 1, 1)``."""
+        positive("a bound of uniform numbers", bound, zero=True)
         for_members("a bound", bound, len(self.seeds))
         drawn = self._draw(stream, block, lambda g: g.uniform(-1.0, 1.0, shape))
         return drawn * spread(bound, drawn.ndim)

@@ -24,9 +24,9 @@ class Training:
 
     ``batches(step)`` returns inputs and targets, each ``(member, batch, unit)``; being a function
     of the step alone, it lets an interrupted run go on with the same data.
-    Raises ``ValueError`` where ``rule`` is none, where ``streams`` are of another type, device or number of members than
-    the network, and :class:`~bioprop.learning.memory.TooLarge`, with the number of members that
-    fit, where the memory does not hold what is kept.
+    Raises ``ValueError`` where ``rule`` is none, or where ``streams`` are of another type, device
+    or number of members than the network, and :class:`~bioprop.learning.memory.TooLarge`, with the
+    number of members that fit, where the memory does not hold what is kept.
     """
 
     network: Network

@@ -10,7 +10,11 @@ from bioprop import paths
 @cache
 def table(paper: str) -> pd.DataFrame:
     """Return all reported rows of a paper (its key in ``references.bib``), indexed by ``key``."""
-    return pd.read_csv(paths.REPORTED / f"{paper}.csv", index_col="key", dtype={"value": float})
+    path = paths.REPORTED / f"{paper}.csv"
+    try:
+        return pd.read_csv(path, index_col="key", dtype={"value": float})
+    except (ValueError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path} is no table of reported numbers: {error}") from error
 
 
 def value(paper: str, key: str) -> float:

@@ -373,7 +373,8 @@ def _tree_fault(folder: Path, tree: Tree) -> str | None:
     digest, files = hashlib.sha256(), tree.paths(folder)
     lost = [path for path in files if not (folder / path).is_file()]
     if lost:
-        return f"{folder / lost[0]}: missing, one of {len(lost)} of {len(files)} images"
+        missing = f"missing, one of {len(lost)} of {len(files)} images"
+        return f"{folder / lost[0]}: {missing}. Delete the whole folder"
     for path in files:
         content = hashlib.sha256((folder / path).read_bytes()).digest()
         digest.update(path.encode() + b"\0" + content)

@@ -6,7 +6,7 @@ Nothing is decoded here, and nothing of PyTorch is needed.
 import csv
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -154,7 +154,7 @@ def _annotated(root: Path) -> dict[str, str]:
     above = [root / "val", root, root.parent, *list(root.parents)[1:3]]
     for folder in [each / below for each in above for below in (".", DEVKIT)]:
         for read_from in (_development_kit, _solution, _annotations):
-            if answers := read_from(folder, sorted(images)):
+            if answers := _sound(read_from, folder, sorted(images)):
                 break
         if answers:
             break
@@ -169,13 +169,32 @@ def _annotated(root: Path) -> dict[str, str]:
     return {path: answers[name] for name, path in images.items()}
 
 
+Answers = Callable[[Path, Sequence[str]], dict[str, str]]
+
+
+def _sound(read_from: Answers, folder: Path, images: Sequence[str]) -> dict[str, str]:
+    """Return what a file of answers says; ``DataError`` for one that is not as it was published."""
+    try:
+        return read_from(folder, images)
+    except DataError:
+        raise
+    except (LookupError, ValueError, TypeError, OSError) as error:
+        raise DataError(
+            f"the answers to val in {folder} cannot be read ({type(error).__name__}: {error}): "
+            f"copy {TRUTH} and meta.mat, or LOC_val_solution.csv, there again"
+        ) from error
+
+
 def _development_kit(folder: Path, images: Sequence[str]) -> dict[str, str]:
     """Read the publisher's own: a number for each image in order, and the class of each number."""
     if not (folder / TRUTH).is_file() or not (folder / "meta.mat").is_file():
         return {}
     import scipy.io  # only here: it takes a while
 
-    synsets = scipy.io.loadmat(folder / "meta.mat", squeeze_me=True)["synsets"]
+    try:
+        synsets = scipy.io.loadmat(folder / "meta.mat", squeeze_me=True)["synsets"]
+    except scipy.io.matlab.MatReadError as error:
+        raise ValueError(f"meta.mat: {error}") from error
     named = {int(each["ILSVRC2012_ID"]): str(each["WNID"]) for each in np.atleast_1d(synsets)}
     numbers = [int(word) for word in (folder / TRUTH).read_text("ascii").split()]
     if len(numbers) != len(images):

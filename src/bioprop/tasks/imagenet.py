@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bioprop.choose import choose
 from bioprop.learning import generator
+from bioprop.processes import whole
 from bioprop.tasks import folders, generated_folders
 from bioprop.tasks.datasets import DataError
 from bioprop.tasks.decoding import CHANCES, Decoders, Request, Taken, Ticket
@@ -20,6 +22,7 @@ AHEAD = 3  # batches that are decoded before they are needed
 
 def load(name: str) -> Folders:
     """Return ``imagenet``, which needs its files, or ``generated``, which is always there."""
+    choose("ImageNet", name, ("imagenet", "generated"))
     return folders.find() if name == "imagenet" else folders.read(generated_folders.root())
 
 
@@ -33,7 +36,7 @@ def workers(usual: int | None = None) -> int:
         return usual
     if named is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+        return max(1, (cores or 1) // max(1, whole("LOCAL_WORLD_SIZE", 1)))
     if not named.isdecimal():
         raise ValueError(f"BIOPROP_WORKERS is a number of processes, 0 or more, not {named!r}")
     return int(named)

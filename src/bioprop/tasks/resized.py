@@ -38,13 +38,18 @@ def load(
     :func:`in_turns`. ``usual`` is how many processes decode. Raises ``DataError`` for an image that
     cannot be read, and where the disk has too little room or refuses.
     """
-    order, size = in_turns(found.train.labels), 3 * side * side
+    order, pixels = in_turns(found.train.labels), 3 * side * side
     path = place(found, side)
     if not path.is_file():
         images = [*(found.train.paths[k] for k in order), *found.test.paths]
         with using(path, DataError):
             _write(path, [str(found.root / image) for image in images], side, usual)
-    mapped = np.memmap(path, np.uint8, "r").reshape(-1, size)
+    if (there := path.stat().st_size) != size(found, side):
+        raise DataError(
+            f"{path} has {there} bytes and should have {size(found, side)}: it is damaged. Delete "
+            "it, and it is made anew"
+        )
+    mapped = np.memmap(path, np.uint8, "r").reshape(-1, pixels)
     with warnings.catch_warnings(action="ignore"):  # nobody writes to it
         train, test = torch.from_numpy(mapped).split([len(found.train), len(found.test)])
     labels, answers = found.train.labels[order], found.test.labels
@@ -105,6 +110,7 @@ def _write(path: Path, images: Sequence[str], side: int, usual: int | None) -> N
                 file.write(batch)
                 bar.update(len(batch) // (3 * side * side))
         file.flush()
+        os.fsync(file.fileno())  # before it has its name
         os.replace(_partial(path), path)
 
 

@@ -105,8 +105,8 @@ CLAIMS = [
         measure=lambda runs: excess(runs, "share-50", "fa"),
         unit=f"{UNIT}, half of the signs minus feedback alignment",
         holds=Region(low=-3.0),
-        reason="weights that agree with feedback by chance start as under random feedback; give or take "
-        "three points",
+        reason="weights that agree by chance start as under random feedback; give or take three "
+        "points",
         figure="worth-shares",
         decimals=1,
         applies=photographs,
