@@ -30,6 +30,7 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("bioprop", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("bioprop")
 
+BUILDS = {"built", "small", "published"}  # fixtures that build a book, whole or small
 SEEDS = (3, 1, 4)
 SIZES = (5, 6, 4, 3)
 # A network of each kind of layer. Below each layer but the first, channels are even in number, so
@@ -147,14 +148,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark what waits for the whole book as slow, and begin with what takes longest.
+    """Mark what waits for a book as slow, and begin with what takes longest.
 
-    At first xdist gives each worker a quarter of its share, in this order: the first worker builds
-    the book, the second makes a run of all studies. No other waits for the book; what looks at it
-    comes last, once it is there.
+    At first xdist gives each worker a quarter of its share, in this order: of the slow tests the
+    first worker builds the book, the second makes a run of all studies. No other waits for the
+    book; what looks at it comes last, once it is there.
     """
     for item in items:
-        if "built" in getattr(item, "fixturenames", ()):
+        if BUILDS & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
     yield  # those that were not asked for are left out here
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

@@ -1,6 +1,7 @@
 """Which numbers matter: what another machine may change, and what nobody may."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -481,7 +482,7 @@ def test_the_book_names_the_runs_that_amplify_their_last_bit(elsewhere: Any, sto
     runs.verify(record, here)
     text = twins.described(store)
     assert "Of 1 recorded runs 1 have been given a twin so far, and 1 of these amplify" in text
-    assert "| toy-network, small | w | 0.97 | " in text and " % of the run on |" in text
+    assert "| toy-network, small | w | 0.75 | " in text and " % of the run on |" in text
     assert twins.amplifying() == {TOY}
 
 
@@ -504,6 +505,22 @@ def test_a_run_whose_twin_is_a_step_of_its_rounding_off_is_not_named(
     store.save(record)
     twins.between(record, made([0.1, 0.2, 0.3], [0.1, 0.2, 0.3 + apart]), 0.0).keep()
     assert f"and {named:d} of these amplify" in twins.described(store)
+
+
+@pytest.mark.parametrize("apart, named", [(1e-5, False), (1e-2, True)])
+def test_a_network_that_blows_up_does_not_hide_that_another_amplifies(
+    apart: float, named: bool, store: Store
+) -> None:
+    record = made([0.1, 0.2, 0.3], [0.1, 0.2, 1e6])
+    store.save(record)
+    twins.between(record, made([0.1, 0.2, 0.3], [0.1, 0.2 + apart, 1e6]), 0.0).keep()
+    assert f"and {named:d} of these amplify" in twins.described(store)
+
+
+def test_networks_that_diverged_do_not_make_what_is_usual_smaller() -> None:
+    lost = math.nan
+    record = made([0.1, 0.2, 0.3], [5.0, lost, lost])
+    assert twins.between(record, record, 0.0).largest["w"] == 5.0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from site_fixture import copy_small_book, write_chapter
 
+pytestmark = pytest.mark.slow
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
 
 BEGIN = """
@@ -88,7 +89,6 @@ print("spent", os.times().children_user + os.times().children_system)
 """
 
 
-@pytest.mark.slow
 @linux
 def test_kernels_are_forks_of_what_has_loaded_the_library_and_end_with_their_chapters(
     tmp_path: Path,
@@ -107,7 +107,6 @@ def test_kernels_are_forks_of_what_has_loaded_the_library_and_end_with_their_cha
     assert float(said["spent"][0]) > 6, "what kernels spend counts as the build's"
 
 
-@pytest.mark.slow
 @linux
 def test_a_forked_kernel_that_dies_is_named_and_the_others_end(tmp_path: Path) -> None:
     dies = "import os, time\ntime.sleep(2)\nos._exit(3)"
@@ -116,7 +115,6 @@ def test_a_forked_kernel_that_dies_is_named_and_the_others_end(tmp_path: Path) -
     assert said["workers"] and not said["left"]
 
 
-@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_goes_on_when_the_build_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
@@ -246,7 +244,6 @@ time.sleep(100)
 """
 
 
-@pytest.mark.slow
 @linux
 def test_the_command_forks_and_a_second_one_stops_before_it_does(tmp_path: Path) -> None:
     copy_small_book(tmp_path)
@@ -299,7 +296,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 @linux
 def test_a_process_of_many_threads_is_not_forked(tmp_path: Path) -> None:
     said = lines(begin(tmp_path, THREADED))

@@ -1,14 +1,16 @@
 """Schedules of learning: which layers learn, and what their signals do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from conftest import KINDS
 from test_equivalences import STREAMS, presentation, same, trained
 
 from bioprop.learning import Network, rule, sgd
-from bioprop.learning.rules import in_turn
+from bioprop.learning.rules import above, in_turn
 from bioprop.studies.lillicrap2014 import freezing
 from bioprop.studies.lillicrap2014.freezing import STUDY
 
@@ -34,6 +36,32 @@ def test_with_all_layers_in_one_turn_a_rule_is_itself(
     plain, scheduled = training(name), training(name)
     scheduled.rule = in_turn(scheduled.rule, ALL, 3)
     same(parameters(trained(scheduled)), parameters(trained(plain)))
+
+
+@pytest.mark.parametrize("compute", [None, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["bp", "fa", "dfa", "kp", "wm", "sdtp"])
+def test_above_some_layers_a_rule_teaches_as_it_would_teach_a_network_of_the_others(
+    training: Any, parameters: Any, name: str, kind: str, compute: Any
+) -> None:
+    options = {"kind": kind, "compute": compute}
+    whole = training(name, dtype=torch.float32, **options)
+    whole = replace(whole, rule=above(whole.rule, 1))
+    upper, still = whole.network, [whole.network.weights[0].clone()]
+    parts = [list(part[1:]) for part in (upper.layers, upper.activations)]
+    copies = [[p.clone() for p in part[1:]] for part in (upper.weights, upper.biases)]
+    alone = replace(
+        whole,
+        network=Network(*parts, *copies, loss=upper.loss),  # type: ignore[arg-type]
+        rule=training(name, dtype=torch.float32, **options).rule,
+        batches=lambda step: (upper.propagate(0, whole.batches(step)[0]), whole.batches(step)[1]),
+    )
+    trained(whole)
+    same(parameters(trained(alone)), [*upper.weights[1:], *upper.biases[1:]])
+    same(upper.weights[:1], still)
+    for lowest in (-1, 3):
+        with pytest.raises(ValueError, match=f"layers from {lowest} up are to learn, but"):
+            above(whole.rule, lowest).init(upper, whole.streams)
 
 
 @pytest.mark.parametrize("name", ["bp", "fa"])

@@ -153,7 +153,7 @@ def test_a_class_that_is_missing_is_named(
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks for images of another size where those for ImageNet are counted and timed."""
     for module in (imagenet_local, towards_imagenet):
         monkeypatch.setattr(module, "IMAGENET", ((3, SIDE, SIDE), 3))
@@ -174,7 +174,7 @@ def test_images_that_stay_on_disk_are_learnt_from_as_those_in_memory(
 
 
 def test_what_it_takes_is_told_from_a_step_before_an_image_is_read(
-    found: Folders, small: None, monkeypatch: pytest.MonkeyPatch
+    found: Folders, reduced: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resized, "load", lambda *_: pytest.fail("images were read"))
     changes = {"local": ((9, 4, 4),), "held_out": 6, "batch": 4}

@@ -1,5 +1,6 @@
 """Bartunov et al. 2018: settings as printed, networks of Table 3, and what is measured."""
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -9,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_autoencoder import record
 
 from bioprop import studies
-from bioprop.book.claims import best_tier
+from bioprop.book.claims import best_tier, judge
 from bioprop.book.records import RECORDED
 from bioprop.studies import reported
 from bioprop.studies.bartunov2018 import (
@@ -21,6 +23,7 @@ from bioprop.studies.bartunov2018 import (
     targets_mnist,
     targets_mnist_rates,
     targets_sdtp,
+    untaught,
 )
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
@@ -28,6 +31,7 @@ from bioprop.studies.bartunov2018.methods import (
     beside,
     changes,
     in_full,
+    layers,
     prepare,
     present,
     taught_by,
@@ -367,7 +371,7 @@ def test_a_method_that_diverged_is_not_the_best_of_the_others() -> None:
 
 
 def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
-    def record(seeds: tuple[int, ...], errors: list[float]) -> SimpleNamespace:
+    def run_of(seeds: tuple[int, ...], errors: list[float]) -> SimpleNamespace:
         rows = [
             {"member": m, "seed": s, "examples": x, "validation": 5.0 - x, "error": e}
             for m, (s, e) in enumerate(zip(seeds, errors, strict=True))
@@ -375,6 +379,89 @@ def test_seeds_are_paired_by_their_number_where_some_are_missing() -> None:
         ]
         return SimpleNamespace(table=pd.DataFrame(rows))
 
-    runs = {"bp": record((0, 2, 3), [1.0, 1.5, 2.0])}
-    runs["targets-mnist/bp"] = record((0, 1, 2), [3.0, 9.0, 4.0])
+    runs = {"bp": run_of((0, 2, 3), [1.0, 1.5, 2.0])}
+    runs["targets-mnist/bp"] = run_of((0, 1, 2), [3.0, 9.0, 4.0])
     assert below_full(runs, "bp").tolist() == [2.0, 2.5]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("variant", ["random", "random-fa", "shallower"])
+def test_layers_that_nobody_teaches_stay_as_they_were_drawn_and_the_others_learn(
+    variant: str,
+) -> None:
+    settings: Any = studies.get("targets-mnist-local-untaught").configure("smoke", variant)
+    streams = settings.streams([0, 0])
+    points = {"rate": streams.each([1e-3, 1e-2])}
+    training, _ = untaught.prepare(settings, streams, **points)
+    network = training.network
+    parts = [*network.weights, *network.biases]
+    before = [p.clone() for p in parts if p is not None]
+    training.until(3)
+    moved = [not torch.equal(p, old) for p, old in zip(parts, before, strict=True)]  # type: ignore[arg-type]
+    assert moved == ([True] * 4 if variant == "shallower" else 2 * [False, False, True, True])
+    if variant != "shallower":
+        home: Any = studies.get("targets-mnist-local").configure("smoke", "fa")
+        begun = prepare(home, streams)[0].network.weights
+        assert all(map(torch.equal, before, begun)), "they start as one"
+
+
+def test_a_shallower_network_sees_the_image_without_the_layers_that_nobody_teaches() -> None:
+    sizes = {"targets-mnist-local": [784, 1024], "targets-cifar": [3072, 1024]}
+    for name, inputs in sizes.items():
+        settings: Any = studies.get(f"{name}-untaught").configure("reduced", "shallower")
+        built = layers(untaught.without_lower(settings), (1, 1, inputs[0]), 10)
+        assert [layer.inputs for layer in built] == inputs
+    with pytest.raises(ValueError, match="untaught = 2 of 2 hidden layers leaves none that learns"):
+        studies.get("targets-cifar-untaught").configure("smoke", "shallower", untaught=2)
+
+
+# What a control may have otherwise than its methods: its own, and what is searched.
+APART = {"untaught", "shallower", "rates", "epsilons", "rate", "eps", "inverse_rates"}
+
+
+@pytest.mark.parametrize(
+    "study, home",
+    [
+        ("targets-mnist-local-untaught-rates", "targets-mnist-local-rates"),
+        ("targets-mnist-local-untaught", "targets-mnist-local"),
+        ("targets-cifar-untaught-grid", "targets-cifar-grid"),
+        ("targets-cifar-untaught-rates", "targets-cifar-rates"),
+        ("targets-cifar-untaught", "targets-cifar"),
+    ],
+)
+def test_controls_are_trained_as_their_methods_are(study: str, home: str) -> None:
+    for name, rule in untaught.RULES.items():
+        own: Any = studies.get(study).configure("reduced", name)
+        theirs: Any = studies.get(home).configure("reduced", rule)
+        searched = ("-grid", "-local-rates", "-local-untaught-rates")
+        apart = APART - ({"rates", "epsilons"} if home.endswith(searched) else set())
+        for field in dataclasses.fields(theirs):
+            if field.name not in apart:
+                assert getattr(own, field.name) == getattr(theirs, field.name), field.name
+
+
+@pytest.mark.parametrize(
+    "study",
+    ["targets-mnist-local-untaught", "targets-cifar-untaught-rates", "targets-cifar-untaught"],
+)
+def test_controls_have_the_settings_that_their_search_found(study: str) -> None:
+    searched = studies.get(str(studies.get(study).after))
+    tier = best_tier(searched, RECORDED)
+    if tier is None:
+        pytest.skip("the search is not recorded yet")
+    last = LAST if searched.name.endswith("-grid") else targets_mnist_rates.LAST
+    for name, point in targets_mnist_rates.best(RECORDED.runs(searched, tier), last).items():
+        settings: Any = studies.get(study).configure("reduced", name)
+        assert max(settings.rates) == point["rate"] and settings.epsilons == (point["eps"],)
+
+
+def test_a_control_that_learns_nothing_blocks_a_claim_unless_that_is_its_answer() -> None:
+    study = studies.get("targets-cifar-untaught")
+    there = {name: record("targets-cifar", name, 40.0, 90.0) for name in METHODS}
+    for lost in ("random", "shallower"):
+        ends = {name: 89.0 if name == lost else 60.0 for name in untaught.RULES}
+        own = {name: record(study.name, name, end, 90.0) for name, end in ends.items()}
+        found = {c.id: judge(study, c, own, "reduced", there).verdict for c in study.claims}
+        taught = {found[f"targets-cifar-untaught-{name}-taught"] for name in untaught.OWN}
+        deeper = {found[f"targets-cifar-untaught-{name}-deeper"] for name in METHODS}
+        assert taught == {"reproduced"}
+        assert deeper == {"reproduced" if lost == "random" else "cannot be judged"}

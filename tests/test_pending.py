@@ -162,6 +162,13 @@ def test_an_estimate_comes_from_the_record_or_the_study_or_other_variants_or_a_t
         patch.setattr(estimates, "Trial", None)
         assert how(TINY, "small") == (tried, said), "it is tried once"
     assert how(priced, "small") == (7.0, "as its study says")
+    costs = dict.fromkeys(TOY.variants, 7.0) | {"anywhere": 9.0}
+    apart = replace(TOY, cost={"paper": costs})
+    assert how(apart, "anywhere") == (9.0, "as its study says"), "each variant has its own"
+    with pytest.raises(
+        ValueError, match="cost is to have each variant, and no other: not so small"
+    ):
+        replace(TOY, cost={"paper": {name: 7.0 for name in TOY.variants if name != "small"}})
     record = runs.run(TINY, "paper", "small", seeds=range(2), store=store)
     each = record.provenance["seconds"] / 2
     assert how(priced, "small") == (each, "as recorded")

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from bioprop import studies
-from bioprop.book.settings_table import _text, comments, rows
+from bioprop.book.settings_table import NOT_READ, _text, comments, rows
 from bioprop.studies import Study
 
 FIELDS = [
@@ -63,7 +63,8 @@ def test_a_reader_finds_the_value_of_each_variant_and_no_other(study: Study) -> 
     made = {variant: study.configure(tier, variant) for variant in study.variants}
     for name, shown, _ in rows(study):
         for variant, settings in made.items():
-            assert read(shown, variant) == [_text(getattr(settings, name))]
+            value = NOT_READ if name in settings.unread() else _text(getattr(settings, name))
+            assert read(shown, variant) == [value]
 
 
 @each_study
@@ -80,7 +81,16 @@ def test_values_are_shown_as_a_reader_writes_them() -> None:
     assert shown["sizes"] == "30, 20, 10"
     assert shown["precision"] == "float64"
     searched = {name: value for name, value, _ in rows(studies.get("linear-rates"))}
-    assert searched["sigmas"] == "np: 0.001, 0.01, 0.1; all others: none"
+    assert searched["sigmas"] == "np: 0.001, 0.01, 0.1; all others: not read"
+
+
+def test_what_no_run_reads_has_the_reason_in_place_of_a_value() -> None:
+    drawn = {name: rest for name, *rest in rows(studies.get("targets-sensitivity"))}
+    assert drawn["rate"] == ["not read", "it is drawn from its range"]
+    assert drawn["alpha"] == ["not read", "the method has none; it is drawn from its range"]
+    assert drawn["members"][0] == "60"
+    worth = {name: value for name, value, _ in rows(studies.get("signs-supports"))}
+    assert worth["manhattan_in"] == "both, manhattan: all; neither, bp-neither: not read"
 
 
 def test_variants_that_share_a_value_are_named_in_few_words() -> None:

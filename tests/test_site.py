@@ -430,7 +430,6 @@ def copied(small: Built, tmp_path: Path) -> Iterator[Path]:
     assert contents(root / "_build" / "html") == contents(small.html), "the good site was touched"
 
 
-@pytest.mark.slow
 def test_a_chapter_that_crashes_fails_the_build(copied: Path) -> None:
     chapter = copied / "chapters" / "one" / "tiny.ipynb"
     write_chapter(chapter, "print(tier)", "raise RuntimeError('out of luck')")
@@ -443,7 +442,6 @@ def test_a_chapter_that_crashes_fails_the_build(copied: Path) -> None:
     assert "out of luck" in (copied / "_build" / "failed" / "tiny.ipynb").read_text()
 
 
-@pytest.mark.slow
 def test_a_broken_reference_fails_the_build_and_is_named(copied: Path) -> None:
     with (copied / "index.md").open("a") as page:
         page.write("\nSee {numref}`nosuch`.\n")
@@ -454,7 +452,6 @@ def test_a_broken_reference_fails_the_build_and_is_named(copied: Path) -> None:
     assert "Traceback" not in done.stderr and "\x1b" not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_record_that_was_tampered_with_fails_the_build(copied: Path) -> None:
     record = copied / "data" / "runs" / "toy-network" / "paper" / "small.json"
     record.write_text(record.read_text().replace("0.", "1.", 1))

@@ -523,8 +523,9 @@ def _asked(claim: index.ClaimEntry) -> str:
     """Say in short what a criterion asks, and where it is wide or has one end."""
     words = [f"{claim.summary} {explain.ranged(claim.holds)}"]
     words += [f"partly {explain.ranged(claim.partly)}"] if claim.partly else []
-    breadth = explain.breadth(claim)
-    return "; ".join([*words, *([breadth] if breadth else [])])
+    if breadth := explain.breadth(claim):
+        words.append(breadth.partition(": any ")[0])  # the page says what a one-sided one is
+    return "; ".join(words)
 
 
 class Plane(Result):

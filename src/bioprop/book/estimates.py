@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ def estimate(
         return _recorded(study, tier, variant, store, "as recorded")
     if tier in study.cost:
         cost = study.cost[tier]
+        cost = cost[variant] if isinstance(cost, Mapping) else cost
         marks = getattr(study.configure(tier, variant), "marks", MARKS)
         return Estimate(cost, cost / marks, "as its study says")
     like = []

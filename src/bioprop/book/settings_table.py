@@ -9,6 +9,7 @@ from typing import Any
 
 from bioprop.studies import TIERS, Settings, Study
 
+NOT_READ = "not read"
 FIELD = re.compile(r"^    (\w+): .*?(?:  # (?P<why>.+))?$")
 
 
@@ -28,23 +29,31 @@ def comments(settings: type[Settings]) -> dict[str, str]:
 def rows(study: Study) -> list[tuple[str, str, str]]:
     """Return name, value and origin of each setting, by variant where they differ.
 
-    The values are those of the tier with the most evidence that the study has.
+    The values are those of the tier with the most evidence that the study has. Why
+    variants do not read a setting stands with its origin, and in its place if no variant does.
     """
     tier = max(study.tiers, key=TIERS.index)
     every = {name: study.configure(tier, name) for name in study.variants}
-    why = comments(study.settings)
+    why, unread = comments(study.settings), {name: one.unread() for name, one in every.items()}
     table = []
     for field in dataclasses.fields(study.settings):
-        values = {name: getattr(settings, field.name) for name, settings in every.items()}
-        table.append((field.name, _shown(values), why.get(field.name, "")))
+        key = field.name
+        reasons = {name: found[key] for name, found in unread.items() if key in found}
+        values = {
+            name: NOT_READ if name in reasons else _text(getattr(settings, key))
+            for name, settings in every.items()
+        }
+        origin = [] if len(reasons) == len(every) else [why.get(key, "")]
+        told = "; ".join([*origin, *dict.fromkeys(reasons.values())])
+        table.append((key, _shown(values), told))
     return table
 
 
-def _shown(values: dict[str, Any]) -> str:
+def _shown(values: dict[str, str]) -> str:
     """Return one value for all, or each value behind the variants that have it."""
     groups: dict[str, list[str]] = {}
     for name, value in values.items():
-        groups.setdefault(_text(value), []).append(name)
+        groups.setdefault(value, []).append(name)
     if len(groups) == 1:
         return next(iter(groups))
     named = {text: _named(group, values) for text, group in groups.items()}

@@ -19,7 +19,7 @@ from bioprop.book.records import Record, RecordError, Store, as_kept, make
 from bioprop.studies import Study
 from bioprop.studies.journal import Twin as TwinJournal
 
-VISIBLE = 1e-4  # of the largest value: what shows in the third digit, about
+VISIBLE = 1e-4  # of the largest median over networks: what shows in the third digit, about
 NOTHING = 1e-12  # what is smaller is nothing but rounding, such as a drift that a theorem forbids
 POPULATION = ("members", "first_seed")  # settings that say which networks, and not how
 WHERE = ("device",)
@@ -31,9 +31,9 @@ class Twin(pydantic.BaseModel):
     ``marks_apart[quantity][mark]`` is the largest difference over members, in the unit of the
     quantity, and ``members_apart[quantity][member]`` that over marks; None where a member had
     diverged in one of the two alone, so that any difference is possible. ``largest[quantity]`` is
-    the largest value of the run, to compare with. ``verdicts`` has each claim whose verdict is
-    another with the twin in the place of the run: that with the run, and that with the twin. In the
-    oldest twins it is None, as they were not judged.
+    the largest median over networks, to compare with: beside one that blows up nothing would show.
+    ``verdicts`` has each claim whose verdict is another with the twin in the place of the run: that
+    with the run, and that with the twin. In the oldest twins it is None, as they were not judged.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid")
@@ -130,7 +130,7 @@ def between(run: Record, other: Record, seconds: float) -> Twin:
     for quantity in run.values:
         a, b = (np.array(each.values[quantity], dtype=float) for each in (run, other))
         gaps[quantity] = difference(a, b)
-        largest[quantity] = float(np.nan_to_num(np.abs(a)).max())
+        largest[quantity] = _usual(a)
     return Twin(
         study=run.study,
         tier=run.tier,
@@ -142,6 +142,15 @@ def between(run: Record, other: Record, seconds: float) -> Twin:
         members_apart={name: [_short(value) for value in gap.max(0)] for name, gap in gaps.items()},
         provenance=provenance.describe(seconds, run.settings.device),
     )
+
+
+def _usual(values: np.ndarray) -> float:
+    """Return the largest over marks of the middle size of values ``(mark, member)``.
+
+    Of those that are finite; 0 where there is none.
+    """
+    sizes = (np.abs(row[np.isfinite(row)]) for row in values)
+    return float(max((np.median(each) for each in sizes if each.size), default=0.0))
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -192,7 +201,7 @@ def described(store: Store) -> str:
         f"{len(tables)} of these amplify their last bit."
     ]
     if tables:
-        lines += ["", "| run | quantity | largest value | twin, largest difference | seen |"]
+        lines += ["", "| run | quantity | largest median | twin, largest gap | seen |"]
         lines += ["|:--|:--|--:|--:|:--|", *(row for rows in tables for row in rows)]
     if verdicts := [row for twin in measured for row in _verdicts(twin)]:
         lines += ["", "The verdicts of these claims hang on it: with a twin in the place of its "]

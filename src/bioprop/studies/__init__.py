@@ -28,12 +28,19 @@ from bioprop.studies.bartunov2018.targets_cifar_local_rates import STUDY as _cif
 from bioprop.studies.bartunov2018.targets_cifar_precision import STUDY as _cifar_precision
 from bioprop.studies.bartunov2018.targets_cifar_rates import STUDY as _targets_cifar_rates
 from bioprop.studies.bartunov2018.targets_cifar_readings import STUDY as _cifar_readings
+from bioprop.studies.bartunov2018.targets_cifar_untaught import STUDY as _cifar_untaught
+from bioprop.studies.bartunov2018.targets_cifar_untaught_grid import STUDY as _cifar_untaught_grid
+from bioprop.studies.bartunov2018.targets_cifar_untaught_rates import STUDY as _cifar_untaught_rates
 from bioprop.studies.bartunov2018.targets_defect import STUDY as _targets_defect
 from bioprop.studies.bartunov2018.targets_explained import STUDY as _targets_explained
 from bioprop.studies.bartunov2018.targets_mnist import STUDY as _targets_mnist
 from bioprop.studies.bartunov2018.targets_mnist_local import STUDY as _targets_mnist_local
 from bioprop.studies.bartunov2018.targets_mnist_local_longer_rates import STUDY as _local_longer
 from bioprop.studies.bartunov2018.targets_mnist_local_rates import STUDY as _targets_local_rates
+from bioprop.studies.bartunov2018.targets_mnist_local_untaught import STUDY as _local_untaught
+from bioprop.studies.bartunov2018.targets_mnist_local_untaught_rates import (
+    STUDY as _local_untaught_rates,
+)
 from bioprop.studies.bartunov2018.targets_mnist_rates import STUDY as _targets_mnist_rates
 from bioprop.studies.bartunov2018.targets_mnist_table5 import STUDY as _targets_mnist_table5
 from bioprop.studies.bartunov2018.targets_sdtp import STUDY as _targets_sdtp
@@ -150,11 +157,16 @@ STUDIES = {
         _targets_local_rates,
         _local_longer,
         _targets_mnist_local,
+        _local_untaught_rates,
+        _local_untaught,
         _cifar_readings,
         _cifar_precision,
         _targets_cifar_grid,
         _targets_cifar_rates,
         _targets_cifar,
+        _cifar_untaught_grid,
+        _cifar_untaught_rates,
+        _cifar_untaught,
         _cifar_letter_grid,
         _cifar_letter_rates,
         _cifar_letter,

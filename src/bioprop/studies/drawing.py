@@ -68,6 +68,9 @@ LOOKS = {
     "sizes": Look("sizes without signs", COLOURS[7], (0, (4, 1, 1, 1))),
     "share-50": Look("sign-symmetry, half of the signs", COLOURS[3], (0, (1, 3))),
     "bp-above": Look("backpropagation, large rates", "0.15", (0, (1, 1))),
+    "random": Look("backpropagation above random layers", "0.15", "-"),
+    "random-fa": Look("feedback alignment above random layers", COLOURS[2], "--"),
+    "shallower": Look("backpropagation, shallower network", COLOURS[7], "-."),
     "kp": Look("Kolen-Pollack", COLOURS[1], (0, (6, 1, 1, 1))),
     "ss-bp": Look("sign-symmetry, last layer by backpropagation", COLOURS[1], "-."),
     "fa-bp": Look("feedback alignment, last layer by backpropagation", COLOURS[9], "--"),
@@ -247,14 +250,15 @@ def shades(count: int) -> np.ndarray:
 
 
 MANY = 10  # ticks, beyond which not every one can have a label
+CLOSE = 0.05  # share of the axis between two, below which their labels run into each other
 
 
 def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     """Give the horizontal axis log scale around what was tried, whatever can be drawn of it.
 
-    With ``labels`` its ticks are what was tried, and where that is much, those that lie close to
-    one that has a label go without. Else, where it is little more than a power of ten, they are
-    round numbers.
+    With ``labels`` its ticks are what was tried, and where that is much, or some lie side by side,
+    those that lie close to one that has a label go without. Else, where it is little more than a
+    power of ten, they are round numbers.
     """
     values = sorted(tried)
     axes.set(xscale="log", xlim=(values[0] / 1.2, values[-1] * 1.2))
@@ -265,7 +269,9 @@ def log_x(axes: Axes, tried: Iterable[float], labels: bool = False) -> None:
     if labels:
         named = {value: f"{value:g}" for value in values}
         last = 0.0
-        for value in values if len(values) > MANY else ():
+        places = np.log(values)
+        close = bool((np.diff(places) < CLOSE * np.ptp(places)).any())
+        for value in values if close or len(values) > MANY else ():
             named[value], last = (named[value], value) if value > 1.9 * last else ("", last)
         axes.set_xticks(values, labels=list(named.values()))
         axes.set_xticks([], minor=True)

@@ -68,6 +68,19 @@ class Settings:
     precision: Precision = "float64"  # ours: as NumPy has it, which the paper used
     device: Device = "cpu"  # ours: what everybody has
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` where a setting that a run does not read is not its default."""
+        reasons = self.unread()
+        for field in dataclasses.fields(self):
+            given = getattr(self, field.name)
+            if field.name in reasons and given != field.default:
+                reason = reasons[field.name]
+                raise ValueError(f"setting {field.name} = {given!r} would change nothing: {reason}")
+
+    def unread(self) -> dict[str, str]:
+        """Return the settings that a run does not read, with the reasons."""
+        return {}
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Return one seed for each member."""
@@ -86,15 +99,6 @@ class Settings:
     def streams(self, seeds: Sequence[int] | None = None) -> Streams:
         """Return the random streams of the members, or of the given seeds."""
         return Streams(tuple(seeds or self.seeds), self.dtype, self.device)
-
-
-def unread(settings: Settings, **reasons: str) -> None:
-    """Raise ``ValueError`` where a setting that a run does not read differs from its default."""
-    for field in dataclasses.fields(settings):
-        given = getattr(settings, field.name)
-        if field.name in reasons and given != field.default:
-            reason = reasons[field.name]
-            raise ValueError(f"setting {field.name} = {given!r} would change nothing: {reason}")
 
 
 def rule_with(name: str, **options: Any) -> Rule:
@@ -338,10 +342,10 @@ class Study:
     ``tiers`` and ``variants`` map a name to changes of the settings. Those of a tier go before
     those of a variant, but for the settings in ``kept``. ``run(settings, journal)`` trains one
     variant and writes what it measures into the journal. ``cost`` maps a tier to the seconds that
-    one seed of its slowest variant took once, on the study's threads, for plans made before any
-    is recorded; ``forecast(settings)`` returns such seconds for one seed and how they are known,
-    where a trial run would take too long. ``decimals`` says of quantities that a run writes rounded
-    to how many decimals.
+    one seed of its slowest variant took once, or of each variant, on the study's threads, for plans
+    made before any is recorded; ``forecast(settings)`` returns such seconds for one seed and how
+    they are known, where a trial run would take too long. ``decimals`` says of quantities that a
+    run writes rounded to how many decimals.
     """
 
     name: str
@@ -356,7 +360,7 @@ class Study:
     population: str = "networks"  # what the members of its records are
     kept: Collection[str] = ()
     threads: int = 1  # small networks are fastest on one; sums depend on it, so it is fixed here
-    cost: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    cost: Mapping[str, float | Mapping[str, float]] = dataclasses.field(default_factory=dict)
     forecast: Callable[[Any], tuple[float, str]] | None = None
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
     found: bool = True  # whether what that study found is in the settings already
@@ -371,6 +375,10 @@ class Study:
     def __post_init__(self) -> None:
         for tier in self.tiers:
             choose("tier", tier, TIERS)
+        for cost in self.cost.values():
+            if isinstance(cost, Mapping) and cost.keys() != self.variants.keys():
+                other = ", ".join(sorted(cost.keys() ^ self.variants.keys()))
+                raise ValueError(f"cost is to have each variant, and no other: not so {other}")
         drawn = [figure.id for figure in self.figures]
         for claim in self.claims:
             choose(f"figure of claim {claim.id}", claim.figure, drawn)

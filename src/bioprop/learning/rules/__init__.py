@@ -31,7 +31,7 @@ from bioprop.learning.rules.perturbation import node_perturbation
 from bioprop.learning.rules.plastic import kolen_pollack, weight_mirror
 from bioprop.learning.rules.predictive import predictive_coding
 from bioprop.learning.rules.rotation import isoclinic, rotated_alignment, rotated_backprop
-from bioprop.learning.rules.scheduled import in_turn, plastic_within
+from bioprop.learning.rules.scheduled import above, in_turn, plastic_within, upper
 from bioprop.learning.rules.signs import (
     sign_symmetry,
     sign_symmetry_fixed,
@@ -52,6 +52,7 @@ __all__ = [
     "Matrices",
     "Rule",
     "TargetPropagation",
+    "above",
     "carry_back",
     "continuous_time",
     "in_turn",
@@ -61,6 +62,7 @@ __all__ = [
     "pseudoinverse",
     "rule",
     "transposes",
+    "upper",
 ]
 
 RULES: dict[str, Callable[..., Rule]] = {

@@ -1,5 +1,6 @@
 """Which layers learn, and when, and when feedback does: schedules around any rule."""
 
+import copy
 import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -34,6 +35,48 @@ def in_turn(rule: Rule, turns: Sequence[Collection[int]], steps: int = 1) -> Rul
         return [delta if layer in turn else None for layer, delta in enumerate(deltas)]
 
     return dataclasses.replace(rule, name=f"{rule.name} in turn", init=init, teach=teach)
+
+
+def upper(network: Network, lowest: int) -> Network:
+    """Return the network of the layers from ``lowest`` up, counted from 0.
+
+    Its weights are those of ``network`` itself, and learn where either does. Raises ``ValueError``
+    where no layer is left.
+    """
+    if not 0 <= lowest < len(network.layers):
+        raise ValueError(
+            f"layers from {lowest} up are to learn, but the network's layers are 0 to "
+            f"{len(network.layers) - 1}"
+        )
+    view = copy.copy(network)  # what fits together does so from any layer up
+    for name in ("layers", "activations", "functions", "weights", "biases", "masks"):
+        setattr(view, name, getattr(network, name)[lowest:])
+    return view
+
+
+def above(rule: Rule, lowest: int) -> Rule:
+    """Teach the layers from ``lowest`` up, as ``rule`` teaches a network of these alone.
+
+    Layers are counted from 0. The activity below them is that network's input; the layers below
+    stay as they are, and nothing is carried down to them.
+    """
+
+    def seen(trial: Trial) -> Trial:
+        return dataclasses.replace(
+            trial, activities=trial.activities[lowest:], weights=trial.weights[lowest:]
+        )
+
+    def init(network: Network, streams: Streams) -> Any:
+        return rule.init(upper(network, lowest), streams)
+
+    def teach(network: Network, state: Any, trial: Trial) -> Deltas:
+        return [*[None] * lowest, *rule.teach(upper(network, lowest), state, seen(trial))]
+
+    def learn(network: Network, state: Any, trial: Trial, deltas: Deltas) -> None:
+        assert rule.learn is not None
+        rule.learn(upper(network, lowest), state, seen(trial), deltas[lowest:])
+
+    return Rule(f"{rule.name} above {lowest}", init, teach, learn if rule.learn else None)
 
 
 def plastic_within(rule: Rule, first: int, last: int) -> Rule:

@@ -19,7 +19,7 @@ from bioprop.studies.bartunov2018.autoencoder import STUDY as AUTOENCODER
 from bioprop.studies.bartunov2018.autoencoder import prepare
 from bioprop.studies.bartunov2018.methods import MethodSettings, marks
 from bioprop.studies.journal import Journal
-from bioprop.studies.study import STRICT, Figure, Run, Runs, Study, unread
+from bioprop.studies.study import STRICT, Figure, Run, Runs, Study
 from bioprop.tasks.images import Images, load
 
 DECIMALS = 3  # of a pixel from 0 to 1: finer than a byte, and a record stays small
@@ -31,8 +31,9 @@ class PictureSettings(MethodSettings):
 
     members: Literal[1] = 1  # ours: one network
 
-    def __post_init__(self) -> None:
-        unread(self, probe="no angle is measured", measured="no error is measured")
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        return {"probe": "no angle is measured", "measured": "no error is measured"}
 
 
 def first_of_each(images: Images) -> Images:

@@ -74,7 +74,6 @@ def second_stage(
         title=f"The best rates of {title}",
         paper="bartunov2018",
         variants=variants,
-        run=run,
         after=after,
         found=bool(found),
         population="points of the grid",
@@ -88,7 +87,7 @@ def second_stage(
                 **how,
             )
         ],
-        **declared,
+        **{"run": run, **declared},
     )
 
 
@@ -124,8 +123,8 @@ FOUND: Found = {
     "ao-sdtp-parallel": {"rate": 1e-4, "eps": 1e-4, "inverse_rate": 1e-3},
 }
 
-# What :func:`share` says of this study; until it is recorded, no result of far longer runs is made.
-SHARE: float | None = None
+# What :func:`share` says of this study.
+SHARE: float | None = 1.0
 WHICH = {None: "one", 1.0: "the largest", 0.5: "the middle one", 0.25: "the smallest"}[SHARE]
 
 

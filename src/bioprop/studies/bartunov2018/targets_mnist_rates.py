@@ -40,11 +40,11 @@ from bioprop.studies.study import (
     Some,
     Study,
     curve,
-    unread,
     whole_mean,
 )
 from bioprop.tasks.classify import error_rate
 
+INVERSES = ("inverse_rate", "inverse_rates")
 ABOVE = "-above"  # what the name of a variant ends in that adds larger rates to a method's grid
 SHARES = (0.25, 0.5, 1.0)  # of the rate that was best in short runs, in a second stage
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
@@ -61,13 +61,15 @@ class RateSettings(MethodSettings):
     members: MemberCount = 1  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
-    def __post_init__(self) -> None:
-        unread(
-            self,
-            rate="set rates, all that are tried",
-            inverse_rate="set inverse_rates",
-            eps="set epsilons",
-        )
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        lists = {"rate": "rates", "eps": "epsilons"}
+        if self.learns_inverses and self.inverse_rates:
+            lists["inverse_rate"] = "inverse_rates"
+        tried = {name: f"{values} has all that are tried" for name, values in lists.items()}
+        none = "the method has no inverses"
+        inverses = {} if self.learns_inverses else dict.fromkeys(INVERSES, none)
+        return super().unread() | tried | inverses
 
 
 def grid(settings: RateSettings) -> dict[str, tuple[float, ...]]:
@@ -148,6 +150,12 @@ def around(point: Mapping[str, float], least: float = 0.0) -> dict[str, Any]:
         rate = point["inverse_rate"]
         grid["inverse_rates"] = (rate / 3, rate) if rate <= least else (rate,)
     return grid
+
+
+def at_one_point(point: Mapping[str, float]) -> dict[str, Any]:
+    """Return the grid that has a point alone; nothing of none."""
+    grid = {"rates": (point["rate"],), "epsilons": (point["eps"],)} if point else {}
+    return grid | ({"inverse_rates": (point["inverse_rate"],)} if "inverse_rate" in point else {})
 
 
 def draw(

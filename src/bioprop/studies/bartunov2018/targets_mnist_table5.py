@@ -138,7 +138,8 @@ STUDY = Study(
             title="Nine methods at the printed settings over epochs",
             alt="Two panels with log axes, test error and training error in per cent against "
             "epochs, each with a line and a band for each of nine methods.",
-            caption=f"{CURVES}, at the settings of the paper's Table 5.",
+            caption=f"{CURVES}, at the settings of the paper's Table 5. A line ends where one of "
+            "its networks diverged.",
             look=to_see.CURVES,
             place="Table 5, Fig 8",
             draw=draw_curves,

@@ -38,7 +38,6 @@ from bioprop.studies.study import (
     Study,
     at,
     rows_at,
-    unread,
 )
 from bioprop.studies.summaries import RANK_CORRELATION
 from bioprop.tasks.images import CLASSES
@@ -61,8 +60,11 @@ class SensitivitySettings(MethodSettings):
     measured: Count = 2000  # ours: training images on which the training error is measured
     first_seed: Seed = 3000  # ours: apart from the seeds of the results and of the searches
 
-    def __post_init__(self) -> None:
-        unread(self, **dict.fromkeys(tables.NAMES, "it is drawn from its range"))
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        drawn = applicable(self)
+        reasons = "it is drawn from its range", "the method has none"
+        return {name: reasons[name not in drawn] for name in tables.NAMES}
 
 
 def applicable(settings: SensitivitySettings) -> list[str]:

@@ -33,7 +33,6 @@ from bioprop.studies.study import (
     at_least,
     gone,
     sized,
-    unread,
     within,
     within_factor,
 )
@@ -57,10 +56,12 @@ class NonlinearSettings(Settings):
     block: Seed = 0  # ours: which draw of points; the search measures on another
     precision: Precision = "float32"  # ours: errors stay far above its rounding
 
-    def __post_init__(self) -> None:
-        if self.rule != "fa":
-            why = f"rule {self.rule!r} takes no scales of B as 'fa' does; set it to [] then"
-            unread(self, feedback=why, feedbacks=why)  # the result has one, the search the other
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        if self.rule == "fa":
+            return {}
+        why = f"rule {self.rule!r} takes no scales of B as 'fa' does; set it to [] then"
+        return {"feedback": why, "feedbacks": why}  # the result has one, the search the other
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -29,7 +29,6 @@ from bioprop.studies.study import (
     Settings,
     Study,
     rule_with,
-    unread,
     whole_mean,
 )
 from bioprop.studies.summaries import interval
@@ -51,9 +50,11 @@ class RateSearch(Settings):
     members: MemberCount = 10  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the result itself
 
-    def __post_init__(self) -> None:
-        if self.rule != "np":
-            unread(self, sigmas=f"rule {self.rule!r} adds no noise; set it to [] then")
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        if self.rule == "np":
+            return {}
+        return {"sigmas": f"rule {self.rule!r} adds no noise; set it to [] then"}
 
 
 def run(settings: RateSearch, journal: Journal) -> None:

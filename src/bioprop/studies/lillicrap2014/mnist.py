@@ -75,6 +75,7 @@ class MnistSettings(Settings):
     members: MemberCount = 20  # p. 4: n = 20
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.removed and self.rule not in ("bp", "fa", "shallow"):
             raise ValueError(
                 f"removed = {self.removed}: rule {self.rule!r} would keep all of its feedback "

@@ -29,7 +29,6 @@ from bioprop.studies.study import (
     Some,
     curve,
     rows_at,
-    unread,
     whole_mean,
 )
 from bioprop.tasks.classify import error_rate
@@ -61,8 +60,12 @@ class GridSettings(MnistDepthSettings):
     members: MemberCount = 3  # ours: networks for each point of the grid
     first_seed: Seed = 1000  # ours: apart from the seeds of the study mnist-depth
 
-    def __post_init__(self) -> None:
-        unread(self, rate="set rates, all that are tried", feedback="set feedbacks")
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        return {
+            "rate": "rates has all that are tried",
+            "feedback": "feedbacks has all that are tried",
+        }
 
 
 def follow_grid(

@@ -97,6 +97,7 @@ class SpikingSettings(Settings):
         )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.neurons  # noqa: B018  refuses values that do not go together
 
 

@@ -51,7 +51,6 @@ from bioprop.studies.study import (
     Some,
     Study,
     own_claim,
-    unread,
     whole_mean,
 )
 from bioprop.studies.summaries import LARGEST, RANK_CORRELATION
@@ -94,9 +93,9 @@ class FeedbackSettings(TaskSettings):
     trained: Count = 1300  # ours: examples from which the other network learns whose W^+ is B
     trained_rate: Positive = 0.009  # ours: of that network; backpropagation's best, nearly
 
-    def __post_init__(self) -> None:
-        if self.rule == "bp":
-            unread(self, shapes="backpropagation has no B of its own")
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        return {"shapes": "backpropagation has no B of its own"} if self.rule == "bp" else {}
 
 
 def run(settings: FeedbackSettings, journal: Journal) -> None:

@@ -50,7 +50,6 @@ from bioprop.studies.study import (
     Some,
     Study,
     own_claim,
-    unread,
 )
 from bioprop.tasks.linear import LinearTask
 
@@ -87,15 +86,20 @@ class FoundSettings(TaskSettings):
     marks: Count = 1  # ours: the end is compared
     rates: Some[Positive] = tuple(round(0.0032 * 2 ** (k / 3), 7) for k in range(7))  # ours: a grid
 
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        reasons = dict.fromkeys(("images", "held_out"), "the task has no images")
+        if self.rule == "bp":
+            reasons["shapes"] = "backpropagation has no B of its own"
+        return reasons
+
     def __post_init__(self) -> None:
-        unread(self, **dict.fromkeys(("images", "held_out"), "the task has no images"))
+        super().__post_init__()
         if len(self.hidden) > 1:
             raise ValueError(
                 f"{len(self.hidden)} hidden layers have as many B; one is searched for: give one "
                 "number to hidden"
             )
-        if self.rule == "bp":
-            unread(self, shapes="backpropagation has no B of its own")
 
 
 def run(settings: FoundSettings, journal: Journal) -> None:

@@ -51,7 +51,6 @@ from bioprop.studies.study import (
     Some,
     Study,
     own_claim,
-    unread,
 )
 
 SLOW = 1000.0  # time constants after which units have settled to the last bit
@@ -78,10 +77,15 @@ class PhasesSettings(TaskSettings):
     precision: Precision = "float32"  # ours: it is faster
     members: MemberCount = 20  # Methods, task 1: networks for each point
 
-    def __post_init__(self) -> None:
-        unread(self, **dict.fromkeys(("images", "held_out"), "the task has no images"))
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        reasons = dict.fromkeys(("images", "held_out"), "the task has no images")
         if not self.gate:
-            unread(self, still="layers learn at every moment; with gate = True they wait")
+            reasons["still"] = "layers learn at every moment; with gate = True they wait"
+        return reasons
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for delay in self.delays:
             if delay > self.examples:
                 raise ValueError(

@@ -44,7 +44,6 @@ from bioprop.studies.study import (
     Some,
     Study,
     own_claim,
-    unread,
 )
 
 Kind = Literal["tanh", "rectifier", "threshold", "sign", "noise", "bits"]
@@ -85,8 +84,9 @@ class WaySettings(TaskSettings):
     precision: Precision = "float32"  # ours: as in the study depth
     members: MemberCount = 10  # ours: networks for each point
 
-    def __post_init__(self) -> None:
-        unread(self, **dict.fromkeys(("images", "held_out"), "the task has no images"))
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        return dict.fromkeys(("images", "held_out"), "the task has no images")
 
 
 def run(settings: WaySettings, journal: Journal) -> None:

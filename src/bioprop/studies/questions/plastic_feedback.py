@@ -71,6 +71,7 @@ class PlasticSettings(TaskSettings):
     marks: Count = 8  # ours: enough to see when weights come to agree
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.first < self.last:
             raise ValueError(
                 f"plasticity from {self.first} to {self.last} of the run is none: let first be "

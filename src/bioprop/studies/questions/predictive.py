@@ -49,7 +49,6 @@ from bioprop.studies.study import (
     Study,
     own_claim,
     rows_at,
-    unread,
 )
 
 STEPS = (2, 5, 20, 100)  # that values settle for where angles are measured
@@ -81,8 +80,9 @@ class PredictiveSettings(TaskSettings):
     precision: Precision = "float64"  # ours: what is left at small nudges is small
     members: MemberCount = 10  # ours: networks for each point
 
-    def __post_init__(self) -> None:
-        unread(self, **dict.fromkeys(("images", "held_out"), "the task has no images"))
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        return dict.fromkeys(("images", "held_out"), "the task has no images")
 
 
 def taught_by(settings: PredictiveSettings, nudge: Tensor) -> Rule:

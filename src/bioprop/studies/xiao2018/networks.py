@@ -41,7 +41,6 @@ from bioprop.studies.study import (
     Settings,
     at,
     rows_at,
-    unread,
 )
 from bioprop.tasks.augmentation import Augmentation
 from bioprop.tasks.images import Images, load
@@ -111,10 +110,13 @@ class OpenSettings(DeepSettings):
     dale: bool = False  # ours: all weights that leave a unit have one sign
 
     def __post_init__(self) -> None:
-        if self.network == "alexnet":
-            unread(self, norm="an AlexNet without batch normalisation is not built here")
-        if not self.manhattan:
-            unread(self, manhattan_in=NO_SIGNS)
+        super().__post_init__()
+        if self.network == "alexnet" and not self.norm:
+            raise ValueError("norm = False: an AlexNet has batch normalisation here, leave it True")
+
+    def unread(self) -> dict[str, str]:
+        """Return what a run does not read, with the reasons."""
+        return {} if self.manhattan else {"manhattan_in": NO_SIGNS}
 
     def build(self, images: Images, seed: int) -> nn.Module:
         """Return the network as it starts."""
