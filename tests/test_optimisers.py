@@ -39,7 +39,7 @@ PAIRS: dict[str, tuple[Optimiser, Pytorch]] = {
         lambda p, m: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
     ),
     "adam, each member its own": (
-        adam(each(RATES), each(DECAYS), (each(MOMENTA), each(SECOND)), eps=1e-3),
+        adam(each(RATES), decay=each(DECAYS), betas=(each(MOMENTA), each(SECOND)), eps=1e-3),
         lambda p, m: torch.optim.AdamW(
             p,
             lr=RATES[m],
@@ -128,7 +128,7 @@ GIVEN: dict[str, Callable[[Any], Optimiser]] = {
     "sgd, rate": lambda of: sgd(of(RATES)),
     "sgd, decay": lambda of: sgd(0.1, decay=of(DECAYS)),
     "sgd, momentum": lambda of: sgd(0.1, momentum=of(MOMENTA)),
-    "sgd, all": lambda of: sgd(of(RATES), of(DECAYS), of(MOMENTA)),
+    "sgd, all": lambda of: sgd(of(RATES), decay=of(DECAYS), momentum=of(MOMENTA)),
     "adam, rate": lambda of: adam(of(RATES)),
     "adam, decay": lambda of: adam(decay=of(DECAYS)),
     "adam, betas": lambda of: adam(betas=(of(MOMENTA), of(SECOND))),
