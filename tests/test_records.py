@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,14 +263,26 @@ def test_what_a_killed_writer_left_is_never_read(store: Store, path: Path) -> No
 
 
 @linux
-def test_a_full_disk_is_named_and_the_old_record_stays(store: Store, path: Path) -> None:
-    old = path.read_bytes()
+def test_a_full_disk_is_named_and_neither_record_is_lost(
+    store: Store, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, other = path.read_bytes(), tmp_path / "elsewhere"
+    other.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(other))
     (path.parent / f".{path.name}.{os.getpid()}.partial").symlink_to("/dev/full")
     with pytest.raises(RecordError, match=r"disk is full\. Free some space") as refused:
         store.save(made([9.0, 9.0, 9.0]))
     assert str(path) in str(refused.value)
     assert path.read_bytes() == old
     assert os.listdir(path.parent) == [path.name]
+    [made_there] = other.iterdir()
+    assert f"then move {made_there} there" in str(refused.value)
+    made_there.replace(path)
+    assert store.load(*TOY).values == made([9.0, 9.0, 9.0]).values
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    (path.parent / f".{path.name}.{os.getpid()}.partial").symlink_to("/dev/full")
+    with pytest.raises(RecordError, match=r"then run the same command"):
+        store.save(made([9.0, 9.0, 9.0]))
 
 
 @pytest.mark.parametrize(

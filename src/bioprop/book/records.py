@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -186,7 +187,7 @@ class Store:
                 os.fsync(file.fileno())
             os.replace(partial, path)
         except OSError as error:
-            raise RecordError(_disk_problem(path, error)) from error
+            raise RecordError(_disk_problem(path, error, _beside(path, record))) from error
         finally:
             if partial.exists():
                 partial.unlink()
@@ -411,6 +412,17 @@ def _diverged(marks: list[int], values: Mapping[str, list[list[float | None]]]) 
     return dict(sorted(first.items()))
 
 
-def _disk_problem(path: Path, error: OSError) -> str:
+def _beside(path: Path, record: Record) -> Path | None:
+    """Write a record among temporary files, as its own place refuses; None where they do, too."""
+    other = Path(tempfile.gettempdir()) / f"{record.study}-{record.tier}-{path.name}"
+    try:
+        other.write_text(_text(record.sealed()), encoding="utf-8")
+    except OSError:
+        return None
+    return other
+
+
+def _disk_problem(path: Path, error: OSError, saved: Path | None) -> str:
     kept = "a record that was there before is untouched"
-    return f"could not write record {path}: {why(error)}, then run the same command; {kept}"
+    again = f"move {saved} there, where the new one is" if saved else "run the same command"
+    return f"could not write record {path}: {why(error)}, then {again}; {kept}"
