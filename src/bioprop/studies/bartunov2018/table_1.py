@@ -79,11 +79,16 @@ def measured(run: Run | None, quantity: str) -> dict[str, float]:
 
 
 def words(train: pd.Series, test: pd.Series) -> str:
-    """Write our cell as the paper writes its own, with half the width of the interval."""
+    """Write our cell as the paper writes its own, with half the width of the interval.
+
+    Of errors of tens of per cent one decimal is more than their intervals bear.
+    """
     if np.isnan(test["networks"]):
         return "not attempted"
     later = " †" if test["diverged"] else ""
-    return f"{train['mean']:.2f} / {test['mean']:.2f} ± {test['high'] - test['mean']:.2f}{later}"
+    digits = 2 if test["mean"] < 10 else 1
+    numbers = train["mean"], test["mean"], test["high"] - test["mean"]
+    return "{} / {} ± {}".format(*(f"{number:.{digits}f}" for number in numbers)) + later
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
