@@ -134,8 +134,6 @@ CLAIMS = [
             "what is gained beyond them is fit to the training images alone",
             holds=Region(low=FAR),
             part="train",
-            unlearnt="training images that SDTP hardly learns are fitted less all the same",
-            idle=(f"sdtp-{schedule}",),
             unit="points of training error, SDTP minus AO-SDTP, each the lowest over epochs",
         )
         for schedule in ("alternating", "parallel")

@@ -70,8 +70,6 @@ CLAIMS = [
         ),
         figure=f"{NAME}-curves",
         applies=COLUMN.about,
-        unlearnt="training images that SDTP hardly learns are fitted less all the same",
-        idle=("sdtp-alternating",),
     ),
     own_claim(
         id=f"{NAME}-repaired",

@@ -144,16 +144,15 @@ def ordering(
     return Claim(**{**words, **changes})
 
 
-WORSE = "a method that hardly learns is worse all the same"
 LEVEL = "a method is above another where the interval of the difference lies above zero"
 
 
 def differing(
     column: Column, id: str, statement: str, worse: str, better: str, **changes: Any
 ) -> Claim:
-    """Return the claim that one method ends above another, which may be for want of learning."""
+    """Return the claim that one method ends above another."""
     measure = partial(excess, worse=worse, better=better)
-    words = {"reason": LEVEL, "unlearnt": WORSE, "idle": (worse,), **changes}
+    words = {"reason": LEVEL, **changes}
     return ordering(column, id, statement, measure, (worse, better), **words)
 
 
@@ -173,8 +172,6 @@ def table_claims(column: Column, methods: Sequence[str], second: str) -> list[Cl
             (second, "bp"),
             LEVEL + "; the best of the others is the one with the lowest mean",
             summary=SMALLEST,
-            unlearnt=WORSE,
-            idle=others,
         ),
         differing(
             column,
@@ -204,8 +201,6 @@ def near_backprop(column: Column) -> list[Claim]:
             "bp",
             holds=Region(-1.0, 1.0),
             reason=f"a point stands for close to backpropagation on digits{later}",
-            unlearnt=None,
-            idle=(),
         )
         for name, later in (
             ("fa", ""),
@@ -263,8 +258,6 @@ def sizes(column: Column) -> list[Claim]:
             unit="points of test error, each method's lowest over epochs",
             holds=within(column.size),
             partly=ABOVE,
-            unlearnt=WORSE,
-            idle=(one,),
         )
         for name, one, two, what in (
             ("sdtp-dtp", "sdtp-alternating", "dtp-alternating", "SDTP above DTP"),
