@@ -89,7 +89,8 @@ def draw_curves(
     for axes, name in zip(each, pairs.taught, strict=True):
         for variant, words in zip(pairs.of(name), pairs.words, strict=True):
             if variant in runs:
-                frames.append(over_epochs(axes, runs[variant], "error", variant))
+                drawn = over_epochs(axes, runs[variant], "error", variant, band=drawing.ranged)
+                frames.append(drawn)
                 axes.lines[-1].set_label(words)
         axes.set(xlabel="epochs", title=drawing.LOOKS[name].name)
         if logarithmic:
@@ -209,9 +210,9 @@ STUDY = Study(
             alt="Four panels with a log axis, one each for backpropagation, feedback alignment, "
             "DTP and SDTP: test error in per cent against epochs, a line with a band for tanh and "
             "one for ReLU.",
-            caption="Test error against forward epochs, mean and 95 % interval over networks; a "
-            "line ends where one of them diverged. The inverses of DTP and SDTP have the "
-            "activation of the network.",
+            caption="Test error against forward epochs, mean over networks, and from the lowest to the "
+            "highest of them; a line ends where one of them diverged. The inverses of DTP and "
+            "SDTP have the activation of the network.",
             look="To see: whether the two curves of a panel cross, and whether the higher one is "
             "slower or comes to rest.",
             place="ours",

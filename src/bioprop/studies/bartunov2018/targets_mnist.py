@@ -340,6 +340,7 @@ def over_epochs(
     values = np.log10(values) if logarithm else values
     options = {"color": look.colour, "linestyle": look.line, "label": look.name}
     drawn = band(axes, values, **options)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     return pd.DataFrame({"rule": name, "quantity": quantity} | drawn)
 
 
