@@ -210,8 +210,8 @@ STUDY = Study(
             alt="Four panels with a log axis, one each for backpropagation, feedback alignment, "
             "DTP and SDTP: test error in per cent against epochs, a line with a band for tanh and "
             "one for ReLU.",
-            caption="Test error against forward epochs, mean over networks, and from the lowest to the "
-            "highest of them; a line ends where one of them diverged. The inverses of DTP and "
+            caption="Test error against forward epochs, mean over networks, and from the lowest to "
+            "the highest of them; a line ends where one of them diverged. The inverses of DTP and "
             "SDTP have the activation of the network.",
             look="To see: whether the two curves of a panel cross, and whether the higher one is "
             "slower or comes to rest.",

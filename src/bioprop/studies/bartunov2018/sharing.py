@@ -132,8 +132,8 @@ def figures(
             alt="Three panels, backpropagation, feedback alignment and DTP: test error in per cent "
             "against epochs, a line with a band for locally connected networks and a dotted or "
             "dashed one for ConvNets.",
-            caption=f"Test error on {words} against forward epochs, mean over networks, and from the "
-            f"lowest to the highest of them. {TURNS}",
+            caption=f"Test error on {words} against forward epochs, mean over networks, and from "
+            f"the lowest to the highest of them. {TURNS}",
             look="To see: whether the curves of a panel part early or late, and whether they end "
             "as far apart under the other methods as under backpropagation.",
             place="ours",
