@@ -25,10 +25,10 @@ from bioprop.studies.bartunov2018.methods import (
     measured_on,
     prepare,
 )
+from bioprop.studies.bartunov2018.search import around, best, grid
+from bioprop.studies.bartunov2018.table_claims import below_full
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import THIRD, with_third
-from bioprop.studies.bartunov2018.targets_mnist_local import below_full
-from bioprop.studies.bartunov2018.targets_mnist_rates import around, best, grid
 from bioprop.studies.journal import Journal
 from bioprop.tasks.images import Images, load
 

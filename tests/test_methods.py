@@ -17,12 +17,11 @@ from bioprop.book.claims import best_tier, judge
 from bioprop.book.records import RECORDED
 from bioprop.studies import reported
 from bioprop.studies.bartunov2018 import (
+    figures,
     imagenet_local,
     measures,
     tables,
     targets_cifar_rates,
-    targets_mnist,
-    targets_mnist_rates,
     targets_sdtp,
     untaught,
 )
@@ -38,10 +37,12 @@ from bioprop.studies.bartunov2018.methods import (
     present,
     taught_by,
 )
+from bioprop.studies.bartunov2018.search import LAST as THREE
+from bioprop.studies.bartunov2018.search import best
+from bioprop.studies.bartunov2018.table_claims import below_full
 from bioprop.studies.bartunov2018.tables import PAPER
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
-from bioprop.studies.bartunov2018.targets_mnist_local import below_full
 from bioprop.studies.bartunov2018.targets_mnist_table5 import TABLE_5
 from bioprop.studies.journal import Journal
 from bioprop.studies.long_runs import for_long_runs
@@ -272,7 +273,7 @@ def test_every_method_has_the_settings_that_the_search_found(study: str, search:
     tier = best_tier(searched, RECORDED)
     if tier is None:
         pytest.skip("the search is not recorded yet")
-    found = targets_mnist_rates.best(RECORDED.runs(searched, tier))
+    found = best(RECORDED.runs(searched, tier))
     for name in studies.get(study).variants:
         values, settings = found[name], studies.get(study).configure("reduced", name)
         assert {key: getattr(settings, key) for key in values} == values, name
@@ -294,7 +295,7 @@ def test_far_longer_runs_have_a_share_of_the_rates_that_the_search_found(
     tier = best_tier(searched, RECORDED)
     if tier is None or targets_cifar_rates.SHARE is None:
         pytest.skip("the search, or that of the share, is not recorded yet")
-    found = targets_mnist_rates.best(RECORDED.runs(searched, tier), last)
+    found = best(RECORDED.runs(searched, tier), last)
     for name in studies.get(study).variants:
         settings: Any = studies.get(study).configure("reduced", name)
         for key, value in found[name].items():
@@ -339,7 +340,7 @@ def test_a_table_says_beneath_a_method_how_many_of_its_networks_diverged() -> No
         return SimpleNamespace(table=pd.DataFrame(rows), settings=settings)
 
     runs = {"bp": result(2.0, 3.0), "sdtp-parallel": result(2.0, np.nan)}
-    picture, _ = targets_mnist.draw_table("mnist-fc", runs)  # type: ignore[arg-type]
+    picture, _ = figures.draw_table("mnist-fc", runs)  # type: ignore[arg-type]
     labels = [label.get_text() for label in picture.axes[0].get_yticklabels()]
     plt.close(picture)
     assert labels == ["backpropagation", "SDTP, parallel\n1 of 2 diverged"]
@@ -450,8 +451,8 @@ def test_controls_have_the_settings_that_their_search_found(study: str) -> None:
     tier = best_tier(searched, RECORDED)
     if tier is None:
         pytest.skip("the search is not recorded yet")
-    last = LAST if searched.name.endswith("-grid") else targets_mnist_rates.LAST
-    for name, point in targets_mnist_rates.best(RECORDED.runs(searched, tier), last).items():
+    last = LAST if searched.name.endswith("-grid") else THREE
+    for name, point in best(RECORDED.runs(searched, tier), last).items():
         settings: Any = studies.get(study).configure("reduced", name)
         assert max(settings.rates) == point["rate"] and settings.epsilons == (point["eps"],)
 

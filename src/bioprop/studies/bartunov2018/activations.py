@@ -14,9 +14,10 @@ import pandas as pd
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
+from bioprop.studies.bartunov2018.figures import over_epochs
 from bioprop.studies.bartunov2018.measures import chosen, excess
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
-from bioprop.studies.bartunov2018.targets_mnist import QUICK, SMOKE, on_mnist, over_epochs
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, on_mnist, run
+from bioprop.studies.bartunov2018.targets_mnist import QUICK, SMOKE
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone, own_claim
 
 TAUGHT = ("bp", "fa", "dtp-alternating", "sdtp-alternating")

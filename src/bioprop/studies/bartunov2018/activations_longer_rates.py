@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import pydantic
 
 from bioprop.studies.bartunov2018.activations import VARIANTS
+from bioprop.studies.bartunov2018.search import RateSettings, around, longer, run
 from bioprop.studies.bartunov2018.targets_mnist import QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
 from bioprop.studies.study import STRICT, Count, Study
 
 

@@ -11,8 +11,8 @@ import pydantic
 
 from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.activations import VARIANTS
+from bioprop.studies.bartunov2018.search import ABOVE, RateSettings, draw, run
 from bioprop.studies.bartunov2018.targets_mnist import QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_mnist_rates import ABOVE, RateSettings, draw, run
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
 
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import Streams, Training, Trial
 from bioprop.learning.optimisers import Number
 from bioprop.studies import drawing, to_see
+from bioprop.studies.bartunov2018.figures import draw_angles, over_epochs
 from bioprop.studies.bartunov2018.measures import chosen
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
@@ -27,9 +28,9 @@ from bioprop.studies.bartunov2018.methods import (
     follow,
     layers,
     learnt_from,
+    on_mnist,
     taught,
 )
-from bioprop.studies.bartunov2018.targets_mnist import draw_angles, on_mnist, over_epochs
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,

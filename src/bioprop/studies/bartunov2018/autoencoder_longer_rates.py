@@ -11,7 +11,7 @@ from functools import partial
 import pydantic
 
 from bioprop.studies.bartunov2018.autoencoder import SMALL, VARIANTS, prepare
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
+from bioprop.studies.bartunov2018.search import RateSettings, around, longer, run
 from bioprop.studies.study import STRICT, Count, Study
 from bioprop.tasks.reconstruct import pixel_error
 

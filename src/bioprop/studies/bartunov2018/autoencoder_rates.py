@@ -11,7 +11,7 @@ import pydantic
 
 from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.autoencoder import SMALL, VARIANTS, prepare
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, run
+from bioprop.studies.bartunov2018.search import RateSettings, draw, run
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
 from bioprop.tasks.reconstruct import pixel_error
 

@@ -22,9 +22,9 @@ from bioprop.learning import Training, memory
 from bioprop.learning.memory import words
 from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
+from bioprop.studies.bartunov2018.figures import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.measures import lowest
 from bioprop.studies.bartunov2018.methods import Beta, Kernel, layers, means
-from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.targets_mnist_table5 import LETTER, printed
 from bioprop.studies.bartunov2018.towards_imagenet import (
     IMAGENET,

@@ -76,3 +76,17 @@ def above_backprop(runs: Runs, others: Sequence[str]) -> np.ndarray:
     ahead = np.where(diverged, 0.0, above).sum(1) < 0
     kept = above[~diverged.any(1) | ahead]
     return kept if len(kept) else above
+
+
+def by_epoch(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of marks after the first with forward epochs in the place of examples.
+
+    From the marks alone: a page is built where no images are.
+    """
+    epochs = pd.Index(table.index * run.settings.epochs / table.index.max(), name="epochs")
+    return table.set_index(epochs).iloc[1:]
+
+
+def angles_of(run: Run, kind: str = "angle") -> list[str]:
+    """Return the quantities that are angles of layers, the lowest layer's first."""
+    return sorted(name for name in run.table if str(name).startswith(f"{kind}-"))

@@ -141,6 +141,11 @@ class MethodSettings(Settings):
         return self.rule in ("tp", "dtp", "sdtp", "ao-sdtp")
 
 
+def on_mnist(settings: Any) -> bool:
+    """Say whether a run is on the paper's images."""
+    return settings.images == "mnist"
+
+
 def learnt_from(settings: MethodSettings) -> Images:
     """Return the images: those learnt from, and in the place of test images those held out."""
     images = settings.pictures(settings.held_out)

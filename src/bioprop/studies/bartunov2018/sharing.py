@@ -18,9 +18,9 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.activations import Pairs, draw_curves, draw_errors
+from bioprop.studies.bartunov2018.figures import TURNS
 from bioprop.studies.bartunov2018.measures import by_seed, paired
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, layers, run
-from bioprop.studies.bartunov2018.targets_mnist import TURNS, on_mnist
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, layers, on_mnist, run
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone, own_claim
 from bioprop.tasks.images import CLASSES

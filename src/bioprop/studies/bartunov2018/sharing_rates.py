@@ -9,9 +9,9 @@ from functools import partial
 import pydantic
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.search import RateSettings, draw, over_grid, run
 from bioprop.studies.bartunov2018.sharing import VARIANTS
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
 
 

@@ -19,9 +19,8 @@ from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018 import targets_mnist, targets_mnist_local
-from bioprop.studies.bartunov2018.measures import chosen
+from bioprop.studies.bartunov2018.measures import angles_of, chosen
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
-from bioprop.studies.bartunov2018.targets_mnist import angles_of
 from bioprop.studies.study import Claim, Figure, Region, Run, Runs, Study, at, gone, own_claim
 from bioprop.studies.summaries import LARGEST, interval
 

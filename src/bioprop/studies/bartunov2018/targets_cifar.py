@@ -5,8 +5,7 @@ come close to backpropagation; SDTP and parallel DTP are far behind, and auxilia
 SDTP part of the way back, by fitting the training images.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,26 +14,29 @@ import pandas as pd
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import to_see
-from bioprop.studies.bartunov2018.measures import excess, lost_in, lowest
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, costs, run
-from bioprop.studies.bartunov2018.targets_mnist import (
+from bioprop.studies.bartunov2018.figures import (
     BESIDE,
     CROSSES,
     CURVES,
     READ,
     TURNS,
-    Column,
     draw_angles,
     draw_curves,
     draw_table,
     each_layer,
+)
+from bioprop.studies.bartunov2018.measures import excess, lowest
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, costs, run
+from bioprop.studies.bartunov2018.table_claims import (
+    Column,
     ordering,
     orders,
     schedules,
     sizes,
     table_claims,
+    with_training,
 )
-from bioprop.studies.study import Claim, Figure, Region, Runs, Study, at, gone, own_claim
+from bioprop.studies.study import Figure, Region, Runs, Study, at, gone, own_claim
 from bioprop.studies.summaries import LARGEST
 
 COLUMN = Column(
@@ -68,21 +70,6 @@ def fitted(runs: Runs, schedule: str) -> np.ndarray:
     """Return by how many points of training error AO-SDTP ends below SDTP, seed by seed."""
     training = partial(lowest, quantity="training")
     return excess(runs, f"sdtp-{schedule}", f"ao-sdtp-{schedule}", training)
-
-
-def beside_test(name: str, runs: Runs) -> str:
-    """Say how far a method was trained, and what is left of its training error."""
-    here, later = runs[name], lost_in(name, runs)
-    mean = float(np.mean(lowest(here, "training")))
-    words = f"training error {mean:.1f} %, {here.settings.epochs} epochs"
-    return f"{words}; {later}" if later else words
-
-
-def with_training(claims: Sequence[Claim], methods: Sequence[str]) -> list[Claim]:
-    """Return claims, those about a cell with the training error and the epochs beneath them."""
-    prefix = claims[0].id.removesuffix(methods[0])
-    named = {prefix + name: partial(beside_test, name) for name in methods}
-    return [replace(claim, aside=named.get(claim.id, claim.aside)) for claim in claims]
 
 
 def rounded(runs: Runs) -> np.ndarray:

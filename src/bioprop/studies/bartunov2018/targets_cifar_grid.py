@@ -14,8 +14,8 @@ import pydantic
 
 from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import METHODS
+from bioprop.studies.bartunov2018.search import RateSettings, draw, over_grid, run
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
 from bioprop.studies.study import STRICT, Count, Figure, Study
 
 # Table 5 has 1.2e-5 to 1.3e-4 for 500 epochs; fewer epochs want larger steps.

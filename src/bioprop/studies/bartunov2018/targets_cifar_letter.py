@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.figures import CROSSES, CURVES, TURNS, draw_curves, draw_table
 from bioprop.studies.bartunov2018.measures import excess, lost_in, lowest
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
 from bioprop.studies.bartunov2018.targets_cifar import (
@@ -20,13 +21,6 @@ from bioprop.studies.bartunov2018.targets_cifar import (
     SMOKE,
     WHOLE,
     fitted,
-)
-from bioprop.studies.bartunov2018.targets_mnist import (
-    CROSSES,
-    CURVES,
-    TURNS,
-    draw_curves,
-    draw_table,
 )
 from bioprop.studies.bartunov2018.targets_mnist_table5 import LETTER
 from bioprop.studies.study import Claim, Figure, Region, Study, gone, own_claim, within

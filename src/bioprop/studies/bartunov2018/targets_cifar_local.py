@@ -11,36 +11,31 @@ from functools import partial
 from typing import Any
 
 from bioprop.studies import drawing, to_see
-from bioprop.studies.bartunov2018.methods import METHODS, Kernel, MethodSettings, costs, run
-from bioprop.studies.bartunov2018.targets_cifar import (
-    CIFAR,
-    DIGITS,
-    EPOCH,
-    WHOLE,
-    with_training,
-)
-from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
-from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
-from bioprop.studies.bartunov2018.targets_mnist import (
+from bioprop.studies.bartunov2018.figures import (
     BESIDE,
     CROSSES,
     CURVES,
     READ,
     TURNS,
-    differing,
     draw_angles,
     draw_curves,
     draw_table,
+)
+from bioprop.studies.bartunov2018.methods import METHODS, Kernel, MethodSettings, costs, run
+from bioprop.studies.bartunov2018.table_claims import (
+    below_full,
+    differing,
+    gains,
     orders,
+    shared,
     sizes,
     table_claims,
+    with_training,
 )
-from bioprop.studies.bartunov2018.targets_mnist_local import (
-    VARIANTS,
-    below_full,
-    gains,
-    shared,
-)
+from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, EPOCH, WHOLE
+from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
+from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
+from bioprop.studies.bartunov2018.targets_mnist_local import VARIANTS
 from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import Claim, Figure, Region, Study, gone
 

@@ -15,13 +15,9 @@ from typing import Any
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import costs
+from bioprop.studies.bartunov2018.search import RateSettings, choose_only, over_grid
 from bioprop.studies.bartunov2018.targets_cifar_grid import EPSILONS, POINTS, first_stage
 from bioprop.studies.bartunov2018.targets_cifar_local import CHOSEN, LAYERS, SMALL, STEP, VARIANTS
-from bioprop.studies.bartunov2018.targets_mnist_rates import (
-    RateSettings,
-    choose_only,
-    over_grid,
-)
 from bioprop.studies.study import STRICT, Count
 
 ALONE = {"rates": (6e-5, 1.2e-4, 2.5e-4, 5e-4, 1e-3, 3e-3), "epsilons": EPSILONS}

@@ -14,6 +14,7 @@ from typing import Any
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import costs
+from bioprop.studies.bartunov2018.search import RateSettings
 from bioprop.studies.bartunov2018.targets_cifar import EPOCH
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, SHORT, STEP, VARIANTS
@@ -24,7 +25,6 @@ from bioprop.studies.bartunov2018.targets_cifar_rates import (
     around_found,
     second_stage,
 )
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
 from bioprop.studies.study import STRICT, Count
 
 OWN = f"whether the ring of a panel is at the rate that the result has, {WHICH} of its three"

@@ -16,16 +16,9 @@ from typing import Any
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import METHODS
+from bioprop.studies.bartunov2018.search import SHARES, RateSettings, around, best, longer, run
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS, THEIRS, WITH_INVERSES
-from bioprop.studies.bartunov2018.targets_mnist_rates import (
-    SHARES,
-    RateSettings,
-    around,
-    best,
-    longer,
-    run,
-)
 from bioprop.studies.study import STRICT, Count, Runs, Study
 
 Found = Mapping[str, Mapping[str, float]]

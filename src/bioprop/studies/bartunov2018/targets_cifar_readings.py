@@ -20,10 +20,10 @@ from matplotlib.figure import Figure as Picture
 from bioprop.studies import drawing
 from bioprop.studies.bartunov2018.measures import chosen
 from bioprop.studies.bartunov2018.methods import nothing
+from bioprop.studies.bartunov2018.search import LAST, RateSettings, run, scores
 from bioprop.studies.bartunov2018.targets_cifar import CIFAR, EPOCH, STEP
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS as FULL
 from bioprop.studies.bartunov2018.targets_cifar_local import with_third
-from bioprop.studies.bartunov2018.targets_mnist_rates import LAST, RateSettings, run, scores
 from bioprop.studies.bartunov2018.targets_sdtp import best_learn
 from bioprop.studies.bartunov2018.targets_sdtp_full import at_best_rate
 from bioprop.studies.study import (

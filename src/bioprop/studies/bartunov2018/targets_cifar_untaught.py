@@ -7,8 +7,8 @@ these, for as many epochs as the nine methods have.
 
 from collections.abc import Mapping
 
+from bioprop.studies.bartunov2018.search import at_one_point
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN, LAYERS, QUICK, SMOKE
-from bioprop.studies.bartunov2018.targets_mnist_rates import at_one_point
 from bioprop.studies.bartunov2018.untaught import (
     UntaughtSettings,
     claims,

@@ -19,8 +19,8 @@ from bioprop.learning.rules.inverses import reconstruction
 from bioprop.learning.rules.steps import gauss_newton_gaps
 from bioprop.learning.rules.targets import TargetPropagation
 from bioprop.studies import drawing
+from bioprop.studies.bartunov2018.figures import over_epochs
 from bioprop.studies.bartunov2018.methods import MethodSettings, follow, prepare
-from bioprop.studies.bartunov2018.targets_mnist import over_epochs
 from bioprop.studies.journal import Journal
 from bioprop.studies.signals import steepest
 from bioprop.studies.study import (

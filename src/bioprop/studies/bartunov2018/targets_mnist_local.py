@@ -6,104 +6,38 @@ sharing weights takes off a little more.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from bioprop.studies import drawing, to_see
-from bioprop.studies.bartunov2018.measures import by_seed, paired
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
-from bioprop.studies.bartunov2018.table_1 import FIGURE as TABLE_1
-from bioprop.studies.bartunov2018.targets_mnist import (
-    ABOVE,
+from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.figures import (
     BESIDE,
     CROSSES,
     CURVES,
     READ,
     TURNS,
-    Column,
-    differing,
     draw_angles,
     draw_curves,
     draw_table,
+)
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
+from bioprop.studies.bartunov2018.table_1 import FIGURE as TABLE_1
+from bioprop.studies.bartunov2018.table_claims import (
+    gains,
     helped,
     near_backprop,
     schedules,
+    shared,
     sizes,
     table_claims,
 )
 from bioprop.studies.bartunov2018.targets_mnist import COLUMN as FULL
-from bioprop.studies.study import LATER, Claim, Figure, Run, Runs, Study, gone
+from bioprop.studies.study import LATER, Figure, Study, gone
 
 COLUMN = replace(FULL, prefix="targets-local", key="mnist-lc", words="locally connected")
 LAYERS = {"local": ((3, 32, 2), (3, 64, 2)), "hidden": (1024,)}  # Table 3
 VARIANTS = {**METHODS, "bp-convnet": {"rule": "bp", "shared": True}}
 SMALL = {"images": "digits", "local": ((3, 4, 2), (3, 8, 2)), "hidden": (32,), "held_out": 200}
-
-
-def below_full(
-    runs: Runs, name: str, full: str = "targets-mnist", equal: bool = False
-) -> np.ndarray:
-    """Return by how many points a method is better here than fully connected, seed by seed.
-
-    Of the seeds that both have; ``full`` is the study of the fully connected ones. Where examples
-    are to be ``equal``, what these learnt after as many as the others had is left out.
-    """
-    here, there = runs[name], runs[f"{full}/{name}"]
-    if equal:
-        there = Beginning(there, int(here.table["examples"].max()))
-    return paired(by_seed(there), by_seed(here)).to_numpy()
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """A run up to a number of examples."""
-
-    run: Run
-    examples: int
-
-    @property
-    def settings(self) -> Any:
-        """The settings of the run, which went on from there."""
-        return self.run.settings
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The rows of the marks up to that number."""
-        return self.run.table[self.run.table["examples"] <= self.examples]
-
-
-def gains(column: Column, full: Column, name: str) -> Claim:
-    """Return the claim that a method gains from local connections."""
-    return Claim(
-        id=f"{column.prefix}-{name}-gains",
-        statement=f"{drawing.LOOKS[name].name} is better locally connected than fully connected.",
-        place=column.place,
-        measure=lambda runs: below_full(runs, name, full.prefix),
-        unit="points of test error, fully minus locally connected",
-        holds=ABOVE,
-        reason="better where the interval of the difference lies above zero; the two nets were "
-        "trained for different numbers of epochs",
-        reported=f"{full.reported(name)} - {column.reported(name)}",
-        figure=column.figure,
-        applies=column.about,
-        beside=full.prefix,
-    )
-
-
-def shared(column: Column) -> Claim:
-    """Return the claim that sharing weights takes off some more."""
-    return differing(
-        column,
-        "convnet",
-        "Under backpropagation the ConvNet, which shares its weights, is better still.",
-        "bp",
-        "bp-convnet",
-        reason="locally connected minus ConvNet, above zero",
-    )
 
 
 CLAIMS = [

@@ -9,8 +9,8 @@ quarter of its rate.
 
 import pydantic
 
+from bioprop.studies.bartunov2018.search import RateSettings, around, longer, run
 from bioprop.studies.bartunov2018.targets_mnist_local import FOUND, LAYERS, SMALL, VARIANTS
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, around, longer, run
 from bioprop.studies.study import STRICT, Count, Study
 
 

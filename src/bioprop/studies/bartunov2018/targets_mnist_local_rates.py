@@ -8,8 +8,8 @@ long. In a first search on the same grid the methods with targets were best at t
 import pydantic
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.search import RateSettings, draw, over_grid, run
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL, VARIANTS
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings, draw, over_grid, run
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
 
 

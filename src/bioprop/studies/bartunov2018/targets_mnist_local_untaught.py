@@ -8,9 +8,9 @@ alignment, or without local layers, for as many epochs as the nine methods have.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bioprop.studies.bartunov2018.search import at_one_point
 from bioprop.studies.bartunov2018.targets_mnist_local import COLUMN as LOCAL
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL
-from bioprop.studies.bartunov2018.targets_mnist_rates import at_one_point
 from bioprop.studies.bartunov2018.untaught import (
     UntaughtSettings,
     claims,

@@ -5,8 +5,8 @@ Above random layers backpropagation did best at its largest rate, so larger ones
 """
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.search import ABOVE, ALONE, draw
 from bioprop.studies.bartunov2018.targets_mnist_local import LAYERS, SMALL
-from bioprop.studies.bartunov2018.targets_mnist_rates import ABOVE, ALONE, draw
 from bioprop.studies.bartunov2018.untaught import UntaughtSearch, run, variants
 from bioprop.studies.study import Figure, Study
 

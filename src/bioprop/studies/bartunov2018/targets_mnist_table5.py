@@ -11,17 +11,11 @@ from functools import partial
 from typing import Any
 
 from bioprop.studies import to_see
+from bioprop.studies.bartunov2018.figures import CURVES, draw_curves, draw_table
 from bioprop.studies.bartunov2018.measures import excess, lost_in, lowest
-from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, run
+from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, on_mnist, run
 from bioprop.studies.bartunov2018.tables import COLUMNS
-from bioprop.studies.bartunov2018.targets_mnist import (
-    CURVES,
-    QUICK,
-    SMOKE,
-    draw_curves,
-    draw_table,
-    on_mnist,
-)
+from bioprop.studies.bartunov2018.targets_mnist import QUICK, SMOKE
 from bioprop.studies.study import Claim, Figure, Region, Study, gone, own_claim, within
 
 LETTER = {"step": 1.0, "reads": "output"}  # SDTP and AO-SDTP as the paper describes them

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import Network, Rule, Trial
 from bioprop.learning.rules import Deltas
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018.methods import MethodSettings, beside, follow, prepare
-from bioprop.studies.bartunov2018.targets_mnist import by_epoch, on_mnist
+from bioprop.studies.bartunov2018.measures import by_epoch
+from bioprop.studies.bartunov2018.methods import MethodSettings, beside, follow, on_mnist, prepare
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,

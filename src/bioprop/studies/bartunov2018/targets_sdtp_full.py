@@ -13,8 +13,8 @@ import pydantic
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018.measures import chosen, lowest
-from bioprop.studies.bartunov2018.targets_mnist import by_epoch, on_mnist
+from bioprop.studies.bartunov2018.measures import by_epoch, chosen, lowest
+from bioprop.studies.bartunov2018.methods import on_mnist
 from bioprop.studies.bartunov2018.targets_sdtp import DIGITS, ChangeSettings, best_learn, run
 from bioprop.studies.study import (
     STRICT,

@@ -23,7 +23,8 @@ from bioprop.learning import Network, Rule, Training, Trial, memory
 from bioprop.learning.memory import Undrawn
 from bioprop.learning.optimisers import Optimiser
 from bioprop.studies import drawing, reported, to_see
-from bioprop.studies.bartunov2018.measures import by_seed, chosen, paired
+from bioprop.studies.bartunov2018.figures import CURVES, TURNS, draw_curves
+from bioprop.studies.bartunov2018.measures import angles_of, by_seed, chosen, paired
 from bioprop.studies.bartunov2018.methods import (
     METHODS,
     Kernel,
@@ -37,7 +38,6 @@ from bioprop.studies.bartunov2018.methods import (
     prepare,
 )
 from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
-from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, angles_of, draw_curves
 from bioprop.studies.journal import Journal
 from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import (

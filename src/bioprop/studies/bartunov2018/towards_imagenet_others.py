@@ -10,8 +10,8 @@ from functools import partial
 
 from bioprop.studies import drawing, to_see
 from bioprop.studies.bartunov2018 import towards_imagenet
+from bioprop.studies.bartunov2018.figures import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.methods import costs
-from bioprop.studies.bartunov2018.targets_mnist import CURVES, TURNS, draw_curves
 from bioprop.studies.bartunov2018.towards_imagenet import (
     EPOCH,
     FOUND,

@@ -13,13 +13,8 @@ import pydantic
 
 from bioprop.studies import to_see
 from bioprop.studies.bartunov2018.methods import Kernel, costs
+from bioprop.studies.bartunov2018.search import RateSettings, choose_only, draw, over_grid
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
-from bioprop.studies.bartunov2018.targets_mnist_rates import (
-    RateSettings,
-    choose_only,
-    draw,
-    over_grid,
-)
 from bioprop.studies.bartunov2018.towards_imagenet import DIGITS, LOCAL, STEP, VARIANTS
 from bioprop.studies.study import STRICT, Count, Figure, Positive, Some, Study
 

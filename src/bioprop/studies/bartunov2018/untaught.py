@@ -19,12 +19,12 @@ from matplotlib.figure import Figure as Picture
 from bioprop.learning import Streams, Training
 from bioprop.learning.rules import above, upper
 from bioprop.studies import drawing
-from bioprop.studies.bartunov2018 import targets_mnist_rates
+from bioprop.studies.bartunov2018 import search
 from bioprop.studies.bartunov2018.measures import by_seed, paired
 from bioprop.studies.bartunov2018.methods import METHODS, means, nothing
 from bioprop.studies.bartunov2018.methods import prepare as prepare_whole
-from bioprop.studies.bartunov2018.targets_mnist import Column
-from bioprop.studies.bartunov2018.targets_mnist_rates import RateSettings
+from bioprop.studies.bartunov2018.search import RateSettings
+from bioprop.studies.bartunov2018.table_claims import Column
 from bioprop.studies.journal import Journal
 from bioprop.studies.study import (
     STRICT,
@@ -98,7 +98,7 @@ def prepare(
 def run(settings: UntaughtSearch, journal: Journal) -> None:
     """Train the upper layers at every rate side by side, and measure errors alone."""
     kinds = ("error", "validation")
-    targets_mnist_rates.run(settings, journal, prepare, measure=nothing, kinds=kinds)
+    search.run(settings, journal, prepare, measure=nothing, kinds=kinds)
 
 
 def ahead(runs: Runs, name: str, home: str, control: str) -> np.ndarray:
