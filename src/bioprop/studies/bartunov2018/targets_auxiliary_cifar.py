@@ -24,7 +24,7 @@ from bioprop.studies.bartunov2018.targets_auxiliary import (
     variants,
 )
 from bioprop.studies.bartunov2018.targets_auxiliary import STUDY as ON_MNIST
-from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone
+from bioprop.studies.study import Claim, Figure, Region, Runs, Study
 
 
 def gained(runs: Runs, network: str) -> np.ndarray:
@@ -92,7 +92,7 @@ def on_network(
         found=bool(found),
         cost={"reduced": cost},
         claims=[no_cost(network, name), gains(network, name)],
-        learnt=gone("error"),
+        learnt=targets_cifar.LEARNT,
         figures=[on_cifar(figure, name, network) for figure in ON_MNIST.figures],
     )
 

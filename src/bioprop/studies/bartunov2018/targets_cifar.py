@@ -36,7 +36,7 @@ from bioprop.studies.bartunov2018.table_claims import (
     table_claims,
     with_training,
 )
-from bioprop.studies.study import Figure, Region, Runs, Study, at, gone, own_claim
+from bioprop.studies.study import Figure, Region, Run, Runs, Study, at, gone, own_claim
 from bioprop.studies.summaries import LARGEST
 
 COLUMN = Column(
@@ -61,6 +61,9 @@ CIFAR: Mapping[str, Any] = {
 }
 LAYERS = {**CIFAR, "hidden": (1024, 1024, 1024)}  # Table 3
 EPOCH = 450  # batches of an epoch
+# Who has learnt: of 90 per cent backpropagation itself loses no more than half in these epochs. A
+# quarter was asked until searches on held-out images had SDTP end near it; no row of SDTP had run.
+LEARNT = gone("error", 0.1)
 STEP = {"alone": 0.025, "targets": 0.05}  # seconds of a batch, measured on a busy core, no AMX
 FAR = 10.0  # points of training error
 ROUNDING = "rounding-"  # what the names of its angles begin with
@@ -70,6 +73,11 @@ def fitted(runs: Runs, schedule: str) -> np.ndarray:
     """Return by how many points of training error AO-SDTP ends below SDTP, seed by seed."""
     training = partial(lowest, quantity="training")
     return excess(runs, f"sdtp-{schedule}", f"ao-sdtp-{schedule}", training)
+
+
+def gap(run: Run) -> np.ndarray:
+    """Return by how much the test error exceeds the training error, each the lowest, by member."""
+    return lowest(run) - lowest(run, "training")
 
 
 def rounded(runs: Runs) -> np.ndarray:
@@ -122,6 +130,24 @@ CLAIMS = [
             holds=Region(low=FAR),
             part="train",
             unit="points of training error, SDTP minus AO-SDTP, each the lowest over epochs",
+        )
+        for schedule in ("alternating", "parallel")
+    ),
+    *(
+        own_claim(
+            id=f"{COLUMN.prefix}-ao-sdtp-{schedule}-gap",
+            statement="AO-SDTP fits what does not carry over: its test error stands far higher "
+            f"above its training error than that of SDTP does, both {schedule} ({COLUMN.words}).",
+            measure=partial(
+                excess, worse=f"ao-sdtp-{schedule}", better=f"sdtp-{schedule}", error=gap
+            ),
+            unit="points of test error minus training error, AO-SDTP minus SDTP, each error the "
+            "lowest over epochs",
+            holds=Region(low=FAR),
+            reason="a method that is better on all images has a lower training error, too; ten "
+            "points as where training errors are compared, 36 to 39 in the paper",
+            figure="targets-cifar-curves",
+            applies=COLUMN.about,
         )
         for schedule in ("alternating", "parallel")
     ),
@@ -213,6 +239,6 @@ STUDY = Study(
     found=bool(FOUND),
     cost={"reduced": costs(METHODS, 40 * EPOCH, **STEP)},
     claims=CLAIMS,
-    learnt=gone("error"),
+    learnt=LEARNT,
     figures=FIGURES,
 )
