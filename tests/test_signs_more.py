@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +30,6 @@ from bioprop.studies.xiao2018 import (
     signs_magnitudes,
     signs_rates,
     signs_supports,
-    signs_tiny,
     signs_worth,
 )
 from bioprop.tasks.images import load
@@ -159,8 +159,24 @@ def test_of_the_two_without_normalisation_one_that_diverged_is_not_the_better() 
     assert (measured("supports-norm", runs) == 10).all()
 
 
+def test_where_backpropagation_learns_nothing_no_other_rule_loses_more() -> None:
+    start = {"member": range(3), "seed": range(3), "examples": 0, "error": 98.0}
+    runs = errors(signs_worth__bp=50, signs_worth__ss=55, neither=97)
+    end = finished(error=[60, 97.5, 70]).table
+    runs["bp-neither"] = SimpleNamespace(table=pd.concat([pd.DataFrame(start), end]))
+    found = measured("supports-more", runs)
+    assert found[[0, 2]].tolist() == [32, 22] and np.isnan(found[1])
+
+
+def test_half_of_the_signs_are_drawn_at_either_rate() -> None:
+    ends = {name: finished(error=60.0) for name in (*signs_worth.SHARES.values(), "bp", "fa")}
+    picture, drawn = signs_worth.draw_shares(ends)
+    plt.close(picture)
+    assert signs_worth.HALF in set(drawn["variant"])
+
+
 def test_the_last_layer_is_compared_with_the_rule_in_all() -> None:
-    runs = errors(signs_tiny__ss=60, resnet_ss_bp=61, signs_tiny__fa=90, resnet_fa_bp=84)
+    runs = errors(signs_worth__ss=60, resnet_ss_bp=61, signs_worth__fa=90, resnet_fa_bp=84)
     runs |= errors(alexnet_ss=50, alexnet_ss_bp=49, alexnet_fa=70, alexnet_fa_bp=60)
     for id, value in (("ss-resnet", 1), ("fa-resnet", -6), ("ss-alexnet", -1), ("fa-alexnet", -10)):
         assert (measured(f"last-{id}", runs) == value).all(), id
@@ -168,7 +184,7 @@ def test_the_last_layer_is_compared_with_the_rule_in_all() -> None:
 
 @pytest.mark.parametrize("rule", ["ss", "fa"])
 def test_both_sides_of_the_last_layer_have_equal_settings_but_for_it(rule: str) -> None:
-    pairs = [(signs_tiny.STUDY, rule, f"resnet-{rule}-bp")]
+    pairs = [(signs_worth.STUDY, rule, f"resnet-{rule}-bp")]
     pairs += [(last_layer.STUDY, f"alexnet-{rule}", f"alexnet-{rule}-bp")]
     for home, whole, part in pairs:
         a, b = home.configure("reduced", whole), last_layer.STUDY.configure("reduced", part)
@@ -182,7 +198,7 @@ def test_what_stands_beside_signs_worth_has_its_settings(module: Any) -> None:
     home = signs_worth.STUDY.configure("reduced", "ss")
     for variant in module.VARIANTS:
         settings = module.STUDY.configure("reduced", variant)
-        for name in ("images", "every", "epochs", "batch", "width", "stem", "recipe", "seeds"):
+        for name in ("images", "every", "epochs", "batch", "width", "stem", "recipe", "first_seed"):
             assert getattr(settings, name) == getattr(home, name)
 
 
@@ -244,7 +260,10 @@ def test_a_row_is_judged_by_one_network(name: str) -> None:
 def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_the_results() -> None:
     sources = {f"alexnet-{n}": (alexnet_tiny.STUDY, n) for n in alexnet_tiny.NAMES}
     sources |= {n: (signs_magnitudes.STUDY, n) for n in signs_magnitudes.VARIANTS}
-    sources |= {"share-50": (signs_worth.STUDY, "share-50"), "bp-above": (signs_worth.STUDY, "bp")}
+    sources |= {
+        "share-50": (signs_worth.STUDY, signs_worth.HALF),
+        "bp-above": (signs_worth.STUDY, "bp"),
+    }
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
     sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
     assert set(sources) == set(rules_rates.VARIANTS)
@@ -267,3 +286,14 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
 )
 def test_every_other_rule_has_the_rate_that_the_search_found() -> None:
     assert signs_rates.best(RECORDED.runs(rules_rates.STUDY, "reduced")) == rules_rates.FOUND
+
+
+@pytest.mark.parametrize("name", rules_rates.VARIANTS)
+def test_no_rate_is_taken_from_an_end_of_its_grid(name: str) -> None:
+    if not RECORDED.has("rules-rates", "reduced", name):
+        pytest.skip("not recorded")
+    run = RECORDED.load("rules-rates", "reduced", name)
+    chosen = signs_rates.best({name: run})[name]
+    tried = sorted(run.settings.rates)
+    lowest = (0.5,) if name == "bp-above" else ()  # what signs-rates has found lies below
+    assert chosen in lowest or tried[0] < chosen < tried[-1]

@@ -53,6 +53,7 @@ Layers = Literal["all", "last", "others"]  # of a network
 NO_SIGNS = "gradients stay as they are; with manhattan = True they become signs"
 GAUSSIAN = float(np.degrees(np.arccos(np.sqrt(2 / np.pi))))  # from Gaussian numbers to their signs
 UNIFORM = 30.0  # from numbers of equal chance between two ends to their signs: arccos sqrt(3 / 4)
+MORE = 5  # networks of a rule where a difference of two or three points is asked
 STRIDE = 20  # batches between two chances to save a checkpoint
 
 
@@ -167,7 +168,7 @@ DIGITS = {
 }
 SMOKE = DIGITS | {"every": 2, "held_out": 600, "width": 2, "epochs": 2, "batch": 64}
 QUARTER_TIERS: Mapping[str, Mapping[str, Any]] = {
-    "smoke": SMOKE,
+    "smoke": SMOKE | {"members": 3},
     "quick": DIGITS | {"width": 4, "epochs": 4, "batch": 64, "members": 1},
     "reduced": {},
 }

@@ -16,6 +16,7 @@ from bioprop.studies import drawing
 from bioprop.studies.study import Claim, Figure, Region, Runs, Study, gone
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
+    MORE,
     QUARTER_TIERS,
     QuarterSettings,
     excess,
@@ -26,8 +27,8 @@ from bioprop.studies.xiao2018.networks import (
 
 HOME = "signs-worth"  # has backpropagation, sign-symmetry and feedback alignment at equal settings
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    rule: {"rule": rule, "rate": rules_rates.FOUND[rule]}
-    for rule in ("ss-fixed", "ss-redrawn", "sizes", "dfa", "kp")
+    **rules_rates.found("ss-fixed", "ss-redrawn", members=MORE),
+    **rules_rates.found("sizes", "dfa", "kp"),
 }
 ROWS = [f"{HOME}/bp", "kp", f"{HOME}/ss", "ss-fixed", "ss-redrawn", "sizes", "dfa", f"{HOME}/fa"]
 

@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure as Picture
 
 from bioprop.studies import drawing
-from bioprop.studies.study import Figure, Region, Runs, Study, gone, own_claim
+from bioprop.studies.study import Figure, Region, Runs, Study, gone, own_claim, rows_at
 from bioprop.studies.xiao2018 import rules_rates
 from bioprop.studies.xiao2018.networks import (
+    MORE,
     QUARTER_TIERS,
     UNIT,
     QuarterSettings,
@@ -25,7 +26,11 @@ from bioprop.studies.xiao2018.networks import (
 )
 
 HOME = "signs-worth"  # its sign-symmetry has batch normalisation alone
-VARIANTS = rules_rates.found("both", "manhattan", "neither", "bp-neither")
+VARIANTS = {
+    **rules_rates.found("both", "manhattan", "neither", members=MORE),
+    **rules_rates.found("bp-neither"),
+}
+LEARNT = gone("error", 0.05)
 
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
@@ -52,9 +57,16 @@ def cost_without(runs: Runs) -> np.ndarray:
 
 
 def more_than_backpropagation(runs: Runs) -> np.ndarray:
-    """Return by how many points more than backpropagation it loses with neither, seed by seed."""
-    lost = excess(runs, "neither", f"{HOME}/ss")
-    return lost - excess(runs, "bp-neither", f"{HOME}/bp")
+    """Return by how many points more than backpropagation it loses with neither, seed by seed.
+
+    NaN where backpropagation learns nothing without normalisation: then neither has more to lose.
+    """
+    names = ("neither", f"{HOME}/ss", "bp-neither", f"{HOME}/bp")
+    ends = {name: rows_at(runs[name]).set_index("seed")["error"] for name in names}
+    ends["learnt"] = pd.Series(LEARNT(runs["bp-neither"]), ends["bp-neither"].index)
+    each = pd.concat(ends, axis=1, join="inner")
+    more = each[list(names)].to_numpy(float) @ (1, -1, -1, 1)
+    return np.where(each["learnt"], more, np.nan)
 
 
 CLAIMS = [
@@ -131,7 +143,7 @@ STUDY = Study(
     after="rules-rates",
     found=rules_rates.SEARCHED,
     claims=CLAIMS,
-    learnt=gone("error", 0.05),
+    learnt=LEARNT,
     figures=[
         Figure(
             id="supports-error",
