@@ -13,14 +13,9 @@ RATES = ("rate", "inverse_rate")
 
 
 def for_long_runs(
-    found: Mapping[str, Mapping[str, float]], share: float | None
+    found: Mapping[str, Mapping[str, float]], share: float = LONG_RUNS
 ) -> dict[str, dict[str, float]]:
-    """Return what short runs found for each method, with a share of its rates.
-
-    Nothing while the share is not known.
-    """
-    if share is None:
-        return {}
+    """Return what short runs found for each method, with a share of its rates."""
     return {
         name: {key: value * (share if key in RATES else 1.0) for key, value in point.items()}
         for name, point in found.items()

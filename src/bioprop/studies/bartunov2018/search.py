@@ -3,7 +3,7 @@
 The points of a grid are trained side by side, with seeds that no result uses.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -42,6 +42,7 @@ from bioprop.tasks.classify import error_rate
 INVERSES = ("inverse_rate", "inverse_rates")
 ABOVE = "-above"  # what the name of a variant ends in that adds larger rates to a method's grid
 SHARES = (0.25, 0.5, 1.0)  # of the rate that was best in short runs, in a second stage
+QUARTERS = "its half and its quarter"  # these in words
 LAST = 3  # epochs at the end over which the held-out error is averaged, as it jumps
 
 
@@ -134,16 +135,18 @@ def best(runs: Runs, last: int = LAST) -> Mapping[str, Mapping[str, float]]:
     return found
 
 
-def around(point: Mapping[str, float], least: float = 0.0) -> dict[str, Any]:
+def around(
+    point: Mapping[str, float], least: float = 0.0, shares: Sequence[float] = SHARES
+) -> dict[str, Any]:
     """Return the grid of a second stage: the best point of a first, its half and its quarter.
 
-    A rate that is best in short runs can be too high for longer ones. Where the rate of the
-    inverses is the ``least`` that the first stage tried, a third of it is tried too. Of no point
-    nothing.
+    Or other ``shares`` of its rate. A rate that is best in short runs can be too high for longer
+    ones. Where the rate of the inverses is the ``least`` that the first stage tried, a third of it
+    is tried too. Of no point nothing.
     """
     if not point:
         return {}
-    grid: dict[str, Any] = {"rates": tuple(share * point["rate"] for share in SHARES)}
+    grid: dict[str, Any] = {"rates": tuple(share * point["rate"] for share in shares)}
     grid["epsilons"] = (point["eps"],)
     if "inverse_rate" in point:
         rate = point["inverse_rate"]
@@ -202,23 +205,25 @@ def longer(
     last: int = LAST,
     ring: str = "the setting that was taken",
     look: str = BOLD,
+    shares: str = QUARTERS,
     **how: Any,
 ) -> Figure:
     """Return the figure of a second stage; ``how`` says how to draw it.
 
     ``panels`` are its panels in words, ``lines`` a sentence on lines where a panel has two, and
-    ``ring`` what the ring in a panel is, and ``look`` what to see. The ``last`` epochs count.
+    ``ring`` what the ring in a panel is, ``look`` what to see and ``shares`` what is tried beside
+    the best rate. The ``last`` epochs count.
     """
     counted = "at the end" if last == 1 else "mean over the last three epochs"
     return Figure(
         id=id,
         title=title,
         alt=f"{panels}: error on held-out images against the learning rate, both on log axes, a "
-        f"point each for the best rate of short runs, its half and its quarter. {lines}A ring "
+        f"point each for the best rate of short runs, {shares}. {lines}A ring "
         "marks the lowest.",
         caption=f"Error on held-out training images, {counted} of a run a "
         "third as long as that of the result, against the rate of the forward weights: the one "
-        f"that was best in short runs, its half and its quarter. {panels}. {lines}A ring marks "
+        f"that was best in short runs, {shares}. {panels}. {lines}A ring marks "
         f"{ring}; a point that is missing diverged.",
         look=f"To see: {look}.",
         place=place,

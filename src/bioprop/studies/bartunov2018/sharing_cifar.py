@@ -17,8 +17,6 @@ from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, costs,
 from bioprop.studies.bartunov2018.sharing import PAIRS, TAUGHT, claims, figures
 from bioprop.studies.bartunov2018.targets_cifar import EPOCH, LEARNT
 from bioprop.studies.bartunov2018.targets_cifar_local import COLUMN, LAYERS, SMALL
-from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
-from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import Runs, Study
 
 BESIDE = "targets-cifar-local"
@@ -39,9 +37,8 @@ def joined(runs: Runs, draw: Callable[..., Any], **how: Any) -> tuple[Picture, p
     return draw(own, PAIRS, **how)
 
 
-# What the study sharing-cifar-grid found; nothing is taken from it until it is recorded.
-SHORT: Mapping[str, Mapping[str, float]] = {}
-FOUND = for_long_runs(SHORT, SHARE)
+# What the study sharing-cifar-rates found; nothing is taken from it until it is recorded.
+FOUND: Mapping[str, Mapping[str, float]] = {}
 
 STUDY = Study(
     name="sharing-cifar",
@@ -55,7 +52,7 @@ STUDY = Study(
     },
     variants={name: {**LAYERS, **each, **FOUND.get(name, {})} for name, each in VARIANTS.items()},
     run=run,
-    after="sharing-cifar-grid",
+    after="sharing-cifar-rates",
     found=bool(FOUND),
     cost={"reduced": costs(VARIANTS, 12 * EPOCH, **STEP)},
     claims=claims("sharing-cifar", TAUGHT[1:], applies=COLUMN.about, beside=BESIDE),

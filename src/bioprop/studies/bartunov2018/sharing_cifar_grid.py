@@ -9,7 +9,7 @@ from bioprop.studies.bartunov2018.targets_cifar_grid import first_stage
 from bioprop.studies.bartunov2018.targets_cifar_local_grid import (
     FIFTH,
     LOCAL,
-    RING,
+    POINTS_EACH,
     UPDATES,
     in_local,
 )
@@ -19,9 +19,8 @@ STUDY = first_stage(
     "feedback alignment and DTP with shared weights on CIFAR-10",
     "Two panels, feedback alignment and DTP in a ConvNet",
     in_local(VARIANTS),
-    {**LOCAL, "cost": {"reduced": costs(VARIANTS, 12 * UPDATES, **STEP)}},
+    {**LOCAL, "cost": {"reduced": costs(VARIANTS, POINTS_EACH * UPDATES, **STEP)}},
     images=FIFTH,
-    ring=RING,
     place="ours",
     columns=2,
 )

@@ -34,9 +34,7 @@ from bioprop.studies.bartunov2018.table_claims import (
 )
 from bioprop.studies.bartunov2018.targets_cifar import CIFAR, DIGITS, EPOCH, LEARNT, WHOLE
 from bioprop.studies.bartunov2018.targets_cifar import COLUMN as FULL
-from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
 from bioprop.studies.bartunov2018.targets_mnist_local import VARIANTS
-from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import Claim, Figure, Region, Study
 
 COLUMN = replace(
@@ -129,9 +127,8 @@ FIGURES = [
     ),
 ]
 
-# What the study targets-cifar-local-grid found; nothing is taken from it until it is recorded.
-SHORT: Mapping[str, Mapping[str, float]] = {}
-FOUND = for_long_runs(SHORT, SHARE)
+# What the study targets-cifar-local-rates found; nothing is taken from it until it is recorded.
+FOUND: Mapping[str, Mapping[str, float]] = {}
 
 STUDY = Study(
     name="targets-cifar-local",
@@ -147,7 +144,7 @@ STUDY = Study(
         name: {**LAYERS, **method, **FOUND.get(name, {})} for name, method in VARIANTS.items()
     },
     run=run,
-    after="targets-cifar-local-grid",
+    after="targets-cifar-local-rates",
     found=bool(FOUND),
     cost={"reduced": costs(VARIANTS, 12 * EPOCH, **STEP)},
     claims=CLAIMS,

@@ -4,22 +4,18 @@ The second stage of the search. A rate that is best in the short runs of the stu
 targets-cifar-grid can be too high for a long one: here the best setting of each method is tried
 anew for a third of the epochs that the result has, beside a half and a quarter of its rate, and
 where its inverses did best at the lowest rate that was tried, at a third of that as well.
-
-Where runs are far longer than their search and no second stage is made, in larger networks, all
-rates are made smaller by the share that serves most methods best here.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import METHODS
-from bioprop.studies.bartunov2018.search import SHARES, RateSettings, around, best, longer, run
+from bioprop.studies.bartunov2018.search import SHARES, RateSettings, around, longer, run
 from bioprop.studies.bartunov2018.targets_cifar import LAYERS, QUICK, SMOKE
 from bioprop.studies.bartunov2018.targets_cifar_grid import POINTS, THEIRS, WITH_INVERSES
-from bioprop.studies.study import STRICT, Count, Runs, Study
+from bioprop.studies.study import STRICT, Count, Study
 
 Found = Mapping[str, Mapping[str, float]]
 TWO_LINES = (
@@ -89,11 +85,12 @@ def around_found(
     found: Found,
     layers: Mapping[str, Any],
     inverse_rates: Sequence[float],
+    shares: Sequence[float] = SHARES,
 ) -> Mapping[str, Any]:
     """Return the grids of methods around what was found among those rates of the inverses."""
-    least = min(inverse_rates)
+    least = min(inverse_rates, default=0.0)
     return {
-        name: {**layers, **POINTS, **method, **around(found.get(name, {}), least)}
+        name: {**layers, **POINTS, **method, **around(found.get(name, {}), least, shares)}
         for name, method in methods.items()
     }
 
@@ -115,22 +112,6 @@ FOUND: Found = {
     "ao-sdtp-alternating": {"rate": 1e-4, "eps": 1e-4, "inverse_rate": 1e-3},
     "ao-sdtp-parallel": {"rate": 1e-4, "eps": 1e-4, "inverse_rate": 1e-3},
 }
-
-# What :func:`share` says of this study.
-SHARE: float | None = 1.0
-WHICH = {None: "one", 1.0: "the largest", 0.5: "the middle one", 0.25: "the smallest"}[SHARE]
-
-
-def share(runs: Runs) -> float:
-    """Return the share of a rate of short runs that most methods do best with in longer ones.
-
-    The smaller one, where two serve as many.
-    """
-    found = best(runs)
-    each = [found[name]["rate"] / max(run.settings.rates) for name, run in runs.items()]
-    counts = Counter(min(SHARES, key=lambda known: abs(known - one)) for one in each)
-    return min(counts, key=lambda known: (-counts[known], known))
-
 
 STUDY = second_stage(
     "targets-cifar-rates",

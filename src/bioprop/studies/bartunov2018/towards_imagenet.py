@@ -37,7 +37,6 @@ from bioprop.studies.bartunov2018.methods import (
     measured_on,
     prepare,
 )
-from bioprop.studies.bartunov2018.targets_cifar_rates import SHARE
 from bioprop.studies.journal import Journal
 from bioprop.studies.long_runs import for_long_runs
 from bioprop.studies.study import (
@@ -302,7 +301,7 @@ DIGITS: dict[str, Any] = {
 
 # What the study towards-imagenet-rates found; nothing is taken from it until it is recorded.
 SHORT: Mapping[str, Mapping[str, float]] = {}
-FOUND = for_long_runs(SHORT, SHARE)
+FOUND = for_long_runs(SHORT)
 
 TIERS: Mapping[str, Mapping[str, Any]] = {
     "smoke": DIGITS | {"shown": 200, "epochs": 2, "probe": 100},
