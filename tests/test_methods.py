@@ -21,7 +21,6 @@ from bioprop.studies.bartunov2018 import (
     imagenet_local,
     measures,
     tables,
-    targets_cifar_rates,
     targets_sdtp,
     untaught,
 )
@@ -45,7 +44,7 @@ from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_defect import LEFT_OUT, sparing
 from bioprop.studies.bartunov2018.targets_mnist_table5 import TABLE_5
 from bioprop.studies.journal import Journal
-from bioprop.studies.long_runs import for_long_runs
+from bioprop.studies.long_runs import LONG_RUNS, for_long_runs
 from bioprop.studies.signals import steepest
 
 SMALL = {"images": "digits", "hidden": (12, 12), "held_out": 200, "batch": 50, "members": 3}
@@ -257,23 +256,27 @@ def test_what_is_left_out_of_the_updates_stays_as_it_was_and_the_rest_learns() -
 
 
 @pytest.mark.parametrize(
-    "study, search",
+    "study, search, last",
     [
-        ("targets-mnist", "targets-mnist-rates"),
-        ("targets-mnist-local", "targets-mnist-local-rates"),
-        ("targets-cifar", "targets-cifar-rates"),
-        ("targets-cifar-letter", "targets-cifar-letter-rates"),
-        ("autoencoder", "autoencoder-longer-rates"),
-        ("activations", "activations-longer-rates"),
-        ("sharing-mnist", "sharing-mnist-rates"),
+        ("targets-mnist", "targets-mnist-rates", THREE),
+        ("targets-mnist-local", "targets-mnist-local-rates", THREE),
+        ("targets-cifar", "targets-cifar-rates", THREE),
+        ("targets-cifar-letter", "targets-cifar-letter-rates", THREE),
+        ("targets-cifar-local", "targets-cifar-local-rates", LAST),
+        ("sharing-cifar", "sharing-cifar-rates", LAST),
+        ("autoencoder", "autoencoder-longer-rates", THREE),
+        ("activations", "activations-longer-rates", THREE),
+        ("sharing-mnist", "sharing-mnist-rates", THREE),
     ],
 )
-def test_every_method_has_the_settings_that_the_search_found(study: str, search: str) -> None:
+def test_every_method_has_the_settings_that_the_search_found(
+    study: str, search: str, last: int
+) -> None:
     searched = studies.get(search)
     tier = best_tier(searched, RECORDED)
     if tier is None:
         pytest.skip("the search is not recorded yet")
-    found = best(RECORDED.runs(searched, tier))
+    found = best(RECORDED.runs(searched, tier), last)
     for name in studies.get(study).variants:
         values, settings = found[name], studies.get(study).configure("reduced", name)
         assert {key: getattr(settings, key) for key in values} == values, name
@@ -282,8 +285,6 @@ def test_every_method_has_the_settings_that_the_search_found(study: str, search:
 @pytest.mark.parametrize(
     "study, search, last",
     [
-        ("targets-cifar-local", "targets-cifar-local-grid", LAST),
-        ("sharing-cifar", "sharing-cifar-grid", LAST),
         ("towards-imagenet", "towards-imagenet-rates", LAST),
         ("towards-imagenet-others", "towards-imagenet-rates", LAST),
     ],
@@ -293,40 +294,20 @@ def test_far_longer_runs_have_a_share_of_the_rates_that_the_search_found(
 ) -> None:
     searched = studies.get(search)
     tier = best_tier(searched, RECORDED)
-    if tier is None or targets_cifar_rates.SHARE is None:
-        pytest.skip("the search, or that of the share, is not recorded yet")
+    if tier is None:
+        pytest.skip("the search is not recorded yet")
     found = best(RECORDED.runs(searched, tier), last)
     for name in studies.get(study).variants:
         settings: Any = studies.get(study).configure("reduced", name)
         for key, value in found[name].items():
-            own = value * (targets_cifar_rates.SHARE or 1) if "rate" in key else value
+            own = value * LONG_RUNS if "rate" in key else value
             assert getattr(settings, key) == own, (name, key)
 
 
 def test_of_a_setting_for_long_runs_the_rates_are_made_smaller_and_nothing_else() -> None:
     short = {"dtp": {"rate": 4e-4, "inverse_rate": 1e-3, "eps": 1e-8}}
     assert for_long_runs(short, 0.5) == {"dtp": {"rate": 2e-4, "inverse_rate": 5e-4, "eps": 1e-8}}
-    assert for_long_runs({}, 0.5) == for_long_runs(short, None) == {}
-
-
-def test_the_share_for_far_longer_runs_is_that_of_most_methods_in_longer_ones() -> None:
-    def taken(share: float) -> Any:
-        rates = [4e-4, 2e-4, 1e-4]
-        rows = [
-            {"member": k, "rate": rate, "examples": mark, "validation": 9.0}
-            | ({"validation": 3.0} if rate == share * 4e-4 else {})
-            for k, rate in enumerate(rates)
-            for mark in range(4)
-        ]
-        return SimpleNamespace(table=pd.DataFrame(rows), settings=SimpleNamespace(rates=rates))
-
-    share = targets_cifar_rates.share
-    assert share({"bp": taken(1.0), "fa": taken(0.5), "dfa": taken(0.5)}) == 0.5
-    assert share({"bp": taken(1.0), "fa": taken(0.25)}) == 0.25
-    longer = studies.get("targets-cifar-rates")
-    tier = best_tier(longer, RECORDED)
-    found = share(RECORDED.runs(longer, tier)) if tier else None
-    assert found == targets_cifar_rates.SHARE
+    assert for_long_runs({}) == {}
 
 
 def test_a_table_says_beneath_a_method_how_many_of_its_networks_diverged() -> None:
