@@ -264,7 +264,7 @@ def test_networks_are_compared_at_equal_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("targets-cifar-grid", 24), ("targets-cifar-local-grid", 12)]
+    ("name", "size"), [("targets-cifar-grid", 24), ("targets-cifar-local-grid", 9)]
 )
 def test_methods_of_a_kind_are_searched_on_one_grid_as_large_as_the_other(
     name: str, size: int

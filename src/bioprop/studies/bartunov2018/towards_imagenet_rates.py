@@ -57,8 +57,8 @@ STUDY = Study(
             id="towards-imagenet-rates",
             title="Held-out error against the rates on Tiny ImageNet",
             alt="Seven panels, one for each of six methods and the ConvNet: top-5 error on "
-            "held-out images against the learning rate, both on log axes, a line for each rate of the "
-            "inverses or for Adam's epsilon; a ring marks the lowest.",
+            "held-out images against the learning rate, both on log axes, a line for each rate of "
+            "the inverses or for Adam's epsilon; a ring marks the lowest.",
             caption="Top-5 error on held-out training images at the end of a short run on a fifth "
             "of the images, against the rate of the forward weights. Lines: "
             "the rate of the inverses, where there are any. A ring marks the best setting; "
