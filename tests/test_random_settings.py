@@ -237,9 +237,9 @@ def test_the_setting_that_the_error_follows_is_found() -> None:
 
 def test_without_auxiliary_outputs_ao_sdtp_is_sdtp() -> None:
     prints = set()
-    for variant in ("fully-0", "fully-sdtp", "fully-8"):
+    for variant, none in (("fully-8", {"auxiliary": 0}), ("fully-sdtp", {}), ("fully-8", {})):
         journal = Journal()
-        AUXILIARY.run(AUXILIARY.configure("smoke", variant, rate=1e-3), journal)
+        AUXILIARY.run(AUXILIARY.configure("smoke", variant, rate=1e-3, **none), journal)
         prints.add(journal.fingerprint)
     assert len(prints) == 2
 
@@ -273,7 +273,7 @@ def test_more_auxiliary_outputs_cost_a_point_or_do_not(
 ) -> None:
     runs = {
         f"{network}-{size}": made(f"{network}-{size}", [e, e + 0.1, e + 0.2], AUXILIARY)
-        for size, e in zip(targets_auxiliary.SIZES, errors, strict=True)
+        for size, e in zip(targets_auxiliary.ENDS, errors, strict=True)
     }
     assert verdict(f"targets-auxiliary-{network}-no-cost", AUXILIARY, **runs).verdict == judged
     pairs = targets_auxiliary.rises(runs, network)
