@@ -359,13 +359,20 @@ def test_the_third_stride_is_the_one_that_was_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["targets-cifar-local-grid", "sharing-cifar-grid", "towards-imagenet-rates"]
+    "name",
+    [
+        "targets-cifar-local-grid",
+        "targets-cifar-local-rates",
+        "sharing-cifar-grid",
+        "sharing-cifar-rates",
+        "towards-imagenet-rates",
+    ],
 )
 def test_a_search_that_takes_long_measures_held_out_errors_alone(name: str) -> None:
     study = studies.get(name)
     journal = Journal()
     study.run(
-        study.configure("smoke", "fa-convnet" if name == "sharing-cifar-grid" else "fa"), journal
+        study.configure("smoke", "fa-convnet" if name.startswith("sharing") else "fa"), journal
     )
     assert set(journal.table()) == {"examples", "member", "seed", "rate", "eps", "validation"}
 

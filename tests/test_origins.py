@@ -33,7 +33,7 @@ CACHES = (
         origins._last,
         origins._source,
     ),
-    *(origins._tree, origins._imported, origins._stands, origins._defined),
+    *(origins._tree, origins._imported, origins._stands, origins._defined, origins._changed),
 )
 PLACES = {"a-falls": "a-falls", "a-ends": '"a-ends"', "a-third": "*(ends"}
 
@@ -189,6 +189,24 @@ def test_a_claim_of_several_files_stands_since_the_last_of_its_words(
     lines = Lines("two.py", 7, 7), Lines("one.py", 2, 2)
     found = origins.fixed(SimpleNamespace(id="a-ends", declared=lines))
     assert found and found.name == (first if "OTHER" in old else second)
+
+
+def test_what_is_borrowed_is_followed_to_the_file_that_it_was_moved_from(
+    change: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origins, "_imported", lambda file: imported.get(file, {}))
+    imported = IMPORTED
+    first = change(**SEVERAL)
+    imported = {"two.py": {"WIDE": ("four.py", "WIDE")}}
+    two = SEVERAL["two"].replace("three", "four")
+    change(two=two, three="OTHER = 1\n", four=SEVERAL["three"])
+    lines = Lines("two.py", 7, 7), Lines("one.py", 2, 2)
+    claim = SimpleNamespace(id="a-ends", declared=lines)
+    found = origins.fixed(claim)
+    assert found and found.name == first
+    second = change(four=SEVERAL["three"].replace("2 * HALF", "3 * HALF"))
+    found = origins.fixed(claim)
+    assert found and found.name == second
 
 
 IMPORTED = {"two.py": {"WIDE": ("three.py", "WIDE")}}

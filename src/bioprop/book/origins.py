@@ -102,7 +102,8 @@ def _borrowed(texts: Sequence[tuple[str, str]]) -> set[str]:
     The words that all studies share, such as ``within``, are no part of a criterion.
     """
     seen: set[tuple[str, str]] = set()
-    found, wait = set(), list(texts)
+    found: set[str] = set()
+    wait = list(texts)
     while wait:
         file, text = wait.pop()
         imported = _imported(file)
@@ -110,21 +111,49 @@ def _borrowed(texts: Sequence[tuple[str, str]]) -> set[str]:
         for place in {imported[name] for name in named} - seen:
             seen.add(place)
             if _versions(place[0]):
-                commit, meaning = _stands(*place)
-                found.add(commit)
+                commits, meaning = _stands(*place)
+                found |= commits
                 wait.append((place[0], meaning))
     return found
 
 
 @functools.cache
-def _stands(file: str, name: str) -> tuple[str, str]:
-    """Return since which commit a name stands for the same in a file, and for what."""
-    versions = _versions(file)
-    commit = next(iter(versions))
+def _stands(file: str, name: str) -> tuple[frozenset[str], str]:
+    """Return since which commits a name stands for the same in a file, and for what.
+
+    There is one for the name and for each that stands behind it, wherever these stood before.
+    """
+    commit = next(iter(_versions(file)))
+    scope = _scope(commit, file)
+    if name not in scope:
+        return frozenset({commit}), ""
+    behind = _behind([scope[name]], scope)
+    commits = frozenset(_since(commit, file, each) for each in {name, *behind})
+    return commits, f"{_plain(scope[name])} {behind}"
+
+
+def _since(commit: str, file: str, name: str) -> str:
+    """Return since when a name has been defined as it is in a file at a commit, there or before."""
     meaning = _defined(commit, file, name)
-    while same := [each for each in versions[commit] if _defined(each, file, name) == meaning]:
-        commit = same[0]
-    return commit, meaning
+    while True:
+        parents = _versions(file)[commit]
+        if same := [each for each in parents if _defined(each, file, name) == meaning]:
+            commit = same[0]
+            continue
+        before = f"{commit}^"
+        alike = (other for other in _changed(commit) if _defined(before, other, name) == meaning)
+        moved = None if any(_defined(each, file, name) for each in parents) else next(alike, None)
+        if moved is None:
+            return commit
+        file, commit = moved, git("rev-list", "-1", before, "--", str(PACKAGE / moved))
+
+
+@functools.cache
+def _changed(commit: str) -> list[str]:
+    """Return the files of the package that a commit changed, by their places in it."""
+    inside = f"--relative={PACKAGE.relative_to(paths.ROOT).as_posix()}"
+    said = git("diff-tree", "--no-commit-id", "--name-only", "-r", inside, commit)
+    return [line for line in said.splitlines() if line.endswith(".py")]
 
 
 @functools.cache
@@ -141,13 +170,17 @@ def _imported(file: str) -> dict[str, tuple[str, str]]:
 
 @functools.lru_cache(maxsize=1024)
 def _defined(commit: str, file: str, name: str) -> str:
-    """Return what a name stands for in a file as it was in a commit, and the names in that."""
+    """Return what a name stands for in a file as it was in a commit; nothing where it does not."""
+    scope = _scope(commit, file)
+    return _plain(scope[name]) if name in scope else ""
+
+
+def _scope(commit: str, file: str) -> Values:
+    """Return all that a file defined in a commit."""
     tree = _tree(commit, file)
     if tree is None:
-        return ""
-    scope = _values(tree)
-    scope |= {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    return f"{_plain(scope[name])} {_behind([scope[name]], scope)}" if name in scope else ""
+        return {}
+    return _values(tree) | {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
 
 
 def measured(claim: Claim) -> Lines:

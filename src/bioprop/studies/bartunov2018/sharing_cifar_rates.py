@@ -31,6 +31,7 @@ STUDY = second_stage(
     },
     place="ours",
     last=LAST,
+    lines="",
     shares=HALF,
     columns=2,
 )

@@ -226,7 +226,7 @@ STUDY = Study(
             "between an activity and what its inverse returns, over that of the mean activity, "
             "averaged over inverses. Circles: angle between the weight change of the highest "
             "hidden layer and backpropagation's at the same weights. Mean and 95 % interval over "
-            "networks.",
+            "networks. None: SDTP, at its own rates.",
             look="To see: whether squares and circles fall as outputs are added. If auxiliary "
             "outputs help by telling the inverses more, the error of the inverses falls first.",
             place="ours",

@@ -2,7 +2,7 @@
 
 Claim: as in the study targets-auxiliary, on the images that the figure is about, in fully connected
 networks and short runs: a part of the images, a fiftieth of the paper's epochs. The rates are those
-that were best at 512 auxiliary outputs in runs as short as these.
+that were best at 512 auxiliary outputs in runs of about as many updates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,12 +89,12 @@ def on_network(
                 **{"shown": 0, "epochs": 2, "members": 3},
                 **{"rate": 3e-3, "inverse_rate": 3e-3},
             },
-            "reduced": {},  # a fiftieth of the paper's epochs or less, on fewer images
+            "reduced": {},  # a fiftieth of the paper's epochs or less
         },
         variants=variants(network, settings, found, sizes),
         run=run,
         kept=("auxiliary",),
-        after="targets-cifar-local-grid" if "local" in settings else "targets-cifar-grid",
+        after="targets-cifar-local-rates" if "local" in settings else "targets-cifar-grid",
         found=bool(found),
         cost={"reduced": cost},
         claims=[no_cost(network, name), gains(network, name)],

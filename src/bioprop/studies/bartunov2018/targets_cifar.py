@@ -145,7 +145,7 @@ CLAIMS = [
             "lowest over epochs",
             holds=Region(low=FAR),
             reason="a method that is better on all images has a lower training error, too; ten "
-            "points as where training errors are compared, 36 to 39 in the paper",
+            "points as where training errors are compared; 39 to 40 in the paper",
             figure="targets-cifar-curves",
             applies=COLUMN.about,
         )

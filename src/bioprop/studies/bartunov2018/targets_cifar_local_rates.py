@@ -12,7 +12,7 @@ from typing import Any
 import pydantic
 
 from bioprop.studies.bartunov2018.methods import costs
-from bioprop.studies.bartunov2018.search import RateSettings
+from bioprop.studies.bartunov2018.search import RateSettings, choose_only
 from bioprop.studies.bartunov2018.targets_cifar import EPOCH
 from bioprop.studies.bartunov2018.targets_cifar_grid import LAST
 from bioprop.studies.bartunov2018.targets_cifar_local import LAYERS, STEP, VARIANTS
@@ -40,6 +40,7 @@ class CifarLocalRateSettings(RateSettings):
 
 LOCAL: Mapping[str, Any] = {
     "settings": CifarLocalRateSettings,
+    "run": choose_only,
     "tiers": {"smoke": SMOKE | {"inverse_rates": ()}, "quick": QUICK, "reduced": {}},
 }
 
@@ -61,5 +62,6 @@ STUDY = second_stage(
         "cost": {"reduced": costs(VARIANTS, len(SHARES) * UPDATES, **STEP)},
     },
     last=LAST,
+    lines="",
     shares=HALF,
 )

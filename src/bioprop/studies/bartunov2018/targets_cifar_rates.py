@@ -52,11 +52,13 @@ def second_stage(
     declared: Mapping[str, Any] = FULL,
     *,
     place: str = THEIRS,
+    lines: str = TWO_LINES,
     **how: Any,
 ) -> Study:
     """Return the search around what the first stage, the study ``after``, found.
 
-    ``declared`` is what else the study is declared with, ``how`` says how its figure is made.
+    ``declared`` is what else the study is declared with, ``lines`` a sentence on the lines of its
+    figure, and ``how`` says how that is made.
     """
     return Study(
         name=name,
@@ -72,7 +74,7 @@ def second_stage(
                 f"Held-out error against the rates of {title}",
                 panels,
                 place=place,
-                lines=TWO_LINES,
+                lines=lines,
                 **how,
             )
         ],

@@ -43,6 +43,7 @@ from bioprop.studies.study import (
 )
 
 STRIDES = (1, 2)
+FEW = 1  # epochs that count of so few, for the strides
 FLIPS = {
     "vertical": "crops and vertical flips, as printed",
     "horizontal": "crops and horizontal flips",
@@ -66,7 +67,7 @@ def third_stride(runs: Runs) -> int:
 
     Each at its best rate. With 2, as in the two layers below, the network has half of the weights.
     """
-    left = {k: scores(runs[f"stride-{k}"])["validation"].fillna(np.inf).min() for k in STRIDES}
+    left = {k: scores(runs[f"stride-{k}"], FEW)["validation"].fillna(np.inf).min() for k in STRIDES}
     return 1 if left[2] - left[1] > 1 else 2
 
 
@@ -84,7 +85,7 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     for axes, readings, title in zip(both, (strides, FLIPS), titles, strict=True):
         tried = set()
         for number, (name, words) in enumerate(readings.items()):
-            table = last_epochs(runs[name])
+            table = last_epochs(runs[name], FEW if name in strides else LAST)
             band = drawing.ranged if name in strides else drawing.shaded
             options = {"color": drawing.COLOURS[number], "marker": "osD"[number], "label": words}
             drawn = band(axes, table, **options)
@@ -96,13 +97,13 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
-def last_epochs(run: Run) -> pd.DataFrame:
-    """Return the held-out error over the last epochs, a row for each rate, a column for each seed.
+def last_epochs(run: Run, last: int) -> pd.DataFrame:
+    """Return the held-out error over the ``last`` epochs, ``(rate, seed)``.
 
     NaN for a network that diverged.
     """
     points = run.table.drop_duplicates("member").set_index("member")[["rate", "seed"]]
-    left = curve(run, "validation").tail(LAST).mean(skipna=False)
+    left = curve(run, "validation").tail(last).mean(skipna=False)
     return points.assign(left=left).pivot(index="rate", columns="seed", values="left")
 
 
@@ -159,11 +160,11 @@ STUDY = Study(
             alt="Two panels of held-out error in per cent against the learning rate on a log axis: "
             "on the left a line with a band for each of two strides, on the right for vertical "
             "flips, horizontal flips, and neither flips nor crops.",
-            caption="Error on held-out training images under backpropagation, mean over the last "
-            "three epochs, mean over networks, against the learning rate. Left: locally connected "
-            "networks with either stride of the third layer, from the lowest network to the "
-            "highest. Right: fully connected networks, by what happens to training images, with "
-            "95 % intervals.",
+            caption="Error on held-out training images under backpropagation, mean over networks, "
+            "against the learning rate. Left: at the end of runs of locally connected networks "
+            "with either stride of the third layer, from the lowest network to the highest. Right: "
+            "mean over the last three epochs of fully connected networks, by what happens to "
+            "training images, with 95 % intervals.",
             look="To see: how far apart the lines of a panel are at their lowest points, beside "
             "their bands. Where they lie together, what the paper leaves open does not matter.",
             place="Table 3, third stride; sec. 3, augmentation",

@@ -2,9 +2,9 @@
 
 Between the ten digits, where feedback alignment and target propagation come close to
 backpropagation, and ImageNet, where they do not, lie other images and a larger network, but also a
-hundred times as many classes. Here images and network stay: those of the study towards-imagenet,
-with 10, 50 and all 200 classes of Tiny ImageNet, each for as many updates. With fewer classes the
-same images are seen more often.
+hundred times as many classes. Here the network stays and the kind of images: those of the study
+towards-imagenet, with 10, 50 and all 200 classes of Tiny ImageNet, each for as many updates. With
+fewer classes there are fewer images, which are seen more often.
 """
 
 from collections.abc import Mapping

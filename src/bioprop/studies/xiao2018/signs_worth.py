@@ -45,7 +45,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-CLOSE = {*SHARES.values(), HALF, "every-10", "fa"}  # of which small differences are asked
+# Those of which differences of two or three points are asked.
+CLOSE = {*SHARES.values(), HALF, "every-10", "every-1000", "fa"}
 
 
 def steps(runs: Runs, names: Mapping[int, str]) -> np.ndarray:
@@ -162,8 +163,9 @@ FIGURES = [
         id="worth-shares",
         title="Error against the share of signs that agree",
         alt="Top-1 test error in per cent against the share of signs that agree with the "
-        "weights', from 50 to 100 per cent, a square with an interval for each, and a horizontal "
-        "line for backpropagation and for feedback alignment.",
+        "weights', from 50 to 100 per cent, a square with an interval for each, an open one where "
+        "half of them have another learning rate, and a horizontal line for backpropagation and "
+        "for feedback alignment.",
         caption="Top-1 error at the end of ResNet-18 of half the width on a quarter of the "
         f"classes, mean and 95 % interval over networks. {LINES} {OPEN}".rstrip(),
         look="To see: whether the squares fall evenly to the right, and where they leave the "
