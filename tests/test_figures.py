@@ -546,6 +546,7 @@ def test_of_much_that_was_tried_some_has_a_label(
         (1, 12, [2, 3, 5, 10]),
         (11, 55, [15, 20, 30, 50]),
         (0.01, 12, [0.01, 0.1, 1, 10]),
+        (58.2, 61.6, [59, 60, 61]),
     ],
 )
 def test_an_axis_of_per_cent_has_some_ticks(low: float, high: float, ticks: list[float]) -> None:

@@ -14,7 +14,14 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Picture
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from bioprop.studies.study import Run, curve
 from bioprop.studies.summaries import interval
@@ -320,7 +327,11 @@ class PercentLocator(Locator):
         inside = [[float(mark) for mark in marks if low <= mark <= high] for marks in sets]
         if low < 0.5:
             return inside[0]
-        return inside[1] if len(inside[1]) > 2 else max(inside[2:], key=len)
+        found = inside[1] if len(inside[1]) > 2 else max(inside[2:], key=len)
+        if len(found) > 2:
+            return found
+        even = MaxNLocator(4, steps=(1, 2, 5, 10)).tick_values(low, high)  # of a narrow range
+        return [float(mark) for mark in even if low <= mark <= high]
 
 
 def percent_ticks(axis: Axis) -> None:
