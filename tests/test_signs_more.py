@@ -30,6 +30,7 @@ from bioprop.studies.xiao2018 import (
     signs_magnitudes,
     signs_rates,
     signs_supports,
+    signs_tiny,
     signs_worth,
 )
 from bioprop.tasks.images import load
@@ -180,7 +181,7 @@ def test_half_of_the_signs_are_drawn_at_either_rate(
 
 
 def test_the_last_layer_is_compared_with_the_rule_in_all() -> None:
-    runs = errors(signs_worth__ss=60, resnet_ss_bp=61, signs_worth__fa=90, resnet_fa_bp=84)
+    runs = errors(signs_tiny__ss=60, resnet_ss_bp=61, signs_tiny__fa=90, resnet_fa_bp=84)
     runs |= errors(alexnet_ss=50, alexnet_ss_bp=49, alexnet_fa=70, alexnet_fa_bp=60)
     for id, value in (("ss-resnet", 1), ("fa-resnet", -6), ("ss-alexnet", -1), ("fa-alexnet", -10)):
         assert (measured(f"last-{id}", runs) == value).all(), id
@@ -188,7 +189,7 @@ def test_the_last_layer_is_compared_with_the_rule_in_all() -> None:
 
 @pytest.mark.parametrize("rule", ["ss", "fa"])
 def test_both_sides_of_the_last_layer_have_equal_settings_but_for_it(rule: str) -> None:
-    pairs = [(signs_worth.STUDY, rule, f"resnet-{rule}-bp")]
+    pairs = [(signs_tiny.STUDY, rule, f"resnet-{rule}-bp")]
     pairs += [(last_layer.STUDY, f"alexnet-{rule}", f"alexnet-{rule}-bp")]
     for home, whole, part in pairs:
         a, b = home.configure("reduced", whole), last_layer.STUDY.configure("reduced", part)
@@ -202,8 +203,9 @@ def test_what_stands_beside_signs_worth_has_its_settings(module: Any) -> None:
     home = signs_worth.STUDY.configure("reduced", "ss")
     for variant in module.VARIANTS:
         settings = module.STUDY.configure("reduced", variant)
-        for name in ("images", "every", "epochs", "batch", "width", "stem", "recipe", "first_seed"):
+        for name in ("images", "every", "epochs", "batch", "width", "stem", "recipe"):
             assert getattr(settings, name) == getattr(home, name)
+        assert settings.seeds == home.seeds[: settings.members]
 
 
 def test_an_order_is_decided_by_the_smaller_gap() -> None:

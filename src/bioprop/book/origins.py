@@ -80,7 +80,7 @@ def _followed(claim: Claim, file: str, words: Words) -> tuple[str | None, bool]:
     if not words or not words <= _at(name, file):
         return None, False
     while True:
-        while same := [parent for parent in _versions(file)[name] if words <= _at(parent, file)]:
+        while same := [each for each in _versions(file)[name] if _stood(words, each, file)]:
             name = same[0]
         for parent in _versions(file)[name]:
             missing, there = words - _at(parent, file), dict(_at(parent, file))
@@ -89,11 +89,17 @@ def _followed(claim: Claim, file: str, words: Words) -> tuple[str | None, bool]:
         known = _known(claim, now, name)
         if not known:
             return name, False
-        moved = [other for other in known if words <= _at(f"{name}^", other)]
+        known = list(dict.fromkeys([*known, *_changed(name)]))
+        moved = [other for other in known if _stood(words, f"{name}^", other)]
         if not moved:
             return name, True
         file = moved[0]
         name = git("rev-list", "-1", f"{name}^", "--", str(PACKAGE / file))
+
+
+def _stood(words: Words, commit: str, file: str) -> bool:
+    """Say whether words stood in a file as it was in a commit, with what it took from others."""
+    return words <= _at(commit, file) or words <= _with_borrowed(commit, file)
 
 
 def _borrowed(texts: Sequence[tuple[str, str]]) -> set[str]:
@@ -159,8 +165,12 @@ def _changed(commit: str) -> list[str]:
 @functools.cache
 def _imported(file: str) -> dict[str, tuple[str, str]]:
     """Return the names that a file takes from those of studies: each by its file and name."""
+    return _imports(ast.parse((PACKAGE / file).read_text(encoding="utf-8")))
+
+
+def _imports(tree: ast.Module) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
-    for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(STUDIES):
             other = "/".join(str(node.module).split(".")[1:]) + ".py"
             if Path(other).stem not in SHARED:
@@ -313,6 +323,20 @@ def _at(commit: str, file: str) -> Words:
     """Return what decides in a file as it was in a commit; nothing where it was not there."""
     tree = _tree(commit, file)
     return _words(_calls(tree, _values(tree))) if tree else frozenset()
+
+
+@functools.cache
+def _with_borrowed(commit: str, file: str) -> Words:
+    """Return as :func:`_at` does, where names that a file takes from others stand for the same."""
+    tree = _tree(commit, file)
+    if tree is None:
+        return frozenset()
+    scope: dict[str, ast.AST] = {}
+    for name, (other, there) in _imports(tree).items():
+        defined = _scope(commit, other)
+        if there in defined and not isinstance(defined[there], ast.FunctionDef | ast.ClassDef):
+            scope[name] = defined[there]
+    return _words(_calls(tree, scope | _values(tree)))
 
 
 @functools.lru_cache(maxsize=256)
