@@ -26,6 +26,8 @@ CLAIMS = [
 CACHES = (
     *(
         origins._versions,
+        origins._followed,
+        origins._with_borrowed,
         origins._at,
         origins._now,
         origins._naming,
@@ -33,7 +35,7 @@ CACHES = (
         origins._last,
         origins._source,
     ),
-    *(origins._tree, origins._imported, origins._stands, origins._defined, origins._changed),
+    *(origins._tree, origins._imported, origins._stands, origins._defined, origins._shrunk),
 )
 PLACES = {"a-falls": "a-falls", "a-ends": '"a-ends"', "a-third": "*(ends"}
 
@@ -205,6 +207,22 @@ def test_what_is_borrowed_is_followed_to_the_file_that_it_was_moved_from(
     found = origins.fixed(claim)
     assert found and found.name == first
     second = change(four=SEVERAL["three"].replace("2 * HALF", "3 * HALF"))
+    found = origins.fixed(claim)
+    assert found and found.name == second
+
+
+def test_a_factory_is_followed_though_what_it_borrowed_was_moved_beside_it(
+    change: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origins, "_imported", lambda file: {})
+    monkeypatch.setattr(origins, "_imports", lambda tree: {"WIDE": ("three.py", "WIDE")})
+    wide = "WIDE = Wide(region=within(2.0))\n"
+    first = change(one=SEVERAL["one"], two=FACTORY, three=wide)
+    change(one=SEVERAL["one"] + "\n", two="OTHER = 1\n", three="OTHER = 1\n", four=wide + FACTORY)
+    claim = SimpleNamespace(id="a-ends", declared=(Lines("four.py", 6, 6), Lines("one.py", 2, 2)))
+    found = origins.fixed(claim)
+    assert found and found.name == first
+    second = change(four=wide.replace("2.0", "3.0") + FACTORY)
     found = origins.fixed(claim)
     assert found and found.name == second
 

@@ -60,10 +60,12 @@ def fixed(claim: Claim) -> Commit | None:
     found, texts = [], []
     for file in files:
         words = _words(_now(file), _in(file, claim))
-        name, reworded = _followed(claim, file, words)
-        if name is None:
-            return None
-        found.append((name, reworded or len(files) > 1))
+        head = _head(claim, file)
+        for each in [frozenset({word}) for word in words] or [words]:  # of several files, it may be
+            name, reworded = _followed(head, file, each)
+            if name is None:
+                return None
+            found.append((name, reworded or len(files) > 1))
         texts += [(file, f"{which} {said}") for which, said in words]
     found += [(name, True) for name in _borrowed(texts)]
     last = _last(frozenset(name for name, _ in found))
@@ -74,31 +76,41 @@ def _in(file: str, claim: Claim) -> list[Lines]:
     return [lines for lines in claim.declared if lines.file == file]
 
 
-def _followed(claim: Claim, file: str, words: Words) -> tuple[str | None, bool]:
-    """Return since when words of a claim stand in a file, and whether others stood for them."""
+@functools.cache
+def _followed(head: str, file: str, words: Words) -> tuple[str | None, bool]:
+    """Return since when words of a claim stand in a file, and whether others stood for them.
+
+    ``head`` is what the file calls the claim; nothing, where it makes claims that others name.
+    """
     name, now = next(iter(_versions(file))), file
     if not words or not words <= _at(name, file):
         return None, False
     while True:
-        while same := [each for each in _versions(file)[name] if _stood(words, each, file)]:
+        stood = _stood if file != now else _stand_alone
+        while same := [each for each in _versions(file)[name] if stood(words, each, file)]:
             name = same[0]
         for parent in _versions(file)[name]:
             missing, there = words - _at(parent, file), dict(_at(parent, file))
             if all(call in there for call, _ in missing):
                 return name, False  # it was decided with other words
-        known = _known(claim, now, name)
+        known = _naming(f'"{head}', name) if head else [file]
         if not known:
             return name, False
-        known = list(dict.fromkeys([*known, *_changed(name)]))
-        moved = [other for other in known if _stood(words, f"{name}^", other)]
-        if not moved:
+        places = dict.fromkeys([*known, *_shrunk(name)])
+        moved = next((other for other in places if _stood(words, f"{name}^", other)), None)
+        if moved is None:
             return name, True
-        file = moved[0]
+        file = moved
         name = git("rev-list", "-1", f"{name}^", "--", str(PACKAGE / file))
 
 
+def _stand_alone(words: Words, commit: str, file: str) -> bool:
+    """Say whether words stood in a file as it was in a commit."""
+    return words <= _at(commit, file)
+
+
 def _stood(words: Words, commit: str, file: str) -> bool:
-    """Say whether words stood in a file as it was in a commit, with what it took from others."""
+    """Say whether they stood there if what it took from other files is counted in."""
     return words <= _at(commit, file) or words <= _with_borrowed(commit, file)
 
 
@@ -147,7 +159,7 @@ def _since(commit: str, file: str, name: str) -> str:
             commit = same[0]
             continue
         before = f"{commit}^"
-        alike = (other for other in _changed(commit) if _defined(before, other, name) == meaning)
+        alike = (other for other in _shrunk(commit) if _defined(before, other, name) == meaning)
         moved = None if any(_defined(each, file, name) for each in parents) else next(alike, None)
         if moved is None:
             return commit
@@ -155,11 +167,12 @@ def _since(commit: str, file: str, name: str) -> str:
 
 
 @functools.cache
-def _changed(commit: str) -> list[str]:
-    """Return the files of the package that a commit changed, by their places in it."""
+def _shrunk(commit: str) -> list[str]:
+    """Return the files of the package that lost more lines than they gained in a commit."""
     inside = f"--relative={PACKAGE.relative_to(paths.ROOT).as_posix()}"
-    said = git("diff-tree", "--no-commit-id", "--name-only", "-r", inside, commit)
-    return [line for line in said.splitlines() if line.endswith(".py")]
+    said = git("diff-tree", "--no-commit-id", "--numstat", "--no-renames", "-r", inside, commit)
+    lines = (line.split("\t") for line in said.splitlines() if line.endswith(".py"))
+    return [file for gained, lost, file in lines if int(lost) > int(gained)]
 
 
 @functools.cache
@@ -352,17 +365,12 @@ def _tree(commit: str, file: str) -> ast.Module | None:
         return None
 
 
-def _known(claim: Claim, file: str, commit: str) -> list[str]:
-    """Return the files that named a claim, or what may be one, before a commit.
-
-    ``file`` is the one that names it now, or that makes claims which others name: then it is
-    followed no further.
-    """
+def _head(claim: Claim, file: str) -> str:
+    """Return as much of a claim's id as a file has between quotes, from the first; or nothing."""
     source = (PACKAGE / file).read_text(encoding="utf-8")
     parts = claim.id.split("-")
     heads = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
-    head = next((head for head in heads if f'"{head}' in source), "")
-    return _naming(f'"{head}', commit) if head else [file]
+    return next((head for head in heads if f'"{head}' in source), "")
 
 
 @functools.cache
