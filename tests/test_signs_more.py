@@ -28,7 +28,6 @@ from bioprop.studies.xiao2018 import (
     signs_cifar,
     signs_dale,
     signs_magnitudes,
-    signs_rates,
     signs_supports,
     signs_tiny,
     signs_worth,
@@ -272,6 +271,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
     }
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
     sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
+    sources |= {f"{n}-below": sources[n] for n in ("alexnet-bp", "alexnet-ss", "alexnet-fa")}
     assert set(sources) == set(rules_rates.VARIANTS)
     for name, (study, variant) in sources.items():
         search: Any = rules_rates.STUDY.configure("reduced", name)
@@ -283,7 +283,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
         share = LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
-        assert result.rate == rules_rates.FOUND[name] * share
+        assert result.rate == rules_rates.FOUND[name.removesuffix("-below")] * share
 
 
 @pytest.mark.skipif(
@@ -291,15 +291,31 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
     reason="the search is not recorded",
 )
 def test_every_other_rule_has_the_rate_that_the_search_found() -> None:
-    assert signs_rates.best(RECORDED.runs(rules_rates.STUDY, "reduced")) == rules_rates.FOUND
+    assert rules_rates.best(RECORDED.runs(rules_rates.STUDY, "reduced")) == rules_rates.FOUND
 
 
-@pytest.mark.parametrize("name", rules_rates.VARIANTS)
+def test_lower_rates_are_a_part_of_a_grid() -> None:
+    def tried(**errors: float) -> Any:
+        rows = [{"member": k, "rate": float(rate[1:]) / 100, "error": e, "examples": 1, "seed": 0}
+                for k, (rate, e) in enumerate(errors.items())]  # fmt: skip
+        return SimpleNamespace(table=pd.DataFrame(rows))
+
+    runs = {
+        "alexnet-bp": tried(r2=60, r5=61),
+        "alexnet-bp-below": tried(r1=np.nan),
+        "kp": tried(r5=1),
+    }
+    assert rules_rates.best(runs) == {"alexnet-bp": 0.02, "kp": 0.05}
+    runs["alexnet-bp-below"] = tried(r1=59)
+    assert rules_rates.best(runs)["alexnet-bp"] == 0.01
+    assert list(rules_rates.searched(runs)["alexnet-bp"].index) == [0.01, 0.02, 0.05]
+
+
+@pytest.mark.parametrize("name", rules_rates.FOUND)
 def test_no_rate_is_taken_from_an_end_of_its_grid(name: str) -> None:
     if not rules_rates.SEARCHED:
         pytest.skip("nothing is taken yet")
-    run = RECORDED.load("rules-rates", "reduced", name)
-    errors = signs_rates.means(run).sort_index()
+    errors = rules_rates.searched(RECORDED.runs(rules_rates.STUDY, "reduced"))[name]
     if name == "bp-above":  # what lies below its lowest rate is known from signs-rates
         assert errors.idxmin() < errors.index[-1]
     else:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure as Picture
 from bioprop.studies import drawing, to_see
 from bioprop.studies.study import Figure, Runs, Study
 from bioprop.studies.xiao2018.networks import DIGITS, SMOKE
-from bioprop.studies.xiao2018.signs_rates import RateSearch, best, means, run
+from bioprop.studies.xiao2018.signs_rates import RateSearch, means, run
 
 # For steps of one size, with which a trial had 55 % at 0.001 and 64 % at 0.003.
 ONE_SIZE = (2e-4, 5e-4, 1e-3, 2e-3)
@@ -26,12 +26,16 @@ ONE_SIZE_BARE = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3)
 BARE = (0.002, 0.005, 0.01, 0.02, 0.05)  # without normalisation
 MIDDLE = (0.05, 0.1, 0.2, 0.5)  # where the best of the study signs-rates lie, and what is beside
 LARGE = (0.1, 0.2, 0.5, 1.0)  # for a rule that may want backpropagation's, or more
-# In AlexNet backpropagation did best at the lowest of its rates, by two points: before anything is
-# taken, all three rules there are tried at lower ones.
+LOWER = (0.005, 0.01)  # for AlexNet: its backpropagation was best at the lowest rate of the others
+BELOW = "-below"  # what the name of a variant ends in that adds lower rates to another's grid
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "alexnet-bp": {"network": "alexnet", "rule": "bp"},
     "alexnet-ss": {"network": "alexnet", "rule": "ss"},
     "alexnet-fa": {"network": "alexnet", "rule": "fa"},
+    **{
+        f"alexnet-{rule}{BELOW}": {"network": "alexnet", "rule": rule, "rates": LOWER}
+        for rule in ("bp", "ss", "fa")
+    },
     "bp-above": {"rule": "bp", "rates": (0.5, 1.0, 2.0)},
     "kp": {"rule": "kp", "rates": LARGE},
     "dfa": {"rule": "dfa", "rates": MIDDLE},
@@ -55,17 +59,30 @@ PANELS = {
 }
 
 
+def searched(runs: Runs) -> dict[str, pd.Series]:
+    """Return the error at the end for each rate of each variant, from all parts of its grid."""
+    parts: dict[str, list[pd.Series]] = {}
+    for name, part in runs.items():
+        parts.setdefault(name.removesuffix(BELOW), []).append(means(part))
+    return {name: pd.concat(each).sort_index() for name, each in parts.items()}
+
+
+def best(runs: Runs) -> dict[str, float]:
+    """Return the rate with which each variant leaves the lowest error on held-out images."""
+    return {name: float(errors.fillna(np.inf).idxmin()) for name, errors in searched(runs).items()}
+
+
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against the rate, a panel for each kind of network."""
     figure, panels = drawing.panels(1, len(PANELS), figsize=(14, 4), sharey=True)
-    frames, chosen = [], best(runs)
+    frames, every, chosen = [], searched(runs), best(runs)
     for axes, (title, names) in zip(panels, PANELS.items(), strict=True):
         for name in names:
-            look, errors = drawing.LOOKS[name.removeprefix("alexnet-")], means(runs[name])
+            look, errors = drawing.LOOKS[name.removeprefix("alexnet-")], every[name]
             axes.plot(errors, color=look.colour, linestyle=look.line, label=look.name)
             axes.plot(chosen[name], errors[chosen[name]], "o", color=look.colour)
             frames.append(errors.reset_index().assign(variant=name))
-        tried = np.unique(np.concatenate([means(runs[name]).index for name in names]))
+        tried = np.unique(np.concatenate([every[name].index for name in names]))
         drawing.log_x(axes, tried, labels=True)
         axes.set(xlabel="learning rate", title=title)
         axes.legend()
