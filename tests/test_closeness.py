@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,40 @@ def test_a_twin_starts_one_unit_in_the_last_place_away_and_zero_stays_zero() -> 
         assert moved[0] == 0 and ((moved == above) | (moved == below))[1:].all()
         assert (moved - start).abs().max() <= eps
         assert (Journal().begin(start), start[1]) == (None, 1)
+
+
+class Seen:
+    """A training that learns nothing, and remembers the weights that each batch met."""
+
+    def __init__(self, *weights: float):
+        self.weights, self.biases = [torch.tensor(weights)], [None]
+        self.network, self.step = self, 0
+        self.met: list[Tensor] = []
+
+    def until(self, step: int) -> None:
+        self.met += [self.weights[0].clone() for _ in range(self.step, step)]
+        self.step = step
+
+    def state_dict(self, copy: bool = True) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def test_a_twin_meets_each_batch_beside_where_it_stands_and_does_not_drift_for_it() -> None:
+    seen = Seen(0.0, 1.5, -1.5, torch.inf)
+    stood = []
+    for _ in Twin().follow(seen, (0, 20, 40), batch=2):
+        stood.append(seen.weights[0].clone())
+    assert len(seen.met) == 20 and len(stood) == 3
+    eps = torch.finfo(torch.float32).eps
+    for near, met in enumerate(seen.met):
+        gap = met - stood[near // 10]  # moved once at the mark before, and once for the batch
+        assert met[0] == 0 and met[3] == torch.inf and (gap[1:3].abs() <= 2 * eps).all()
+    assert len({tuple(met.tolist()) for met in seen.met[:10]}) > 1, "it is rounded anew each time"
+    gaps = [(after - before)[1:3].abs() for before, after in pairwise(stood)]
+    assert all((gap == eps).all() for gap in gaps), "only marks move it for good"
 
 
 @pytest.mark.parametrize("study", studies.STUDIES.values(), ids=lambda study: study.name)

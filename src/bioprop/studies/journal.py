@@ -321,9 +321,9 @@ def _load(file: BinaryIO) -> dict[str, Any]:
 class Twin(Journal):
     """The journal of a run that starts one unit in the last place away from where it should.
 
-    At every mark it is moved by as much again, as rounding goes on, up or down at random. How far
-    it comes from the run itself says what becomes of a last bit: of the order in which a processor
-    takes its sums, for one.
+    As rounding goes on, it is moved by as much again at every mark, and in each batch for its
+    length, up or down at random. How far it comes from the run itself says what becomes of a last
+    bit: of the order in which a processor takes its sums, for one.
     """
 
     def __init__(self) -> None:
@@ -333,9 +333,12 @@ class Twin(Journal):
     def begin(self, *tensors: Tensor) -> None:
         """Move every number that is not zero to the next one that there is, above or below."""
         for tensor in tensors:
-            up = torch.randint(2, tensor.shape, generator=self._chance, dtype=torch.bool)
-            end = torch.where(up, torch.inf, -torch.inf).to(tensor)
-            tensor.copy_(torch.where(tensor == 0, tensor, torch.nextafter(tensor, end)))
+            tensor.copy_(self._beside(tensor))
+
+    def _beside(self, tensor: Tensor) -> Tensor:
+        up = torch.randint(2, tensor.shape, generator=self._chance, dtype=torch.bool)
+        end = torch.where(up, torch.inf, -torch.inf).to(tensor)
+        return torch.where(tensor == 0, tensor, torch.nextafter(tensor, end))
 
     def follow(
         self,
@@ -344,10 +347,40 @@ class Twin(Journal):
         batch: int = 1,
         stride: int | None = None,
     ) -> Iterator[int]:
-        """Train to each mark as the run does, and move the weights there."""
-        for mark in super().follow(training, marks, batch, stride):
+        """Train to each mark as the run does, and move the weights there and during each batch."""
+        for mark in super().follow(_Rounded(training, self._beside), marks, batch, stride):
             yield mark
             self.begin(*training.network.weights)
+
+
+class _Rounded:
+    """A training whose weights are others during each batch, and moved back after it.
+
+    So what the batch makes of them is rounded otherwise, as on another processor, and the weights
+    do not drift for it.
+    """
+
+    def __init__(self, training: Trainable, beside: Callable[[Tensor], Tensor]):
+        self._training, self._beside = training, beside
+        self.state_dict, self.load_state_dict = training.state_dict, training.load_state_dict
+
+    @property
+    def step(self) -> int:
+        return self._training.step
+
+    @property
+    def network(self) -> Trained:
+        return self._training.network
+
+    def until(self, step: int) -> None:
+        for following in range(self.step + 1, step + 1):
+            weights = self.network.weights
+            moves = [(self._beside(w) - w).nan_to_num_(0.0) for w in weights]  # 0 at infinity
+            for weight, move in zip(weights, moves, strict=True):
+                weight.add_(move)
+            self._training.until(following)
+            for weight, move in zip(weights, moves, strict=True):
+                weight.sub_(move)
 
 
 def fingerprint(tensors: Sequence[Tensor]) -> str:
