@@ -10,6 +10,7 @@ from helpers import ROOT
 
 import bioprop.deep
 import bioprop.learning
+import bioprop.studies
 import bioprop.tasks
 
 PAGES = ("own-data.md", "own-network.md")
@@ -28,8 +29,10 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(
 
 
 def modules() -> list[str]:
-    """All modules of the library, packages included."""
-    found = []
+    """All modules of the library, packages included, and what studies and chapters share."""
+    shared = pkgutil.iter_modules(bioprop.studies.__path__, "bioprop.studies.")
+    found = ["bioprop.studies", *(module.name for module in shared if not module.ispkg)]
+    found += ["bioprop.book.page"]
     for package in (bioprop.learning, bioprop.deep, bioprop.tasks):
         inside = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         found += [package.__name__, *(module.name for module in inside)]
@@ -52,6 +55,6 @@ def test_the_reference_lists_every_module_once() -> None:
 def test_what_is_public_has_words_in_the_reference(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__doc__
-    for thing in vars(module).values():
-        if getattr(thing, "__module__", None) == name and not thing.__qualname__.startswith("_"):
+    for word, thing in vars(module).items():
+        if getattr(thing, "__module__", None) == name and not word.startswith("_"):
             assert inspect.getdoc(thing), thing
