@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from typing import Any
 
 import pytest
 from helpers import ROOT
@@ -12,6 +13,7 @@ import bioprop.deep
 import bioprop.learning
 import bioprop.studies
 import bioprop.tasks
+from bioprop.book.reference import shown
 
 PAGES = ("own-data.md", "own-network.md")
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -58,3 +60,18 @@ def test_what_is_public_has_words_in_the_reference(name: str) -> None:
     for word, thing in vars(module).items():
         if getattr(thing, "__module__", None) == name and not word.startswith("_"):
             assert inspect.getdoc(thing), thing
+
+
+@pytest.mark.parametrize(
+    "raw, read",
+    [
+        ("(cost: dict = <factory>)", "(cost: dict = ...)"),
+        ("(f: Any = <function Claim.<lambda>>, b: int = 1)", "(f: Any = ..., b: int = 1)"),
+        ("(f: Any = S(of=<function outer.<locals>.inner>))", "(f: Any = S(of=...))"),
+        ("(low: float = -inf)", "(low: float = -inf)"),
+        (None, None),
+    ],
+)
+def test_a_signature_shows_no_code_that_is_a_default(raw: str | None, read: str | None) -> None:
+    nothing: Any = None
+    assert shown(nothing, "class", "C", nothing, nothing, raw, "C") == (read, "C")
