@@ -255,8 +255,8 @@ def _judge(
         return judged("cannot be judged", why, number, None, None, *count)
     verdict, why = _verdict(claim, number, low, high)
     lazy = _unlearnt(study, claim, reading.read) if verdict in ("reproduced", "partly") else None
-    if lazy:
-        return judged("cannot be judged", lazy, number, mean, None, *count)
+    if lazy:  # the verdict is withheld, and not the number
+        verdict, why = "cannot be judged", lazy
     return judged(verdict, why, number, mean, (low, high), *count)
 
 
