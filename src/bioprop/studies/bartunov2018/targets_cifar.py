@@ -29,6 +29,7 @@ from bioprop.studies.bartunov2018.measures import excess, lowest
 from bioprop.studies.bartunov2018.methods import METHODS, MethodSettings, costs, run
 from bioprop.studies.bartunov2018.table_claims import (
     Column,
+    differing,
     ordering,
     orders,
     schedules,
@@ -36,7 +37,8 @@ from bioprop.studies.bartunov2018.table_claims import (
     table_claims,
     with_training,
 )
-from bioprop.studies.study import Figure, Region, Run, Runs, Study, at, gone, own_claim
+from bioprop.studies.drawing import LOOKS
+from bioprop.studies.study import LATER, Figure, Region, Run, Runs, Study, at, gone, own_claim
 from bioprop.studies.summaries import LARGEST
 
 COLUMN = Column(
@@ -111,6 +113,19 @@ CLAIMS = [
         unlearnt="what rounding does to a change is the same question before any is made",
     ),
     *with_training(table_claims(COLUMN, list(METHODS), "fa"), list(METHODS)),
+    *(
+        differing(
+            COLUMN,
+            f"{name}-near-bp",
+            f"{LOOKS[name].name} is within three points of backpropagation ({COLUMN.words}).",
+            name,
+            "bp",
+            holds=Region(-3.0, 3.0),
+            reason=f"three points are what a cell is held to, and what locally connected networks "
+            f"are to differ by{LATER}",
+        )
+        for name in ("fa", "dtp-alternating")
+    ),
     *sizes(COLUMN),
     *orders(COLUMN),
     *schedules(COLUMN),
