@@ -191,6 +191,16 @@ class Seen:
         pass
 
 
+def test_what_a_batch_makes_nothing_stays_nothing_in_the_twin() -> None:
+    class Clamped(Seen):
+        def until(self, step: int) -> None:
+            super().until(step)
+            self.weights[0][1] = 0.0
+
+    seen = Clamped(2.0, 1.5)
+    assert [seen.weights[0][1].item() for _ in Twin().follow(seen, (1, 20))] == [0.0, 0.0]
+
+
 def test_a_twin_meets_each_batch_beside_where_it_stands_and_does_not_drift_for_it() -> None:
     seen = Seen(0.0, 1.5, -1.5, torch.inf)
     stood = []

@@ -398,8 +398,8 @@ def verify(
 
     On the machine of the record every bit must agree. Elsewhere sums are taken in another order:
     a value agrees where it is as close as rounding leaves it, or as close as the run comes to a
-    twin that starts one unit in the last place away; and no claim may move whose verdict is the
-    same with the twin.
+    twin that starts one unit in the last place away and is rounded otherwise from there on; and no
+    claim may move whose verdict is the same with the twin.
 
     Of a record that came in parts each is run by itself, or one that is named by its seeds. Where
     all are run, those made on a device that is not here are left out; --device cpu takes them, too.

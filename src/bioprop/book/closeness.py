@@ -2,7 +2,8 @@
 
 On the machine of a record every bit must come out again. Elsewhere sums are taken in another order,
 and a value agrees where it is as close as rounding leaves it, or as close as a run comes to its own
-twin that starts one unit in the last place away. No verdict may move that stands in the twin.
+twin that starts one unit in the last place away, and is rounded otherwise from there on. No verdict
+may move that stands in the twin.
 """
 
 from collections.abc import Mapping, Sequence

@@ -47,8 +47,9 @@ CAPTION = (
     "Each number of {paper} that a claim is about, beside ours. In each row the paper's number is "
     "the line in the middle, the band is the criterion, and the square with its bar is what was "
     "recorded, with its 95 % interval. Rows are drawn in half-widths of their criterion, so a "
-    "square within the band is as close as was asked. Arrows lead beyond the axis. Each row leads "
-    "to all that is behind it."
+    "square within the band is as close as was asked. Where there is no verdict, the bar crosses "
+    "an edge, or networks that are compared have learnt too little for one. Arrows lead beyond the "
+    "axis. Each row leads to all that is behind it."
 )
 
 

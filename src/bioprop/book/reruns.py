@@ -99,7 +99,7 @@ def work_off(
     None is begun that would end after some ``hours``, going by the time it took when it was
     recorded and by how fast this machine was so far. One that cannot be run here counts as one that
     does not agree, and nothing is kept of it; one that another process is at is left to that.
-    ``twin`` measures the twins of all.
+    ``twin`` measures the twins of all, which takes several times as long and is not reckoned with.
     """
     committed()
     end = time.monotonic() + hours * 3600

@@ -1,7 +1,8 @@
 """Twins: how far a recorded run comes from itself when it starts one unit in the last place away.
 
-Another processor takes sums in another order, and so changes last bits. Most runs forget that, some
-amplify it. A twin, run beside its run on one machine, measures which: once, kept as a small file.
+Another processor takes sums in another order, and so changes last bits, in each batch anew. Most
+runs forget that, some amplify it. A twin, run beside its run on one machine, measures which: once,
+kept as a small file.
 """
 
 import os
@@ -34,6 +35,7 @@ class Twin(pydantic.BaseModel):
     the largest median over networks, to compare with: beside one that blows up nothing would show.
     ``verdicts`` has each claim whose verdict is another with the twin in the place of the run: that
     with the run, and that with the twin. In the oldest twins it is None, as they were not judged.
+    ``each_batch`` says whether it was rounded otherwise in each batch, too: not so in the oldest.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid")
@@ -47,6 +49,7 @@ class Twin(pydantic.BaseModel):
     marks_apart: dict[str, list[float | None]]
     members_apart: dict[str, list[float | None]]
     verdicts: dict[str, tuple[str, str]] | None = None
+    each_batch: bool = False
     provenance: dict[str, Any]
 
     @property
@@ -100,11 +103,11 @@ class Twin(pydantic.BaseModel):
 def of(record: Record, again: Record, study: Study, *, judged: bool = False) -> Twin:
     """Return the twin of a record: the one that is kept, or one that is measured now and kept.
 
-    ``again`` is the record's run, made again here and now, to run a twin beside. Where the twin is
-    to be ``judged``, one that was not is measured anew.
+    ``again`` is the record's run, made again here and now, to run a twin beside. One that was moved
+    at marks alone is measured anew, and where the twin is to be ``judged``, one that was not.
     """
     twin = kept(record)
-    if twin is None or (judged and twin.verdicts is None):
+    if twin is None or not twin.each_batch or (judged and twin.verdicts is None):
         twin = measure(record, again, study)
         twin.keep()
     return twin
@@ -140,6 +143,7 @@ def between(run: Record, other: Record, seconds: float) -> Twin:
         largest=largest,
         marks_apart={name: [_short(value) for value in gap.max(1)] for name, gap in gaps.items()},
         members_apart={name: [_short(value) for value in gap.max(0)] for name, gap in gaps.items()},
+        each_batch=True,
         provenance=provenance.describe(seconds, run.settings.device),
     )
 
@@ -200,6 +204,8 @@ def described(store: Store) -> str:
         f"Of {len(places)} recorded runs {len(measured)} have been given a twin so far, and "
         f"{len(tables)} of these amplify their last bit."
     ]
+    if early := sum(not twin.each_batch for twin in measured):
+        lines[0] += f" Moved at marks alone, as twins were first: {early}."
     if tables:
         lines += ["", "| run | quantity | largest median | twin, largest gap | seen |"]
         lines += ["|:--|:--|--:|--:|:--|", *(row for rows in tables for row in rows)]

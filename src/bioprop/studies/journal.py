@@ -357,7 +357,8 @@ class _Rounded:
     """A training whose weights are others during each batch, and moved back after it.
 
     So what the batch makes of them is rounded otherwise, as on another processor, and the weights
-    do not drift for it.
+    do not drift for it. What the batch makes 0 stays 0: a rule may put weights there, such as
+    Dale's law, and a sign would stand where none is.
     """
 
     def __init__(self, training: Trainable, beside: Callable[[Tensor], Tensor]):
@@ -375,12 +376,12 @@ class _Rounded:
     def until(self, step: int) -> None:
         for following in range(self.step + 1, step + 1):
             weights = self.network.weights
-            moves = [(self._beside(w) - w).nan_to_num_(0.0) for w in weights]  # 0 at infinity
+            moves = [(self._beside(w) - w).nan_to_num_(0.0, 0.0, 0.0) for w in weights]
             for weight, move in zip(weights, moves, strict=True):
                 weight.add_(move)
             self._training.until(following)
             for weight, move in zip(weights, moves, strict=True):
-                weight.sub_(move)
+                weight.sub_(torch.where(weight == 0, 0.0, move))
 
 
 def fingerprint(tensors: Sequence[Tensor]) -> str:
