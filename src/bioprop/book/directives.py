@@ -330,18 +330,18 @@ class Scorecard(Result):
     def _row(self, claim: index.ClaimEntry) -> str:
         notes = [claim.place, claim.unit, claim.text["members"]]
         notes += remarks(claim.calibrated, claim.changed)
-        aside = f"<br><em>{html.escape(claim.aside)}</em>" if claim.aside else ""
+        aside = f"<br><em>{_text(claim.aside)}</em>" if claim.aside else ""
         cells = (
             _badge(claim),
             claim.text["paper"],
             claim.text["recorded"] + aside,
-            html.escape(_asked(claim)),
+            _text(_asked(claim)),
             claim.text["live"],
         )  # custom.css names them on a phone, by their places
         said = "".join(f"<td>{text}</td>" for text in cells)
         return (
-            f'<tr><th scope="row"><a href="{self.root}{claim.page}">{html.escape(claim.statement)}'
-            f"</a> <span>{html.escape('; '.join(notes))}</span></th>{said}</tr>"
+            f'<tr><th scope="row"><a href="{self.root}{claim.page}">{_text(claim.statement)}</a> '
+            f"<span>{_text('; '.join(notes))}</span></th>{said}</tr>"
         )
 
 
@@ -595,6 +595,11 @@ def _counted(claims: Sequence[index.ClaimEntry]) -> str:
 
 def _badge(claim: index.ClaimEntry) -> str:
     return badge(claim.verdict, claim.origin)
+
+
+def _text(words: str) -> str:
+    """Return words as they stand between two tags, where apostrophes need no escape."""
+    return html.escape(words, quote=False)
 
 
 def _escape(text: str) -> str:
