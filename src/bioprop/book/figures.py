@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import bioprop
 from bioprop.book.claims import Judgement
@@ -24,6 +26,7 @@ from bioprop.studies.study import NoQuantity
 BOOK = "Learning without weight transport"
 LICENCE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/"
 PICTURES = ("svg", "pdf", "png")
+LARGE = 900_000  # bytes: a PNG of more, many rows of words, is kept in 256 colours
 FORMATS = ("svg", "pdf", "png", "csv", "json", "bib")
 FORMS = {"wide": "", "column": "-column"}  # widths that a figure is made at; end of a file's name
 
@@ -106,6 +109,18 @@ def save(picture: Picture, figure: Figure, file: Path) -> None:
     """Write what was drawn of a figure, in the style it was drawn in, as the file's name ends."""
     metadata = {"svg": _svg, "pdf": _pdf, "png": _png}[file.suffix.removeprefix(".")]
     picture.savefig(file, metadata=metadata(figure, _source(figure)))
+    if file.suffix == ".png" and file.stat().st_size > LARGE:
+        _in_few_colours(file)
+
+
+def _in_few_colours(file: Path) -> None:
+    """Write a PNG again in 256 colours, with all that it says of itself."""
+    with Image.open(file) as image:
+        words = PngInfo()
+        for name, said in image.text.items():  # type: ignore[attr-defined]
+            words.add_itxt(name, said)
+        few = image.convert("RGB").quantize(256)
+        few.save(file, optimize=True, dpi=image.info["dpi"], pnginfo=words)
 
 
 def table(file: Path, figure: Figure, rows: pd.DataFrame, digits: str) -> None:
