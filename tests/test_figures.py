@@ -9,6 +9,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.figure
 import matplotlib.pyplot as plt
@@ -552,3 +553,22 @@ def test_of_much_that_was_tried_some_has_a_label(
 def test_an_axis_of_per_cent_has_some_ticks(low: float, high: float, ticks: list[float]) -> None:
     found = drawing.PercentLocator().tick_values(low, high)
     assert found == ticks
+
+
+def test_a_large_png_is_kept_in_few_colours_and_says_the_same_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saved(name: str) -> Any:
+        picture, axes = plt.subplots()
+        axes.imshow(np.random.default_rng(0).random((40, 40, 3)))
+        figures.save(picture, studies.get("linear-task").figures[0], tmp_path / name)
+        plt.close(picture)
+        with Image.open(tmp_path / name) as image:
+            image.load()
+        return image
+
+    many = saved("many.png")
+    monkeypatch.setattr(figures, "LARGE", 0)
+    few = saved("few.png")
+    assert few.text == many.text and few.info["dpi"] == many.info["dpi"] and few.size == many.size
+    assert few.getcolors(256) and not many.getcolors(256)

@@ -484,13 +484,13 @@ def test_a_worker_that_dies_loses_its_part_only_and_another_makes_it(
         line = ["run", "linear-task", "--pending", "--scheduler"]
         line += [json.loads(file.read_text())["address"]]
         with distributed.Client(line[-1], set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=300)  # or one that is early makes both parts
+            client.wait_for_workers(2, timeout=60)  # or one that is early makes both parts
         with python(f"from bioprop.cli import main\nmain({line!r})", root) as process:
             while len(list((root / "data" / "cache" / "checkpoints").glob("*.pt"))) < 2:
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.02)
             started[1].kill()
-            said, complaint = process.communicate(timeout=300)
+            said, complaint = process.communicate(timeout=60)
     finally:
         for each in started:
             each.kill()

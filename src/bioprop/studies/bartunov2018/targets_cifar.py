@@ -121,7 +121,7 @@ CLAIMS = [
             name,
             "bp",
             holds=Region(-3.0, 3.0),
-            reason=f"three points are what a cell is held to, and what locally connected networks "
+            reason="three points are what a cell is held to, and what locally connected networks "
             f"are to differ by{LATER}",
         )
         for name in ("fa", "dtp-alternating")
