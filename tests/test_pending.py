@@ -17,7 +17,7 @@ import pytest
 from helpers import copy_root, python
 
 from bioprop import paths, studies
-from bioprop.book import claims, engines, estimates, pending, runs
+from bioprop.book import engines, estimates, pending, runs
 from bioprop.book.engines import Here, Processes
 from bioprop.book.records import RECORDED, RecordError, Store
 from bioprop.learning import Training
@@ -535,4 +535,4 @@ def test_a_study_has_found_its_settings_once_its_search_is_recorded_and_not_befo
     name: str,
 ) -> None:
     study = studies.get(name)
-    assert study.after and study.found == bool(claims.best_tier(studies.get(study.after), RECORDED))
+    assert study.after and study.found == pending.searched(study, RECORDED)

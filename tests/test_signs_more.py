@@ -271,7 +271,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
     }
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
     sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
-    sources |= {f"{n}-below": sources[n] for n in ("alexnet-bp", "alexnet-ss", "alexnet-fa")}
+    sources |= {n: sources[rules_rates.whole(n)] for n in rules_rates.BELOW}
     assert set(sources) == set(rules_rates.VARIANTS)
     for name, (study, variant) in sources.items():
         search: Any = rules_rates.STUDY.configure("reduced", name)
@@ -283,15 +283,21 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
         share = LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
-        assert result.rate == rules_rates.FOUND[name.removesuffix("-below")] * share
+        assert result.rate == rules_rates.RATES[rules_rates.whole(name)] * share
 
 
-@pytest.mark.skipif(
-    not all(RECORDED.has("rules-rates", "reduced", name) for name in rules_rates.VARIANTS),
-    reason="the search is not recorded",
-)
+def recorded(*names: str) -> Any:
+    """Return what is recorded of the search, of some variants of it or of all."""
+    names = names or tuple(rules_rates.VARIANTS)
+    there = [name for name in names if RECORDED.has("rules-rates", "reduced", name)]
+    return {name: RECORDED.load("rules-rates", "reduced", name) for name in there}
+
+
 def test_every_other_rule_has_the_rate_that_the_search_found() -> None:
-    assert rules_rates.best(RECORDED.runs(rules_rates.STUDY, "reduced")) == rules_rates.FOUND
+    best = rules_rates.best(recorded())
+    assert rules_rates.FOUND == {name: best[name] for name in rules_rates.FOUND}
+    parts = {n for n in rules_rates.VARIANTS if rules_rates.whole(n) in rules_rates.FOUND}
+    assert parts <= recorded().keys()
 
 
 def test_lower_rates_are_a_part_of_a_grid() -> None:
@@ -313,9 +319,7 @@ def test_lower_rates_are_a_part_of_a_grid() -> None:
 
 @pytest.mark.parametrize("name", rules_rates.FOUND)
 def test_no_rate_is_taken_from_an_end_of_its_grid(name: str) -> None:
-    if not rules_rates.SEARCHED:
-        pytest.skip("nothing is taken yet")
-    errors = rules_rates.searched(RECORDED.runs(rules_rates.STUDY, "reduced"))[name]
+    errors = rules_rates.searched(recorded())[name]
     if name == "bp-above":  # what lies below its lowest rate is known from signs-rates
         assert errors.idxmin() < errors.index[-1]
     else:

@@ -329,7 +329,8 @@ class Scorecard(Result):
 
     def _row(self, claim: index.ClaimEntry) -> str:
         notes = [claim.place, claim.unit, claim.text["members"]]
-        notes += remarks(claim.calibrated, claim.changed)
+        # why they are so is on the claim's own page
+        notes += [note.partition(": ")[0] for note in remarks(claim.calibrated, claim.changed)]
         aside = f"<br><em>{_text(claim.aside)}</em>" if claim.aside else ""
         cells = (
             _badge(claim),

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bioprop import studies
@@ -68,7 +68,7 @@ def plan(
     """
     ranked = []
     for study in todo:
-        if study.after and not best_tier(studies.get(study.after), store):
+        if study.after and not searched(study, store):
             told(f"left out: {study.name}: its settings come from {study.after}, once recorded")
             continue
         if not study.found:
@@ -83,9 +83,16 @@ def plan(
 
 def first(study: Study, store: Store = RECORDED) -> Study:
     """Return what is recorded first: a study, or the search whose result it still lacks."""
-    while study.after and not (study.found and best_tier(studies.get(study.after), store)):
+    while study.after and not (study.found and searched(study, store)):
         study = studies.get(study.after)
     return study
+
+
+def searched(study: Study, store: Store = RECORDED) -> bool:
+    """Say whether the search that finds a study's settings is recorded, as far as it finds them."""
+    search = studies.get(str(study.after))
+    finders = {name: search.variants[name] for name in study.finders or search.variants}
+    return bool(best_tier(replace(search, variants=finders, cost={}), store))
 
 
 def _ranked(study: Study, store: Store) -> list[tuple[tuple[bool, bool, float], Work]]:

@@ -363,6 +363,7 @@ class Study:
     cost: Mapping[str, float | Mapping[str, float]] = dataclasses.field(default_factory=dict)
     forecast: Callable[[Any], tuple[float, str]] | None = None
     after: str | None = None  # a study that finds the settings of this one: it is recorded first
+    finders: Collection[str] = ()  # the variants of that study that find them; all where empty
     found: bool = True  # whether what that study found is in the settings already
     decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
     learnt: Callable[[Run], np.ndarray] | None = None  # who of a run's members, or of its seeds?

@@ -129,14 +129,13 @@ STUDY = Study(
         name: {
             "network": "alexnet",
             "rule": name,
-            "rate": rules_rates.FOUND[f"alexnet-{name}"] * LONG_RUNS,
+            "rate": rules_rates.RATES[f"alexnet-{name}"] * LONG_RUNS,
         }
         for name in NAMES
     },
     cost={"reduced": 1700.0},  # processor time, from some batches on a busy core
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after("alexnet-bp", "alexnet-ss", "alexnet-fa"),
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[

@@ -48,7 +48,7 @@ class LastSettings(OpenSettings):
 
 def alexnet(rule: str, last: str) -> dict[str, Any]:
     """Return the settings of an AlexNet."""
-    rate = rules_rates.FOUND[f"alexnet-{rule}"]
+    rate = rules_rates.RATES[f"alexnet-{rule}"]
     return {**QUARTER, "network": "alexnet", "rule": rule, "last": last, "rate": rate}
 
 
@@ -141,8 +141,7 @@ STUDY = Study(
     # processor time: ResNet-18 on all classes, AlexNet on a quarter of them
     cost={"reduced": {name: 3300.0 if "resnet" in name else 180.0 for name in VARIANTS}},
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after("alexnet-ss", "alexnet-fa"),
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[

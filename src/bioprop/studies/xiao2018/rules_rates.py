@@ -26,16 +26,10 @@ ONE_SIZE_BARE = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3)
 BARE = (0.002, 0.005, 0.01, 0.02, 0.05)  # without normalisation
 MIDDLE = (0.05, 0.1, 0.2, 0.5)  # where the best of the study signs-rates lie, and what is beside
 LARGE = (0.1, 0.2, 0.5, 1.0)  # for a rule that may want backpropagation's, or more
-LOWER = (0.005, 0.01)  # for AlexNet: its backpropagation was best at the lowest rate of the others
-BELOW = "-below"  # what the name of a variant ends in that adds lower rates to another's grid
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
+GRIDS: Mapping[str, Mapping[str, Any]] = {
     "alexnet-bp": {"network": "alexnet", "rule": "bp"},
     "alexnet-ss": {"network": "alexnet", "rule": "ss"},
     "alexnet-fa": {"network": "alexnet", "rule": "fa"},
-    **{
-        f"alexnet-{rule}{BELOW}": {"network": "alexnet", "rule": rule, "rates": LOWER}
-        for rule in ("bp", "ss", "fa")
-    },
     "bp-above": {"rule": "bp", "rates": (0.5, 1.0, 2.0)},
     "kp": {"rule": "kp", "rates": LARGE},
     "dfa": {"rule": "dfa", "rates": MIDDLE},
@@ -51,6 +45,12 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "ss-dale": {"rule": "ss", "dale": True, "rates": MIDDLE},
     "fa-dale": {"rule": "fa", "dale": True, "rates": MIDDLE},
 }
+# What was best at the lowest rate of its grid was tried at lower ones, in AlexNet all rules alike.
+BELOW: Mapping[str, tuple[float, ...]] = {
+    **{f"alexnet-{rule}-below": (0.005, 0.01) for rule in ("bp", "ss", "fa")},
+    **{f"alexnet-{rule}-below-2": (0.001, 0.002) for rule in ("bp", "ss", "fa")},
+    "share-50-below": (0.01, 0.02),
+}
 PANELS = {
     "AlexNet": ("alexnet-bp", "alexnet-ss", "alexnet-fa"),
     "ResNet-18, other rules": ("bp-above", "kp", "dfa", "bp-dale", "ss-dale", "fa-dale"),
@@ -59,11 +59,22 @@ PANELS = {
 }
 
 
+def whole(name: str) -> str:
+    """Return the variant to whose grid a variant belongs: itself, or that whose end it widens."""
+    return name.partition("-below")[0]
+
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    **GRIDS,
+    **{name: {**GRIDS[whole(name)], "rates": rates} for name, rates in BELOW.items()},
+}
+
+
 def searched(runs: Runs) -> dict[str, pd.Series]:
     """Return the error at the end for each rate of each variant, from all parts of its grid."""
     parts: dict[str, list[pd.Series]] = {}
     for name, part in runs.items():
-        parts.setdefault(name.removesuffix(BELOW), []).append(means(part))
+        parts.setdefault(whole(name), []).append(means(part))
     return {name: pd.concat(each).sort_index() for name, each in parts.items()}
 
 
@@ -90,14 +101,13 @@ def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     return figure, pd.concat(frames)
 
 
-SEARCHED = False  # whether FOUND has what this search found; until then no result is recorded
-# What this search finds; until it is recorded, rates near the best of signs-rates, and for steps of
-# one size, or without normalisation, those of short trials.
-FOUND: Mapping[str, float] = {
-    "alexnet-bp": 0.1,
-    "alexnet-ss": 0.1,
-    "alexnet-fa": 0.1,
-    "bp-above": 0.5,
+# What this search found. What it has not found yet has a rate near the best of signs-rates, and for
+# steps of one size, or without normalisation, one of short trials; no result is recorded with it.
+FOUND: Mapping[str, float] = {"bp-above": 0.5}
+RATES: Mapping[str, float] = {
+    "alexnet-bp": 0.01,
+    "alexnet-ss": 0.005,
+    "alexnet-fa": 0.005,
     "kp": 0.5,
     "dfa": 0.1,
     "ss-fixed": 0.2,
@@ -111,6 +121,7 @@ FOUND: Mapping[str, float] = {
     "bp-dale": 0.2,
     "ss-dale": 0.2,
     "fa-dale": 0.2,
+    **FOUND,
 }
 
 
@@ -123,7 +134,13 @@ def cost(name: str) -> float:
 def found(*names: str, **more: Any) -> dict[str, dict[str, Any]]:
     """Return variants of the search, each at the rate that was found, with ``more`` settings."""
     fixed = {n: {k: v for k, v in VARIANTS[n].items() if k != "rates"} for n in names}
-    return {name: {**fixed[name], "rate": FOUND[name], **more} for name in names}
+    return {name: {**fixed[name], "rate": RATES[name], **more} for name in names}
+
+
+def after(*names: str) -> dict[str, Any]:
+    """Return what a study declares whose rates are those of some variants of the search."""
+    finders = [name for name in VARIANTS if whole(name) in names]
+    return {"after": "rules-rates", "finders": finders, "found": FOUND.keys() >= set(names)}
 
 
 STUDY = Study(

@@ -48,9 +48,9 @@ START = {"resnet": GAUSSIAN, "alexnet": UNIFORM}  # angle of initial weights to 
 RULES = ("ss", "fa", "kp")
 PERCENTS = (0, 12.5, 50, 100)  # of the run
 RATES = {
-    "resnet": {**signs_rates.FOUND, "kp": rules_rates.FOUND["kp"]},
-    "alexnet": {rule: rules_rates.FOUND[f"alexnet-{rule}"] for rule in ("ss", "fa")}
-    | {"kp": rules_rates.FOUND["alexnet-bp"]},  # Kolen-Pollack comes to be backpropagation
+    "resnet": {**signs_rates.FOUND, "kp": rules_rates.RATES["kp"]},
+    "alexnet": {rule: rules_rates.RATES[f"alexnet-{rule}"] for rule in ("ss", "fa")}
+    | {"kp": rules_rates.RATES["alexnet-bp"]},  # Kolen-Pollack comes to be backpropagation
 }
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     f"{short}-{rule}": {
@@ -246,8 +246,7 @@ STUDY = Study(
     variants=VARIANTS,
     cost={"reduced": 350.0},  # processor time of ResNet-18; an AlexNet takes half of it
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after("kp", "alexnet-bp", "alexnet-ss", "alexnet-fa"),
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=FIGURES,

@@ -86,8 +86,7 @@ STUDY = Study(
     variants=VARIANTS,
     cost={"reduced": 340.0},  # processor time, as in the study signs-rates
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after(*VARIANTS),
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[

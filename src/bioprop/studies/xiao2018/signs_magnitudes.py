@@ -120,8 +120,7 @@ STUDY = Study(
     variants=VARIANTS,
     cost={"reduced": 330.0},  # processor time, as in the study signs-rates
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after(*VARIANTS),
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=[

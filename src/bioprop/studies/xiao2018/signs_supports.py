@@ -140,8 +140,7 @@ STUDY = Study(
     variants=VARIANTS,
     cost={"reduced": 330.0},  # processor time, as in the study signs-rates
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after(*VARIANTS),
     claims=CLAIMS,
     learnt=LEARNT,
     figures=[

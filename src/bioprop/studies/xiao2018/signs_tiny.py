@@ -412,7 +412,7 @@ FIGURES = [
 
 # What was best in short runs; for backpropagation that was the largest rate of signs-rates, and the
 # study rules-rates looks above it.
-SHORT: Mapping[str, float] = {**FOUND, "bp": rules_rates.FOUND["bp-above"]}
+SHORT: Mapping[str, float] = {**FOUND, "bp": rules_rates.RATES["bp-above"]}
 RATES: Mapping[str, float] = {name: SHORT[name] * LONG_RUNS for name in NAMES}
 
 STUDY = Study(

@@ -33,13 +33,13 @@ from bioprop.studies.xiao2018.signs_rates import FOUND
 SHARES = {50: "share-50", 60: "share-60", 70: "share-70", 80: "share-80", 90: "share-90", 100: "ss"}
 BATCHES = {1: "ss", 10: "every-10", 100: "every-100", 1000: "every-1000"}
 # Half of the signs at the rate that serves them best, where that is not sign-symmetry's.
-SAME = rules_rates.FOUND["share-50"] == FOUND["ss"]
+SAME = rules_rates.RATES["share-50"] == FOUND["ss"]
 HALF = "share-50" if SAME else "half"
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "bp": {"rule": "bp", "rate": rules_rates.FOUND["bp-above"]},
+    "bp": {"rule": "bp", "rate": rules_rates.RATES["bp-above"]},
     "ss": {"rule": "ss"},
     **{n: {"rule": f"ss-share:{share / 100}"} for share, n in SHARES.items() if share < 100},
-    **({} if SAME else {HALF: {"rule": "ss-share:0.5", "rate": rules_rates.FOUND["share-50"]}}),
+    **({} if SAME else {HALF: {"rule": "ss-share:0.5", "rate": rules_rates.RATES["share-50"]}}),
     **{name: {"rule": f"ss-every:{every}"} for every, name in BATCHES.items() if every > 1},
     "fa": {"rule": "fa", "rate": FOUND["fa"]},
 }
@@ -201,8 +201,7 @@ STUDY = Study(
     variants={n: {**v, "members": MORE} if n in CLOSE else v for n, v in VARIANTS.items()},
     cost={"reduced": 320.0},  # processor time, as in the study signs-rates
     run=run,
-    after="rules-rates",
-    found=rules_rates.SEARCHED,
+    **rules_rates.after("bp-above", "share-50"),
     claims=CLAIMS,
     learnt=gone("error", 0.05),
     figures=FIGURES,
