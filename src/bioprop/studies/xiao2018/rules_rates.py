@@ -50,6 +50,7 @@ BELOW: Mapping[str, tuple[float, ...]] = {
     **{f"alexnet-{rule}-below": (0.005, 0.01) for rule in ("bp", "ss", "fa")},
     **{f"alexnet-{rule}-below-2": (0.001, 0.002) for rule in ("bp", "ss", "fa")},
     "share-50-below": (0.01, 0.02),
+    "sizes-below": (0.005, 0.01, 0.02),
 }
 PANELS = {
     "AlexNet": ("alexnet-bp", "alexnet-ss", "alexnet-fa"),
