@@ -229,13 +229,20 @@ def measured(
     changes: bool = False,
     sizes: bool = False,
 ) -> dict[str, float]:
-    """Return the errors of a network, and of each layer some numbers, keyed ``angle <layer>``."""
+    """Return the errors of a network, and of each layer some numbers, keyed ``angle <layer>``.
+
+    Under Dale's law also the per cent of its weights that are zero, ``zeros``.
+    """
     task = training.batches
     assert isinstance(task, Photographs)
     top1, top5 = training.errors(task.test())
     found = {"error": float(top1), "top5": float(top5)}
     if settings.measured:
         found["training"] = float(training.errors(task.learnt(settings.measured))[0])
+    if isinstance(settings, OpenSettings) and settings.dale:
+        weights = [each.detach() for each in training.model.parameters() if each.ndim > 1]
+        lost = torch.cat([(each == 0).flatten() for each in weights])
+        found["zeros"] = 100 * float(lost.float().mean())
     if probe is None or settings.rule == "bp":
         return found
     model, (images, classes) = training.model, task.probe(probe)
