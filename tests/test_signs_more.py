@@ -333,3 +333,31 @@ def test_no_rate_is_taken_from_an_end_of_its_grid(name: str) -> None:
         assert errors.idxmin() < errors.index[-1]
     else:
         assert errors.iloc[1:-1].min() <= errors.min() + 2.0
+
+
+def test_a_rate_at_which_one_of_more_networks_diverged_is_not_the_best() -> None:
+    def tried(rate: float, *errors: float) -> Any:
+        rows = [{"member": k, "rate": rate, "error": e, "examples": 1, "seed": k}
+                for k, e in enumerate(errors)]  # fmt: skip
+        return SimpleNamespace(table=pd.DataFrame(rows))
+
+    runs = {"sizes": tried(0.05, 84), "sizes-below": tried(0.02, 86)}
+    assert rules_rates.best(runs) == {"sizes": 0.05}
+    assert rules_rates.best(runs | {"sizes-again": tried(0.05, 80, 85)}) == {"sizes": 0.05}
+    assert rules_rates.best(runs | {"sizes-again": tried(0.05, 80, np.nan)}) == {"sizes": 0.02}
+
+
+def test_a_row_without_a_mark_says_that_networks_diverged() -> None:
+    runs = {"bp": finished(error=60.0), "ss": finished(error=[50.0, np.nan, np.nan])}
+    picture, axes = plt.subplots()
+    networks.rows_of_dots(axes, runs, [("bp", "one"), ("ss", "two"), ("fa", "three")])
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    plt.close(picture)
+    assert labels == ["one", "two\n2 of 3 diverged", "three"]
+
+
+def test_weights_that_are_zero_are_counted_under_dales_law() -> None:
+    journal, study = Journal(), signs_dale.STUDY
+    study.run(study.configure("smoke", "ss-dale", members=1, epochs=1), journal)
+    zeros = journal.table()["zeros"]
+    assert 30 < zeros.iloc[0] < 60 and zeros.iloc[1] != zeros.iloc[0]

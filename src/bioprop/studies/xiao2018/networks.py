@@ -341,15 +341,18 @@ def rows_of_dots(
 ) -> pd.DataFrame:
     """Draw a quantity at the end, a row for each (variant, label); one that is not there is empty.
 
-    A variant of another study is called ``<study>/<variant>``.
+    A variant of another study is called ``<study>/<variant>``. Where a network diverged there is no
+    mean, and the label says so.
     """
-    drawn = []
-    for place, (name, _) in enumerate(rows):
-        if name in runs:
+    drawn, labels = [], []
+    for place, (name, label) in enumerate(rows):
+        values = at(runs[name], quantity) if name in runs else np.empty(0)
+        labels.append("\n".join(filter(None, (label, drawing.diverged(values)))))
+        if len(values):
             look = name.rpartition("/")[2]
-            drawn.append(drawing.dot(axes, at(runs[name], quantity), place, look, label=None))
+            drawn.append(drawing.dot(axes, values, place, look, label=None))
     axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticklabels([label for _, label in rows])
+    axes.set_yticklabels(labels)
     return pd.DataFrame(drawn)
 
 
