@@ -131,6 +131,7 @@ FOUND: Mapping[str, float] = {
     "alexnet-fa": 0.005,
     "bp-above": 0.5,
     "kp": 0.5,
+    "dfa": 0.05,
     "share-50": 0.05,
 }
 RATES: Mapping[str, float] = {
@@ -139,7 +140,6 @@ RATES: Mapping[str, float] = {
     "ss-fixed": 0.5,
     "ss-redrawn": 0.5,
     **dict.fromkeys(("share-60", "share-70", "share-80", "share-90", "every-1000"), 0.2),
-    "dfa": 0.1,
     "sizes": 0.2,
     "both": 0.001,
     "manhattan": 0.0002,
