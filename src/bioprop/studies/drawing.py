@@ -201,13 +201,13 @@ def moved(picture: Picture) -> Moved:
 
 
 def some_panels(
-    count: int, columns: int, figsize: tuple[float, float], **options: Any
+    count: int, columns: int, figsize: tuple[float, float], narrow: int = 2, **options: Any
 ) -> tuple[Picture, np.ndarray]:
     """Return a picture and its axes, ``(count,)``, in rows of ``columns``, the last one shorter.
 
-    At a column's width there are two in a row.
+    At a column's width there are ``narrow`` in a row.
     """
-    columns = columns if plt.rcParams["figure.figsize"][0] > COLUMN else min(columns, 2)
+    columns = columns if plt.rcParams["figure.figsize"][0] > COLUMN else min(columns, narrow)
     rows = -(-count // columns)
     figure, grid = panels(rows, columns, figsize, squeeze=False, across=columns, **options)
     axes = grid.ravel()

@@ -107,7 +107,7 @@ def best(runs: Runs) -> dict[str, float]:
 
 def draw(runs: Runs) -> tuple[Picture, pd.DataFrame]:
     """Draw the error at the end against the rate, a panel for each kind of network."""
-    figure, panels = drawing.panels(1, len(PANELS), figsize=(17, 4), sharey=True)
+    figure, panels = drawing.some_panels(len(PANELS), 2, (31, 22), narrow=1, sharey=True)
     frames, every, chosen = [], searched(runs), best(runs)
     for axes, (title, names) in zip(panels, PANELS.items(), strict=True):
         for name in names:
