@@ -381,7 +381,8 @@ FIGURES = [
         "open for the wider ones.",
         caption="Mean distance of a setting's test error from the median of all settings, with "
         "its 95 % interval over settings. A network that diverged counts with its lowest "
-        "error before that. Filled: settings from the ranges of Table 4; open: from those that Table 5 needs.",
+        "error before that. Filled: settings from the ranges of Table 4; open: from those that "
+        "Table 5 needs.",
         look=to_see.SPREAD,
         place="Fig 5",
         draw=draw_spread,
