@@ -280,7 +280,8 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
     sources |= {f"alexnet-{n}-bp": (last_layer.STUDY, last_layer.own(n)) for n in ("ss", "fa")}
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
     sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
-    sources |= {n: sources[rules_rates.whole(n)] for n in rules_rates.BEYOND}
+    parts = (*rules_rates.BEYOND, *(f"{name}-again" for name in rules_rates.AGAIN))
+    sources |= {name: sources[rules_rates.whole(name)] for name in parts}
     assert set(sources) == set(rules_rates.VARIANTS)
     for name, (study, variant) in sources.items():
         search: Any = rules_rates.STUDY.configure("reduced", name)
@@ -289,6 +290,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         assert not set(search.seeds) & set(result.seeds)
         fields = {f.name for f in dataclasses.fields(networks.OpenSettings)}
         apart = {"members", "first_seed", "held_out", "measured", "every", "epochs"}
+        assert set(search.seeds) <= {1000, 1001, 1002}
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
         share = LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
