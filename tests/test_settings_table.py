@@ -90,7 +90,7 @@ def test_what_no_run_reads_has_the_reason_in_place_of_a_value() -> None:
     assert drawn["alpha"] == ["not read", "the method has none; it is drawn from its range"]
     assert drawn["members"][0] == "60"
     worth = {name: value for name, value, _ in rows(studies.get("signs-supports"))}
-    assert worth["manhattan_in"] == "both, manhattan: all; neither, bp-neither: not read"
+    assert worth["manhattan_in"] == "neither, bp-neither: not read; all others: all"
 
 
 def test_variants_that_share_a_value_are_named_in_few_words() -> None:

@@ -61,11 +61,11 @@ def test_a_variant_builds_what_it_is_called(study: studies.Study) -> None:
         layers = list(networks.converted(training.model).values())
         assert layers[0].rule == settings.rule
         assert layers[-1].rule == (settings.rule if settings.last == "rule" else "bp")
-        assert (variant.endswith("bp") and variant != "bp") == (settings.last == "bp")
+        assert (variant != "bp" and "-bp" in variant) == (settings.last == "bp")
         assert len(layers) == 1 + LAYERS["alexnet" if settings.network == "alexnet" else "resnet"]
         normal = any(isinstance(m, nn.BatchNorm2d) for m in training.model.modules())
-        assert normal == (variant not in ("manhattan", "neither", "bp-neither"))
-        assert training.recipe.manhattan == (variant in ("manhattan", "both"))
+        assert normal == (variant not in ("manhattan", "neither", "bp-neither", "bp-manhattan"))
+        assert training.recipe.manhattan == (variant in ("manhattan", "both", "bp-manhattan"))
         lawful = bool((layers[1].weight * unit_signs(layers[1]) >= 0).all())
         assert lawful == variant.endswith("-dale") == bool(training.keep)
 
@@ -149,9 +149,15 @@ def test_differences_have_the_sign_that_their_unit_says() -> None:
     lawful = errors(bp_dale=60, ss_dale=63)
     assert (measured("dale-close", lawful) == 3).all()
     assert (measured("dale-cost", lawful | home) == 8).all()
-    shares = errors(share_50=88, half=88, fa=85, ss=55, every_10=56, every_1000=70)
-    for id, value in (("half", 3), ("refreshed", 1), ("stale", 15)):
+    shares = errors(fa=85, ss=55, every_10=56, every_1000=70)
+    shares |= {
+        signs_worth.own(n): finished(error=e) for n, e in (("share-50", 88), ("every-1000", 70))
+    }
+    for id, value in (("half", 3), ("refreshed", 1), ("stale", 15), ("stale-own", 15)):
         assert (measured(f"worth-{id}", shares) == value).all(), id
+    alike = errors(neither=90, manhattan=65, bp_neither=80, bp_manhattan=60)
+    assert (measured("supports-manhattan-more", alike) == 5).all()
+    assert (measured("dale-once", errors(once_dale=70, ss_dale=63)) == 7).all()
 
 
 def test_of_the_two_without_normalisation_one_that_diverged_is_not_the_better() -> None:
@@ -168,12 +174,12 @@ def test_where_backpropagation_learns_nothing_no_other_rule_loses_more() -> None
     assert found[[0, 2]].tolist() == [32, 22] and np.isnan(found[1])
 
 
-@pytest.mark.parametrize("half", ["half", "share-50"])
-def test_half_of_the_signs_are_drawn_at_either_rate(
-    half: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("own", [{}, {"share-50": 0.05, "share-70": 0.1}])
+def test_shares_of_signs_are_drawn_at_either_rate(
+    own: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signs_worth, "HALF", half)
-    names = {*signs_worth.SHARES.values(), half, "bp", "fa"}
+    monkeypatch.setattr(signs_worth, "OWN", own)
+    names = {*signs_worth.SHARES.values(), *(f"{name}-own" for name in own), "bp", "fa"}
     picture, drawn = signs_worth.draw_shares({name: finished(error=60.0) for name in names})
     plt.close(picture)
     assert set(drawn["variant"]) == names
@@ -266,12 +272,16 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
     sources = {f"alexnet-{n}": (alexnet_tiny.STUDY, n) for n in alexnet_tiny.NAMES}
     sources |= {n: (signs_magnitudes.STUDY, n) for n in signs_magnitudes.VARIANTS}
     sources |= {
-        "share-50": (signs_worth.STUDY, signs_worth.HALF),
-        "bp-above": (signs_worth.STUDY, "bp"),
+        name: (signs_worth.STUDY, signs_worth.own(name))
+        for name in (*signs_worth.SHARES.values(), "every-1000")
+        if name != "ss"
     }
+    sources |= {"bp-above": (signs_worth.STUDY, "bp")}
+    sources |= {f"alexnet-{n}-bp": (last_layer.STUDY, last_layer.own(n)) for n in ("ss", "fa")}
     sources |= {n: (signs_supports.STUDY, n) for n in signs_supports.VARIANTS}
     sources |= {n: (signs_dale.STUDY, n) for n in signs_dale.STUDY.variants}
-    sources |= {n: sources[rules_rates.whole(n)] for n in rules_rates.BELOW}
+    parts = (*rules_rates.BEYOND, *(f"{name}-again" for name in rules_rates.AGAIN))
+    sources |= {name: sources[rules_rates.whole(name)] for name in parts}
     assert set(sources) == set(rules_rates.VARIANTS)
     for name, (study, variant) in sources.items():
         search: Any = rules_rates.STUDY.configure("reduced", name)
@@ -280,6 +290,7 @@ def test_the_search_of_other_rules_sees_no_test_image_and_has_the_settings_of_th
         assert not set(search.seeds) & set(result.seeds)
         fields = {f.name for f in dataclasses.fields(networks.OpenSettings)}
         apart = {"members", "first_seed", "held_out", "measured", "every", "epochs"}
+        assert set(search.seeds) <= {1000, 1001, 1002}
         for field in fields - apart:
             assert getattr(search, field) == getattr(result, field), field
         share = LONG_RUNS if study is alexnet_tiny.STUDY else 1.0
@@ -324,3 +335,31 @@ def test_no_rate_is_taken_from_an_end_of_its_grid(name: str) -> None:
         assert errors.idxmin() < errors.index[-1]
     else:
         assert errors.iloc[1:-1].min() <= errors.min() + 2.0
+
+
+def test_a_rate_at_which_one_of_more_networks_diverged_is_not_the_best() -> None:
+    def tried(rate: float, *errors: float) -> Any:
+        rows = [{"member": k, "rate": rate, "error": e, "examples": 1, "seed": k}
+                for k, e in enumerate(errors)]  # fmt: skip
+        return SimpleNamespace(table=pd.DataFrame(rows))
+
+    runs = {"sizes": tried(0.05, 84), "sizes-below": tried(0.02, 86)}
+    assert rules_rates.best(runs) == {"sizes": 0.05}
+    assert rules_rates.best(runs | {"sizes-again": tried(0.05, 80, 85)}) == {"sizes": 0.05}
+    assert rules_rates.best(runs | {"sizes-again": tried(0.05, 80, np.nan)}) == {"sizes": 0.02}
+
+
+def test_a_row_without_a_mark_says_that_networks_diverged() -> None:
+    runs = {"bp": finished(error=60.0), "ss": finished(error=[50.0, np.nan, np.nan])}
+    picture, axes = plt.subplots()
+    networks.rows_of_dots(axes, runs, [("bp", "one"), ("ss", "two"), ("fa", "three")])
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    plt.close(picture)
+    assert labels == ["one", "two\n2 of 3 diverged", "three"]
+
+
+def test_weights_that_are_zero_are_counted_under_dales_law() -> None:
+    journal, study = Journal(), signs_dale.STUDY
+    study.run(study.configure("smoke", "ss-dale", members=1, epochs=1), journal)
+    zeros = journal.table()["zeros"]
+    assert 30 < zeros.iloc[0] < 60 and zeros.iloc[1] != zeros.iloc[0]

@@ -74,6 +74,11 @@ LOOKS = {
     "ss-redrawn": Look("sign-symmetry, sizes drawn each batch", COLOURS[6], (0, (2, 1))),
     "sizes": Look("sizes without signs", COLOURS[7], (0, (4, 1, 1, 1))),
     "share-50": Look("sign-symmetry, half of the signs", COLOURS[3], (0, (1, 3))),
+    "share-60": Look("60 % of the signs", COLOURS[7], (0, (5, 2))),
+    "share-70": Look("70 % of the signs", COLOURS[5], (0, (3, 1, 1, 1))),
+    "share-80": Look("80 % of the signs", COLOURS[4], "--"),
+    "share-90": Look("90 % of the signs", COLOURS[1], "-."),
+    "every-1000": Look("signs of each thousandth batch", COLOURS[0], ":"),
     "bp-above": Look("backpropagation, large rates", "0.15", (0, (1, 1))),
     "random": Look("backpropagation above random layers", "0.15", "-"),
     "random-fa": Look("feedback alignment above random layers", COLOURS[2], "--"),
@@ -86,8 +91,10 @@ LOOKS = {
     "manhattan": Look("Batch-Manhattan", COLOURS[1], "--"),
     "neither": Look("neither", COLOURS[7], ":"),
     "bp-neither": Look("backpropagation, neither", "0.55", ":"),
+    "bp-manhattan": Look("backpropagation, Batch-Manhattan", "0.55", "--"),
     "bp-dale": Look("backpropagation, Dale's law", "0.55", ":"),
     "ss-dale": Look("sign-symmetry, Dale's law", COLOURS[5], ":"),
+    "once-dale": Look("signs of the start, Dale's law", COLOURS[6], (0, (2, 1))),
     "fa-dale": Look("feedback alignment, Dale's law", COLOURS[2], ":"),
     "fa-signed": Look("feedback alignment, signs of the start", COLOURS[0], ":"),
     "np": Look("node perturbation", COLOURS[1], "-."),
@@ -194,13 +201,13 @@ def moved(picture: Picture) -> Moved:
 
 
 def some_panels(
-    count: int, columns: int, figsize: tuple[float, float], **options: Any
+    count: int, columns: int, figsize: tuple[float, float], narrow: int = 2, **options: Any
 ) -> tuple[Picture, np.ndarray]:
     """Return a picture and its axes, ``(count,)``, in rows of ``columns``, the last one shorter.
 
-    At a column's width there are two in a row.
+    At a column's width there are ``narrow`` in a row.
     """
-    columns = columns if plt.rcParams["figure.figsize"][0] > COLUMN else min(columns, 2)
+    columns = columns if plt.rcParams["figure.figsize"][0] > COLUMN else min(columns, narrow)
     rows = -(-count // columns)
     figure, grid = panels(rows, columns, figsize, squeeze=False, across=columns, **options)
     axes = grid.ravel()

@@ -380,8 +380,9 @@ FIGURES = [
         "their median, in points, with an interval: filled for the ranges that the paper prints, "
         "open for the wider ones.",
         caption="Mean distance of a setting's test error from the median of all settings, with "
-        "its 95 % interval over settings. A network that diverged counts with the error of a "
-        "guess. Filled: settings from the ranges of Table 4; open: from those that Table 5 needs.",
+        "its 95 % interval over settings. A network that diverged counts with its lowest "
+        "error before that. Filled: settings from the ranges of Table 4; open: from those that "
+        "Table 5 needs.",
         look=to_see.SPREAD,
         place="Fig 5",
         draw=draw_spread,

@@ -44,7 +44,7 @@ FIGURES = [
         "their median, in points, with an interval.",
         caption="Mean distance of a setting's test error from the median of all settings, with "
         "its 95 % interval over settings from the ranges of Table 4. A network that diverged "
-        "counts with the error of a guess.",
+        "counts with its lowest error before that.",
         look=to_see.SPREAD,
         place="Fig 5",
         draw=draw_spread,

@@ -229,13 +229,20 @@ def measured(
     changes: bool = False,
     sizes: bool = False,
 ) -> dict[str, float]:
-    """Return the errors of a network, and of each layer some numbers, keyed ``angle <layer>``."""
+    """Return the errors of a network, and of each layer some numbers, keyed ``angle <layer>``.
+
+    Under Dale's law also the per cent of its weights that are zero, ``zeros``.
+    """
     task = training.batches
     assert isinstance(task, Photographs)
     top1, top5 = training.errors(task.test())
     found = {"error": float(top1), "top5": float(top5)}
     if settings.measured:
         found["training"] = float(training.errors(task.learnt(settings.measured))[0])
+    if isinstance(settings, OpenSettings) and settings.dale:
+        weights = [each.detach() for each in training.model.parameters() if each.ndim > 1]
+        lost = torch.cat([(each == 0).flatten() for each in weights])
+        found["zeros"] = 100 * float(lost.float().mean())
     if probe is None or settings.rule == "bp":
         return found
     model, (images, classes) = training.model, task.probe(probe)
@@ -334,15 +341,18 @@ def rows_of_dots(
 ) -> pd.DataFrame:
     """Draw a quantity at the end, a row for each (variant, label); one that is not there is empty.
 
-    A variant of another study is called ``<study>/<variant>``.
+    A variant of another study is called ``<study>/<variant>``. Where a network diverged there is no
+    mean, and the label says so.
     """
-    drawn = []
-    for place, (name, _) in enumerate(rows):
-        if name in runs:
+    drawn, labels = [], []
+    for place, (name, label) in enumerate(rows):
+        values = at(runs[name], quantity) if name in runs else np.empty(0)
+        labels.append("\n".join(filter(None, (label, drawing.diverged(values)))))
+        if len(values):
             look = name.rpartition("/")[2]
-            drawn.append(drawing.dot(axes, at(runs[name], quantity), place, look, label=None))
+            drawn.append(drawing.dot(axes, values, place, look, label=None))
     axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticklabels([label for _, label in rows])
+    axes.set_yticklabels(labels)
     return pd.DataFrame(drawn)
 
 
