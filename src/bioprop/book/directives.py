@@ -328,7 +328,8 @@ class Scorecard(Result):
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _row(self, claim: index.ClaimEntry) -> str:
-        notes = [claim.place, claim.unit, claim.text["members"]]
+        place = [claim.place] if claim.place != "ours" else []  # the heading above says so
+        notes = [*place, claim.unit, claim.text["members"]]
         # why they are so is on the claim's own page
         notes += [note.partition(": ")[0] for note in remarks(claim.calibrated, claim.changed)]
         aside = f"<br><em>{_text(claim.aside)}</em>" if claim.aside else ""
