@@ -139,12 +139,12 @@ FOUND: Mapping[str, float] = {
     "kp": 0.5,
     "dfa": 0.05,
     "ss-fixed": 0.5,
+    "ss-redrawn": 0.5,
     "share-50": 0.05,
 }
 RATES: Mapping[str, float] = {
     "alexnet-ss-bp": 0.005,
     "alexnet-fa-bp": 0.005,
-    "ss-redrawn": 0.5,
     **dict.fromkeys(("share-60", "share-70", "share-80", "share-90", "every-1000"), 0.2),
     "sizes": 0.2,
     "both": 0.001,
