@@ -136,6 +136,7 @@ FOUND: Mapping[str, float] = {
     "alexnet-ss": 0.005,
     "alexnet-fa": 0.005,
     "alexnet-ss-bp": 0.005,
+    "alexnet-fa-bp": 0.005,
     "bp-above": 0.5,
     "kp": 0.5,
     "dfa": 0.05,
@@ -144,7 +145,6 @@ FOUND: Mapping[str, float] = {
     "share-50": 0.05,
 }
 RATES: Mapping[str, float] = {
-    "alexnet-fa-bp": 0.005,
     **dict.fromkeys(("share-60", "share-70", "share-80", "share-90", "every-1000"), 0.2),
     "sizes": 0.2,
     "both": 0.001,
