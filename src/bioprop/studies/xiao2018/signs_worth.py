@@ -174,9 +174,6 @@ CLAIMS = [
         decimals=1,
         applies=photographs,
     ),
-]
-
-CLAIMS.append(
     own_claim(
         id="worth-stale-own",
         statement="Nor do they at the learning rate that serves them best.",
@@ -188,13 +185,11 @@ CLAIMS.append(
         figure="worth-refreshed",
         decimals=1,
         applies=photographs,
-    )
-)
+    ),
+]
 
 LINES = (
     "Lines across: the means of backpropagation and of feedback alignment, which have the rates "
-)
-LINES += (
     "that served them best on held-out images. Filled: at sign-symmetry's rate. Open: at the rate "
     "that served this one best, where it is another."
 )
